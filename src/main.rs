@@ -1,0 +1,2 @@
+//! hoga.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A KIS venue on loopback.
