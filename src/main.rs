@@ -1,2 +1,5 @@
-//! hoga.
-fn main() {}
+//! The program `hoga`: see `hoga --help`.
+
+fn main() -> std::process::ExitCode {
+    hoga::cli::main()
+}

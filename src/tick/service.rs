@@ -1,0 +1,291 @@
+//! Service records: gaps, rejects, sessions, clocks, the end of a segment, raw frames.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::header::Header;
+
+/// Most bytes of a rejected frame kept in a `Reject` record (the raw frame has all).
+pub const REJECT_BYTES: usize = 512;
+/// Bytes of a `Reject` before its text.
+pub const REJECT_PREFIX_BYTES: usize = size_of::<RejectPrefix>();
+/// Bytes of a `Raw` record before its payload.
+pub const RAW_PREFIX_BYTES: usize = size_of::<RawPrefix>();
+
+macro_rules! numbered {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal $text:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$doc])* $variant = $number),* }
+
+        impl $name {
+            /// All values in the order of their numbers.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// Name as in JSON and counters.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+
+            /// The value of a number, if this build knows it.
+            pub fn from_number(number: u8) -> Option<$name> {
+                match number { $($number => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+numbered! {
+    /// Why a frame or record could not be read.
+    RejectReason {
+        /// The frame is not `enc|tr_id|count|payload`.
+        BadFrame = 1 "bad_frame",
+        /// The transaction is not in the table.
+        UnknownTr = 2 "unknown_tr",
+        /// The count is not 1..=999.
+        BadCount = 3 "bad_count",
+        /// The number of values is no multiple of the count.
+        CountMismatch = 4 "count_mismatch",
+        /// Fewer fields a record than any known layout has.
+        TooNarrow = 5 "too_narrow",
+        /// A later record does not begin with a plausible key: the split would be a guess.
+        KeyMismatch = 6 "key_mismatch",
+        /// The instrument key is empty or too long.
+        BadKey = 7 "bad_key",
+        /// More fields than the index holds.
+        TooManyFields = 8 "too_many_fields",
+        /// The instrument table is full.
+        InstrumentsFull = 9 "instruments_full",
+        /// An encrypted frame on a plain feed, or one that is not recorded here.
+        Encrypted = 10 "encrypted",
+        /// A control message that is not JSON.
+        BadJson = 11 "bad_json",
+        /// Neither data nor control.
+        UnknownMessage = 12 "unknown_message",
+        /// A mandatory field (price, quantity) holds no number.
+        BadNumber = 13 "bad_number",
+    }
+}
+
+numbered! {
+    /// Why volume is missing.
+    GapReason {
+        /// Cumulative volume advanced by more than the trade's quantity.
+        VolumeJump = 1 "volume_jump",
+        /// The connection was lost in between.
+        Disconnect = 2 "disconnect",
+    }
+}
+
+numbered! {
+    /// What happened to a connection.
+    SessionEvent {
+        /// Connected and upgraded; declares the line.
+        Connected = 1 "connected",
+        /// A registration was sent.
+        Subscribed = 2 "subscribed",
+        /// The broker confirmed a registration.
+        Acked = 3 "acked",
+        /// The broker refused a registration.
+        Refused = 4 "refused",
+        /// A full ring stopped the reading of this socket.
+        Stalled = 5 "stalled",
+        /// Reading goes on; `value` is how long it stood, ns.
+        Resumed = 6 "resumed",
+        /// Closed by the peer, by us or by a fault; see `reason`.
+        Disconnected = 7 "disconnected",
+        /// A transaction's width is not the table's; `value` is the width.
+        SchemaChanged = 8 "schema_changed",
+        /// The engine stops taking ticks; `reason` and text say why.
+        Stopped = 9 "stopped",
+    }
+}
+
+numbered! {
+    /// Why a segment ended.
+    EndReason {
+        /// It was full.
+        Full = 1 "full",
+        /// The writer closed the journal.
+        Closed = 2 "closed",
+        /// The trading date changed.
+        DayChange = 3 "day_change",
+        /// Written when the journal was opened after the writer died.
+        Recovered = 4 "recovered",
+    }
+}
+
+/// Volume of an instrument on a venue is missing: a record, so that nobody has to infer it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Gap {
+    /// Common header.
+    pub header: Header,
+    /// Number of the gap in this journal, from 1.
+    pub gap_id: u64,
+    /// Cumulative quantity of the last record before.
+    pub cum_qty_before: u64,
+    /// Cumulative quantity just before the first record after (its own quantity taken off).
+    pub cum_qty_after: u64,
+    /// Quantity missing, exact.
+    pub missing_qty: u64,
+    /// Turnover missing, exact; [`UNDEF_TURNOVER`](crate::tick::UNDEF_TURNOVER).
+    pub missing_turnover: i64,
+    /// Trades missing by the feed's counts; [`UNDEF_QTY`](crate::tick::UNDEF_QTY).
+    pub missing_trades: u64,
+    /// `ts_recv` of the last record before.
+    pub from_ts: u64,
+    /// `ts_recv` of the first record after.
+    pub to_ts: u64,
+    /// Sequence in stream `raw` of the first record after.
+    pub raw_sequence: u64,
+    /// See [`GapReason`].
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+/// A gap was filled, wholly or in part.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Repair {
+    /// Common header.
+    pub header: Header,
+    /// The gap repaired.
+    pub gap_id: u64,
+    /// Cumulative quantity at the beginning of what was filled.
+    pub cum_qty_before: u64,
+    /// Cumulative quantity at its end.
+    pub cum_qty_after: u64,
+    /// Quantity filled.
+    pub filled_qty: u64,
+    /// Turnover filled.
+    pub filled_turnover: i64,
+    /// Trades filled.
+    pub filled_trades: u64,
+    /// `ts_event` of the first record filled in.
+    pub from_ts: u64,
+    /// `ts_event` of the last record filled in.
+    pub to_ts: u64,
+    /// Quantity still missing.
+    pub missing_qty: u64,
+    /// Zero.
+    pub reserved: u64,
+}
+
+/// A frame or record that could not be read: this prefix, then [`stored`](Self::stored) bytes of it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct RejectPrefix {
+    /// Common header.
+    pub header: Header,
+    /// Sequence of the frame in stream `raw`; 0 = none.
+    pub raw_sequence: u64,
+    /// Bytes of the whole frame.
+    pub frame_bytes: u32,
+    /// Bytes that follow, at most [`REJECT_BYTES`].
+    pub stored: u16,
+    /// Transaction, if it could be read.
+    pub tr: u16,
+    /// See [`RejectReason`].
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+/// The body of an `Other` record: the common prefixes, this, then `stored` bytes of the record as on the wire.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct OtherPrefix {
+    /// Common header.
+    pub header: Header,
+    /// Common market prefix.
+    pub market: super::header::Market,
+    /// Bytes that follow.
+    pub stored: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// What happened to a connection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Session {
+    /// Common header; `line` is the connection.
+    pub header: Header,
+    /// Duration, width or count, see [`SessionEvent`].
+    pub value: u64,
+    /// Key of the registration, zero padded.
+    pub tr_key: [u8; 32],
+    /// Broker's message code, e.g. `OPSP0000`, zero padded.
+    pub code: [u8; 16],
+    /// Text for people (no secrets), zero padded.
+    pub text: [u8; 64],
+    /// Transaction of the registration; 0 = none.
+    pub tr: u16,
+    /// WebSocket close code; 0 = none.
+    pub close_code: u16,
+    /// See [`SessionEvent`].
+    pub event: u8,
+    /// Reason of a disconnect, `net::DisconnectReason` as a number; 0 = none.
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+/// Relation of clocks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Clock {
+    /// Common header.
+    pub header: Header,
+    /// Wall clock minus reference, ns.
+    pub offset_ns: i64,
+    /// Bound of the error of `offset_ns`, ns; `u64::MAX` = not known.
+    pub error_ns: u64,
+    /// Wall time of the market-time anchor, ns.
+    pub anchor_wall_ns: u64,
+    /// Market time at that instant, ns since the UNIX epoch.
+    pub anchor_market_ns: u64,
+    /// Market nanoseconds a wall second, i.e. the scale × 1e9 (1e9 in production).
+    pub scale_ppb: u64,
+    /// 0 = system clock undisciplined or unknown, 1 = kernel says synchronised.
+    pub source: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+/// Last record of a segment: a tailer moves on only past it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct End {
+    /// Common header.
+    pub header: Header,
+    /// Ordinal of the segment that follows; 0 = none yet (the journal was closed).
+    pub next_ordinal: u64,
+    /// Market records in the segment.
+    pub market_records: u64,
+    /// See [`EndReason`].
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+/// A frame verbatim (stream `raw`): this prefix, then `payload_bytes` bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct RawPrefix {
+    /// Common header.
+    pub header: Header,
+    /// As in `Market`: arrival lies within this many ns before `ts_recv`.
+    pub recv_window_ns: u32,
+    /// From `ts_recv` to the read of the socket, ns, saturating.
+    pub read_ns: u32,
+    /// Bytes that follow.
+    pub payload_bytes: u32,
+    /// WebSocket opcode: 1 text, 2 binary.
+    pub opcode: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
