@@ -3,4 +3,9 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod ring;
+pub mod secret;
+pub mod stage;
 pub mod tick;

@@ -1,0 +1,363 @@
+//! Configuration: every field with unit, default and trade-off; checked once, then immutable.
+//!
+//! The file is TOML. Unknown keys are refused with a suggestion; secrets are named, never written: an environment
+//! variable or a file of mode 0600 holds them. `examples/hoga.toml` shows every field.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::{Credentials, SecretError};
+use crate::stage::WaitStrategy;
+use crate::tick::tr_number;
+
+/// The whole configuration of an engine.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where and how ticks and frames are kept.
+    pub journal: JournalSection,
+    /// Threads, rings, limits.
+    #[serde(default)]
+    pub engine: EngineSection,
+    /// Korea Investment & Securities.
+    pub kis: KisSection,
+}
+
+/// `[journal]`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct JournalSection {
+    /// Folder of the journal; made when it is not there. One engine at a time writes to it.
+    pub dir: PathBuf,
+    /// MiB a segment file; default 128, 1 to 2047. Larger: fewer rolls; smaller: less space allocated ahead (two
+    /// segments a stream).
+    #[serde(default = "default_segment_mib")]
+    pub segment_mib: u32,
+    /// Whether every inbound frame is kept verbatim in stream `raw`; default true. Off saves about half of the space and
+    /// loses what a broker adds before this program knows it.
+    #[serde(default = "default_true")]
+    pub raw: bool,
+}
+
+/// `[engine]`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSection {
+    /// `fused`: reader, parser and journal on one thread, least latency for one core; `split`: a thread each, most
+    /// throughput; `auto` (default): split where the process may use four cores or more.
+    pub placement: Placement,
+    /// What hot threads do without work: `spin`, `yield` (default) or `park`.
+    pub wait: WaitStrategy,
+    /// Cores to pin hot threads to, in the order reader, parser, journal; empty (default): not pinned. Name isolated cores
+    /// where there are some.
+    pub cores: Vec<usize>,
+    /// MiB of the ring from reader to parser (split only); default 8. When it is full the reader leaves bytes in the
+    /// socket.
+    pub frame_ring_mib: u32,
+    /// MiB of the ring from parser to journal (split only); default 8.
+    pub record_ring_mib: u32,
+    /// Instruments the journal can hold; default 16384. One more is rejected, and said so.
+    pub max_instruments: u32,
+    /// Largest message, KiB; default 1024. A larger one closes the connection with code 1009.
+    pub max_message_kib: u32,
+    /// Slots of the inbox of cold threads; default 1024. When it is full they wait.
+    pub inbox_slots: usize,
+}
+
+/// Where the stages run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// By the cores the process may use.
+    #[default]
+    Auto,
+    /// All stages on one thread.
+    Fused,
+    /// One thread a stage.
+    Split,
+}
+
+/// `[kis]`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct KisSection {
+    /// REST base address; default the real server, `https://openapi.koreainvestment.com:9443`.
+    #[serde(default = "default_rest_url")]
+    pub rest_url: String,
+    /// WebSocket address; default the real server, `ws://ops.koreainvestment.com:21000`.
+    #[serde(default = "default_ws_url")]
+    pub ws_url: String,
+    /// Milliseconds between two registrations on one connection; default 100 (KIS asks for pacing). At least 1.
+    #[serde(default = "default_pace_ms")]
+    pub subscribe_pace_ms: u64,
+    /// Registrations one app key may hold; default 41 (the broker's limit).
+    #[serde(default = "default_registrations")]
+    pub max_registrations: usize,
+    /// App keys, one connection each. The subscriptions are spread over them.
+    pub account: Vec<KisAccount>,
+    /// What to record.
+    pub subscribe: Vec<KisSubscription>,
+}
+
+/// `[[kis.account]]`: names where an app key is kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct KisAccount {
+    /// A name for logs; not the account number.
+    pub name: String,
+    /// Environment variable that holds the app key.
+    pub app_key_env: Option<String>,
+    /// Environment variable that holds the app secret.
+    pub app_secret_env: Option<String>,
+    /// File of mode 0600 with `app_key = "..."` and `app_secret = "..."`.
+    pub credentials_file: Option<PathBuf>,
+}
+
+/// `[[kis.subscribe]]`: one transaction and its keys.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct KisSubscription {
+    /// Transaction, e.g. `H0STCNT0` (trades on KRX) or `H0STASP0` (books on KRX).
+    pub tr: String,
+    /// Keys: symbols, index codes; one registration each.
+    pub keys: Vec<String>,
+}
+
+fn default_segment_mib() -> u32 {
+    128
+}
+fn default_true() -> bool {
+    true
+}
+fn default_rest_url() -> String {
+    "https://openapi.koreainvestment.com:9443".to_owned()
+}
+fn default_ws_url() -> String {
+    "ws://ops.koreainvestment.com:21000".to_owned()
+}
+fn default_pace_ms() -> u64 {
+    100
+}
+fn default_registrations() -> usize {
+    41
+}
+
+impl Default for EngineSection {
+    fn default() -> Self {
+        EngineSection {
+            placement: Placement::Auto,
+            wait: WaitStrategy::Yield,
+            cores: Vec::new(),
+            frame_ring_mib: 8,
+            record_ring_mib: 8,
+            max_instruments: 16_384,
+            max_message_kib: 1024,
+            inbox_slots: 1024,
+        }
+    }
+}
+
+/// Why a configuration is refused; says where and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("configuration {path}: {source}; see examples/hoga.toml for one to start from")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML of the expected shape.
+    #[error("configuration {path}: {message}{suggestion}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what was expected.
+        message: String,
+        /// "did you mean", or empty.
+        suggestion: String,
+    },
+    /// A value is out of its range.
+    #[error("configuration: {field} = {value}: {expected}")]
+    Value {
+        /// Path of the field.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// Credentials can't be had.
+    #[error("account {account}: {source}")]
+    Secret {
+        /// Name of the account.
+        account: String,
+        /// Why.
+        source: SecretError,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, where, and what to do.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config: Config = toml::from_str(&text).map_err(|error| parse_error(path, &text, &error))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks the ranges and relations of the values.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |field, value: String, expected: &str| {
+            Err(ConfigError::Value { field, value, expected: expected.to_owned() })
+        };
+        let engine = &self.engine;
+        if !(1..=2047).contains(&self.journal.segment_mib) {
+            return refuse("journal.segment_mib", self.journal.segment_mib.to_string(), "1 to 2047");
+        }
+        if !(64..=65_536).contains(&engine.max_message_kib) {
+            return refuse("engine.max_message_kib", engine.max_message_kib.to_string(), "64 to 65536");
+        }
+        if engine.frame_ring_mib * 1024 < engine.max_message_kib * 2 || engine.frame_ring_mib > 4096 {
+            let expected = "at least twice max_message_kib and at most 4096 MiB";
+            return refuse("engine.frame_ring_mib", engine.frame_ring_mib.to_string(), expected);
+        }
+        if !(4..=4096).contains(&engine.record_ring_mib) {
+            return refuse("engine.record_ring_mib", engine.record_ring_mib.to_string(), "4 to 4096");
+        }
+        if engine.max_instruments == 0 || engine.inbox_slots == 0 {
+            return refuse("engine.max_instruments, engine.inbox_slots", "0".to_owned(), "at least 1");
+        }
+        if self.kis.subscribe_pace_ms == 0 {
+            return refuse(
+                "kis.subscribe_pace_ms",
+                "0".to_owned(),
+                "at least 1: the broker blocks bursts of registrations",
+            );
+        }
+        if self.kis.account.is_empty() {
+            return refuse("kis.account", "[]".to_owned(), "at least one [[kis.account]]");
+        }
+        if let Some(unknown) = self.kis.subscribe.iter().find(|subscription| tr_number(&subscription.tr).is_none()) {
+            return refuse("kis.subscribe.tr", unknown.tr.clone(), "a transaction of KIS, e.g. H0STCNT0 or H0STASP0");
+        }
+        let wanted: usize = self.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
+        let room = self.kis.account.len() * self.kis.max_registrations;
+        if wanted == 0 {
+            return refuse("kis.subscribe", "[]".to_owned(), "at least one [[kis.subscribe]] with keys");
+        }
+        if wanted > room {
+            let expected = format!(
+                "at most {room} registrations ({} app keys x {}): add a [[kis.account]] or drop keys",
+                self.kis.account.len(),
+                self.kis.max_registrations
+            );
+            return refuse("kis.subscribe", format!("{wanted} registrations"), &expected);
+        }
+        Ok(())
+    }
+}
+
+impl KisAccount {
+    /// Fetches the credentials from where they are kept.
+    pub fn credentials(&self) -> Result<Credentials, ConfigError> {
+        let refused = |source| ConfigError::Secret { account: self.name.clone(), source };
+        match (&self.app_key_env, &self.app_secret_env, &self.credentials_file) {
+            (Some(key), Some(secret), None) => Credentials::from_env(key, secret).map_err(refused),
+            (None, None, Some(file)) => Credentials::from_file(file).map_err(refused),
+            _ => Err(ConfigError::Value {
+                field: "kis.account",
+                value: self.name.clone(),
+                expected: "either app_key_env and app_secret_env, or credentials_file".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The parser's error with its place, and the nearest known key where it met an unknown one.
+///
+/// The line itself is not quoted: somebody may have written a secret into it.
+fn parse_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let mut quoted = error.message().split('`').skip(1).step_by(2);
+    let mut suggestion = String::new();
+    if error.message().starts_with("unknown field")
+        && let Some(unknown) = quoted.next()
+    {
+        let nearest = quoted
+            .map(|known| (strsim::jaro_winkler(unknown, known), known))
+            .max_by(|left, right| left.0.total_cmp(&right.0))
+            .filter(|(likeness, _)| *likeness > 0.75);
+        suggestion = match nearest {
+            _ if unknown == "app_key" || unknown == "app_secret" => {
+                "\nsecrets never stand in the configuration: name an environment variable (app_key_env, app_secret_env) \
+                 or a credentials_file"
+                    .to_owned()
+            }
+            Some((_, known)) => format!("\ndid you mean `{known}`?"),
+            None => String::new(),
+        };
+    }
+    let message = format!("line {line}: {}", error.message());
+    ConfigError::Parse { path: path.to_owned(), message, suggestion }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(file.path())
+    }
+
+    const GOOD: &str = "[journal]\ndir = \"j\"\n[kis]\n[[kis.account]]\nname = \"a\"\ncredentials_file = \"f\"\n\
+                        [[kis.subscribe]]\ntr = \"H0STCNT0\"\nkeys = [\"005930\"]\n";
+
+    #[test]
+    fn the_least_configuration_takes_every_default() {
+        let config = load(GOOD).unwrap();
+        assert_eq!(config.engine, EngineSection::default());
+        assert_eq!((config.journal.segment_mib, config.journal.raw, config.kis.max_registrations), (128, true, 41));
+    }
+
+    #[test]
+    fn the_documented_example_loads() {
+        Config::load(Path::new("examples/hoga.toml")).unwrap();
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_a_suggestion() {
+        let error = load(&GOOD.replace("dir = \"j\"", "dir = \"j\"\nsegmnt_mib = 4")).unwrap_err().to_string();
+        assert!(error.contains("did you mean `segment_mib`?") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_in_the_configuration_is_refused_and_not_repeated() {
+        let error = load(&GOOD.replace("name = \"a\"", "name = \"a\"\napp_key = \"PShunter2\"")).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("app_key_env") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn values_out_of_range_say_what_they_may_be() {
+        for (from, to, expected) in [
+            ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 0", "1 to 2047"),
+            ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
+            ("keys = [\"005930\"]", "keys = []", "at least one"),
+            ("[kis]", "[kis]\nmax_registrations = 0", "add a [[kis.account]]"),
+        ] {
+            let error = load(&GOOD.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

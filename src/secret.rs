@@ -1,0 +1,134 @@
+//! Secrets: values that never reach a log, a journal, an error or a test file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A secret text. `Debug` and `Display` show stars; only [`expose`](Secret::expose) gives the value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Secret {
+        Secret(value.into())
+    }
+
+    /// The value, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Why credentials can't be used; says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// An environment variable is not set.
+    #[error("environment variable {0} is not set: export it, or name a credentials_file instead")]
+    NotSet(String),
+    /// The file can't be read.
+    #[error("credentials file {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others may read the file.
+    #[error("credentials file {path} has mode {mode:o}: others could read it; run chmod 600 on it")]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is not `app_key = "..."`, `app_secret = "..."`.
+    #[error("credentials file {0}: expected two lines of TOML, app_key = \"...\" and app_secret = \"...\"")]
+    Format(PathBuf),
+}
+
+/// App key and secret of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The app key (36 characters at KIS).
+    pub app_key: Secret,
+    /// The app secret (180 characters at KIS).
+    pub app_secret: Secret,
+}
+
+impl Credentials {
+    /// From two environment variables.
+    pub fn from_env(key_name: &str, secret_name: &str) -> Result<Credentials, SecretError> {
+        let read = |name: &str| match std::env::var(name) {
+            Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value.trim())),
+            _ => Err(SecretError::NotSet(name.to_owned())),
+        };
+        Ok(Credentials { app_key: read(key_name)?, app_secret: read(secret_name)? })
+    }
+
+    /// From a file that only its owner may read.
+    pub fn from_file(path: &Path) -> Result<Credentials, SecretError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let failed = |source| SecretError::Read { path: path.to_owned(), source };
+        let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(SecretError::Mode { path: path.to_owned(), mode });
+        }
+        // The parser's error would quote the text, so it is not passed on.
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let table: toml::Table = text.parse().map_err(|_| SecretError::Format(path.to_owned()))?;
+        match (
+            table.get("app_key").and_then(toml::Value::as_str),
+            table.get("app_secret").and_then(toml::Value::as_str),
+        ) {
+            (Some(key), Some(secret)) => Ok(Credentials { app_key: Secret::new(key), app_secret: Secret::new(secret) }),
+            _ => Err(SecretError::Format(path.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_stars() {
+        let credentials = Credentials { app_key: Secret::new("PSabc"), app_secret: Secret::new("xyz") };
+        let shown = format!("{credentials:?} {}", credentials.app_key);
+        assert!(!shown.contains("PSabc") && !shown.contains("xyz"), "{shown}");
+    }
+
+    #[test]
+    fn a_credentials_file_must_be_its_owners_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "app_key = \"k\"\napp_secret = \"s\"\n").unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(Credentials::from_file(file.path()), Err(SecretError::Mode { mode: 0o640, .. })));
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(Credentials::from_file(file.path()).unwrap().app_key.expose(), "k");
+    }
+
+    #[test]
+    fn errors_name_the_remedy_and_never_quote_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(file.path(), "app_key = hunter2 unquoted").unwrap();
+        let error = Credentials::from_file(file.path()).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+        assert!(Credentials::from_env("HOGA_TEST_NO_SUCH", "X").unwrap_err().to_string().contains("credentials_file"));
+    }
+}
