@@ -1,1 +1,5 @@
 //! hoga.
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+pub mod simd;
