@@ -7,5 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod ring;
 pub mod secret;
+#[allow(unsafe_code)]
+pub mod simd;
 pub mod stage;
 pub mod tick;
+pub mod wire;
