@@ -1,1 +1,5 @@
 //! hoga.
+#![deny(unsafe_code)]
+
+pub mod net;
+pub mod sys;
