@@ -5,10 +5,14 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod feed;
+pub mod net;
 pub mod ring;
 pub mod secret;
 #[allow(unsafe_code)]
 pub mod simd;
 pub mod stage;
+#[allow(unsafe_code)]
+pub mod sys;
 pub mod tick;
 pub mod wire;

@@ -1,0 +1,3 @@
+//! Korea Investment & Securities.
+pub mod rest;
+pub mod session;

@@ -1,0 +1,482 @@
+//! The session manager of KIS: connections, registrations, reconnects. Cold: one thread, never on the tick path.
+//!
+//! One app key is one connection (*line*). The manager spreads the wanted registrations over the lines, asks for an
+//! approval key, connects, registers one pair at a time, paced, each after the answer to the one before (an error names no
+//! registration, so only the pending one can be meant), and keeps a ledger of what the broker confirmed. A lost line comes
+//! back after a backoff with jitter, never faster: the broker blocks connect loops.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, TryRecvError, bounded};
+use crossbeam::queue::ArrayQueue;
+
+use super::rest::approval_key;
+use crate::config::KisSection;
+use crate::net::{Command, Connection, ConnectionConfig, ReaderHandle, connect};
+use crate::secret::{Credentials, Secret};
+
+/// Longest a connection attempt may take, each of its steps.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest the answer to a registration is waited for before the next is sent.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Shortest wait before a line is connected again.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+/// Shortest wait when the broker says that the app key is in use: the old slot lingers, and knocking keeps it alive.
+const BACKOFF_IN_USE: Duration = Duration::from_secs(20);
+/// Longest wait before a line is connected again.
+const BACKOFF_MAX: Duration = Duration::from_secs(120);
+/// An approval key older than this is not used again (valid 24 hours).
+const APPROVAL_AGE_MAX: Duration = Duration::from_secs(23 * 3600);
+/// The manager's pause between two rounds while registrations are under way.
+const ROUND_BUSY: Duration = Duration::from_micros(500);
+/// The manager's pause between two rounds otherwise.
+const ROUND_IDLE: Duration = Duration::from_millis(10);
+
+/// A registration: transaction and key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Transaction, e.g. `H0STCNT0`.
+    pub tr_id: String,
+    /// Key, e.g. a symbol.
+    pub tr_key: String,
+}
+
+/// What the data path tells the manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The broker answered a registration.
+    Answer {
+        /// Connection.
+        line: u16,
+        /// Message code, e.g. `OPSP0000`.
+        code: String,
+        /// Text, for logs; secrets are gone from it.
+        text: String,
+        /// Whether the registration is in force now.
+        active: bool,
+    },
+    /// The connection is gone.
+    Disconnected {
+        /// Connection.
+        line: u16,
+    },
+}
+
+/// One account of the plan.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Name for logs.
+    pub name: String,
+    /// App key and secret.
+    pub credentials: Credentials,
+}
+
+/// What became of the registrations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Wanted on all lines.
+    pub wanted: usize,
+    /// Confirmed by the broker, at most at one time.
+    pub confirmed_max: usize,
+    /// Confirmed by the broker.
+    pub confirmed: usize,
+    /// Refused by the broker.
+    pub refused: usize,
+    /// Connections lost, or attempts that failed.
+    pub disconnects: usize,
+}
+
+/// State of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineState {
+    /// Waiting to connect again.
+    Backoff,
+    /// Approval key, TCP and handshake under way.
+    Connecting,
+    /// Registrations under way.
+    Subscribing,
+    /// All registrations answered.
+    Live,
+    /// Closed for good.
+    Closed,
+}
+
+/// Told of each change of a line: its number, state, wanted and confirmed registrations.
+pub type LineObserver = Box<dyn FnMut(u16, LineState, usize, usize) + Send>;
+
+/// When the manager leaves by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Only when told to: lost lines come back.
+    WhenStopped,
+    /// When the venue closed every line (a simulated market ends so).
+    WhenClosed,
+}
+
+/// The manager; [`run`](Self::run) is its thread's body.
+pub struct SessionManager {
+    lines: Vec<Line>,
+    reader: ReaderHandle,
+    notices: Arc<ArrayQueue<Notice>>,
+    rest_url: String,
+    ws_url: String,
+    pace: Duration,
+    connection: ConnectionConfig,
+    leave: Leave,
+    observer: LineObserver,
+    progress: Progress,
+}
+
+impl std::fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionManager").field("lines", &self.lines.len()).field("progress", &self.progress).finish()
+    }
+}
+
+struct Line {
+    number: u16,
+    account: Account,
+    wanted: Vec<Registration>,
+    confirmed: usize,
+    approval: Option<(Secret, Instant)>,
+    state: State,
+    failures: u32,
+    backoff_floor: Duration,
+}
+
+enum State {
+    Waiting { until: Instant },
+    Connecting { result: Receiver<Attempt> },
+    Subscribing { next: usize, pending: Option<Instant>, send_at: Instant },
+    Live,
+    Closed,
+}
+
+/// What a connection attempt came to: the approval key to keep, and the connection or why not.
+struct Attempt {
+    approval: Option<(Secret, Instant)>,
+    outcome: Result<Box<Connection>, String>,
+}
+
+/// Spreads the registrations over `accounts` lines evenly, at most the configured number on each. All of one key go
+/// to one line where they fit, so that trade and book of a symbol share its order.
+pub fn spread(kis: &KisSection, accounts: usize) -> Vec<Vec<Registration>> {
+    let mut all: Vec<Registration> = kis
+        .subscribe
+        .iter()
+        .flat_map(|subscription| {
+            let tr = subscription.tr.clone();
+            subscription.keys.iter().map(move |key| Registration { tr_id: tr.clone(), tr_key: key.clone() })
+        })
+        .collect();
+    all.sort_by(|left, right| left.tr_key.cmp(&right.tr_key));
+    let mut queue = VecDeque::from(all);
+    let share = queue.len().div_ceil(accounts.max(1)).min(kis.max_registrations);
+    (0..accounts).map(|_| queue.drain(..share.min(queue.len())).collect()).collect()
+}
+
+impl SessionManager {
+    /// A manager of one line for each account, with numbers from 1. Lines without registrations are not connected.
+    pub fn new(
+        kis: &KisSection,
+        accounts: Vec<Account>,
+        connection: ConnectionConfig,
+        leave: Leave,
+        reader: ReaderHandle,
+        notices: Arc<ArrayQueue<Notice>>,
+        observer: LineObserver,
+    ) -> SessionManager {
+        let plans = spread(kis, accounts.len());
+        let now = Instant::now();
+        let lines: Vec<Line> = accounts
+            .into_iter()
+            .zip(plans)
+            .zip(1_u16..)
+            .filter(|((_, plan), _)| !plan.is_empty())
+            .map(|((account, wanted), number)| Line {
+                number,
+                account,
+                wanted,
+                confirmed: 0,
+                approval: None,
+                state: State::Waiting { until: now },
+                failures: 0,
+                backoff_floor: BACKOFF_MIN,
+            })
+            .collect();
+        let progress = Progress { wanted: lines.iter().map(|line| line.wanted.len()).sum(), ..Progress::default() };
+        SessionManager {
+            lines,
+            reader,
+            notices,
+            rest_url: kis.rest_url.clone(),
+            ws_url: kis.ws_url.clone(),
+            pace: Duration::from_millis(kis.subscribe_pace_ms),
+            connection,
+            leave,
+            observer,
+            progress,
+        }
+    }
+
+    /// Keeps the lines up until `stop` is set or [`Leave`] says so; then tells the reader to close what is open.
+    pub fn run(mut self, stop: &AtomicBool) -> Progress {
+        loop {
+            let mut busy = false;
+            while let Some(notice) = self.notices.pop() {
+                self.take(&notice);
+            }
+            for index in 0..self.lines.len() {
+                busy |= self.step(index);
+            }
+            let all_closed = self.lines.iter().all(|line| matches!(line.state, State::Closed));
+            // Relaxed: a flag alone.
+            if stop.load(Ordering::Relaxed) || (self.leave == Leave::WhenClosed && all_closed) {
+                break;
+            }
+            std::thread::sleep(if busy { ROUND_BUSY } else { ROUND_IDLE });
+        }
+        let mut command = Command::Stop;
+        while let Err(back) = self.reader.send(command) {
+            command = back;
+            std::thread::sleep(ROUND_IDLE);
+        }
+        self.progress
+    }
+
+    /// What the data path told.
+    fn take(&mut self, notice: &Notice) {
+        let (Notice::Answer { line, .. } | Notice::Disconnected { line }) = notice;
+        let Some(index) = self.lines.iter().position(|candidate| candidate.number == *line) else { return };
+        let line = &mut self.lines[index];
+        match notice {
+            Notice::Answer { code, text, active, .. } => {
+                if *active {
+                    line.confirmed += 1;
+                    self.progress.confirmed += 1;
+                    self.progress.confirmed_max = self.progress.confirmed_max.max(self.progress.confirmed);
+                } else {
+                    self.progress.refused += 1;
+                    tracing::warn!(line = line.number, code, text, "registration refused");
+                    match code.as_str() {
+                        "OPSP8996" => line.backoff_floor = BACKOFF_IN_USE,
+                        "OPSP0011" => line.approval = None,
+                        _ => {}
+                    }
+                }
+                if let State::Subscribing { pending, .. } = &mut line.state {
+                    *pending = None;
+                }
+            }
+            Notice::Disconnected { .. } => {
+                self.progress.disconnects += 1;
+                self.progress.confirmed -= line.confirmed;
+                line.confirmed = 0;
+                match self.leave {
+                    Leave::WhenClosed => line.state = State::Closed,
+                    Leave::WhenStopped => line.back_off(),
+                }
+            }
+        }
+        self.show(index);
+    }
+
+    /// One step of a line; whether another should follow soon.
+    fn step(&mut self, index: usize) -> bool {
+        let line = &mut self.lines[index];
+        match &mut line.state {
+            State::Waiting { until } if *until <= Instant::now() => {
+                let result = line.attempt(&self.rest_url, &self.ws_url, self.connection);
+                line.state = State::Connecting { result };
+                self.show(index);
+                true
+            }
+            State::Connecting { result } => {
+                let died =
+                    || Attempt { approval: None, outcome: Err("the attempt's thread could not be made".to_owned()) };
+                let attempt = match result.try_recv() {
+                    Ok(attempt) => attempt,
+                    Err(TryRecvError::Empty) => return true,
+                    Err(TryRecvError::Disconnected) => died(),
+                };
+                line.approval = attempt.approval;
+                let added = attempt.outcome.and_then(|connection| {
+                    let command = Command::Add { line: line.number, connection };
+                    self.reader.send(command).map_err(|_| "the reader's command queue is full".to_owned())
+                });
+                match added {
+                    Ok(()) => line.state = State::Subscribing { next: 0, pending: None, send_at: Instant::now() },
+                    Err(reason) => {
+                        tracing::warn!(
+                            line = line.number,
+                            account = line.account.name,
+                            reason,
+                            "connection attempt failed"
+                        );
+                        self.progress.disconnects += 1;
+                        line.back_off();
+                    }
+                }
+                self.show(index);
+                true
+            }
+            State::Subscribing { next, pending, send_at } => {
+                let now = Instant::now();
+                if pending.is_some_and(|since| now.duration_since(since) < ANSWER_TIMEOUT) || now < *send_at {
+                    return true;
+                }
+                let Some((key, _)) = &line.approval else {
+                    // Refused in the meantime (OPSP0011): close, and come back with a new key.
+                    let _ = self.reader.send(Command::Close { line: line.number, code: 1000 });
+                    line.state = State::Live;
+                    return false;
+                };
+                let Some(registration) = line.wanted.get(*next) else {
+                    line.state = State::Live;
+                    line.failures = 0;
+                    line.backoff_floor = BACKOFF_MIN;
+                    self.show(index);
+                    return false;
+                };
+                let text = subscribe_message(key, registration);
+                if self.reader.send(Command::Send { line: line.number, text }).is_ok() {
+                    *next += 1;
+                    *pending = Some(now);
+                    *send_at = now + self.pace;
+                }
+                true
+            }
+            State::Waiting { .. } | State::Live | State::Closed => false,
+        }
+    }
+
+    fn show(&mut self, index: usize) {
+        let line = &self.lines[index];
+        let state = match line.state {
+            State::Waiting { .. } => LineState::Backoff,
+            State::Connecting { .. } => LineState::Connecting,
+            State::Subscribing { .. } => LineState::Subscribing,
+            State::Live => LineState::Live,
+            State::Closed => LineState::Closed,
+        };
+        (self.observer)(line.number, state, line.wanted.len(), line.confirmed);
+    }
+}
+
+impl Line {
+    /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP.
+    fn attempt(&self, rest_url: &str, ws_url: &str, config: ConnectionConfig) -> Receiver<Attempt> {
+        let (sender, receiver) = bounded(1);
+        let credentials = self.account.credentials.clone();
+        let kept = self.approval.clone().filter(|(_, since)| since.elapsed() < APPROVAL_AGE_MAX);
+        let (rest_url, ws_url) = (rest_url.to_owned(), ws_url.to_owned());
+        let body = move || {
+            let approval = match kept {
+                Some(kept) => Ok(kept),
+                None => approval_key(&rest_url, &credentials, CONNECT_TIMEOUT).map(|key| (key, Instant::now())),
+            };
+            let attempt = match approval {
+                Err(error) => Attempt { approval: None, outcome: Err(error.to_string()) },
+                Ok(approval) => {
+                    let outcome = connect(&ws_url, &[], CONNECT_TIMEOUT)
+                        .map_err(|error| error.to_string())
+                        .and_then(|shaken| Connection::prepare(shaken, &config).map_err(|error| error.to_string()));
+                    Attempt { approval: Some(approval), outcome }
+                }
+            };
+            let _ = sender.send(attempt);
+        };
+        // When no thread can be made the sender is dropped, and the attempt is made again later.
+        let _ = std::thread::Builder::new().name(format!("hoga-connect-{}", self.number)).spawn(body);
+        receiver
+    }
+
+    /// Exponential, with a floor and jitter of a quarter.
+    fn back_off(&mut self) {
+        let exponential = BACKOFF_MIN.saturating_mul(1 << self.failures.min(7));
+        let base = exponential.clamp(self.backoff_floor, BACKOFF_MAX);
+        self.failures += 1;
+        let jitter = base.mul_f64(0.25 * unit_random());
+        self.state = State::Waiting { until: Instant::now() + base + jitter };
+    }
+}
+
+/// A number in `0.0 .. 1.0`, from the hasher's random keys.
+fn unit_random() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    (RandomState::new().hash_one(Instant::now()) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The subscribe message, as the broker documents it.
+fn subscribe_message(approval: &Secret, registration: &Registration) -> Box<[u8]> {
+    serde_json::json!({
+        "header": { "approval_key": approval.expose(), "custtype": "P", "tr_type": "1", "content-type": "utf-8" },
+        "body": { "input": { "tr_id": registration.tr_id, "tr_key": registration.tr_key } },
+    })
+    .to_string()
+    .into_bytes()
+    .into_boxed_slice()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KisSubscription;
+
+    fn kis(trs: &[&str], keys: usize) -> KisSection {
+        let keys: Vec<String> = (0..keys).map(|key| format!("{key:06}")).collect();
+        KisSection {
+            rest_url: String::new(),
+            ws_url: String::new(),
+            subscribe_pace_ms: 1,
+            max_registrations: 41,
+            account: Vec::new(),
+            subscribe: trs.iter().map(|tr| KisSubscription { tr: (*tr).to_owned(), keys: keys.clone() }).collect(),
+        }
+    }
+
+    #[test]
+    fn registrations_are_spread_evenly_and_none_is_left_out() {
+        let plan = spread(&kis(&["H0STCNT0", "H0STASP0"], 200), 10);
+        assert_eq!(plan.iter().map(Vec::len).sum::<usize>(), 400);
+        assert!(plan.iter().all(|line| line.len() <= 41));
+        let first = &plan[0];
+        assert_eq!((&*first[0].tr_key, &*first[1].tr_key), ("000000", "000000"), "a symbol's feeds share a line");
+    }
+
+    #[test]
+    fn backoff_grows_has_a_floor_and_an_end() {
+        let credentials = Credentials { app_key: Secret::new("k"), app_secret: Secret::new("s") };
+        let mut line = Line {
+            number: 1,
+            account: Account { name: String::new(), credentials },
+            wanted: Vec::new(),
+            confirmed: 0,
+            approval: None,
+            state: State::Live,
+            failures: 0,
+            backoff_floor: BACKOFF_IN_USE,
+        };
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            line.back_off();
+            let State::Waiting { until } = line.state else { panic!("waits") };
+            waits.push(until.duration_since(Instant::now()));
+        }
+        assert!(waits.iter().all(|wait| *wait > BACKOFF_IN_USE - Duration::from_secs(1)));
+        assert!(waits[11] > Duration::from_secs(100) && waits[11] <= BACKOFF_MAX.mul_f64(1.25));
+    }
+
+    #[test]
+    fn the_subscribe_message_is_what_the_broker_documents() {
+        let registration = Registration { tr_id: "H0STCNT0".to_owned(), tr_key: "005930".to_owned() };
+        let text = subscribe_message(&Secret::new("KEY"), &registration);
+        let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(message["header"]["tr_type"], "1");
+        assert_eq!(message["header"]["approval_key"], "KEY");
+        assert_eq!(message["body"]["input"]["tr_key"], "005930");
+    }
+}

@@ -1,0 +1,2 @@
+//! Feeds: one folder a broker.
+pub mod kis;
