@@ -4,7 +4,6 @@
 //! stages into a thread's loop: the wait strategy acts on a cycle without work. The same stage code runs fused on one
 //! thread or split over several.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A part of the data path.
@@ -72,16 +71,12 @@ impl Waiter {
     }
 }
 
-/// Runs a stage on this thread until it is done, or until `abort` is set (a stage after it failed).
-pub fn run<S: Stage>(stage: &mut S, strategy: WaitStrategy, abort: &AtomicBool) {
+/// Runs a stage on this thread until it is done.
+pub fn run<S: Stage>(stage: &mut S, strategy: WaitStrategy) {
     let mut waiter = Waiter::new(strategy);
     while !stage.is_done() {
         let work = stage.poll();
         waiter.after(stage, work);
-        // Relaxed: a flag alone; what it is about travels by the channels of those who set it.
-        if work == 0 && abort.load(Ordering::Relaxed) {
-            break;
-        }
     }
 }
 
@@ -113,7 +108,7 @@ mod tests {
     #[test]
     fn a_stage_runs_until_it_is_done() {
         let mut stage = Countdown { left: 10, parked: 0 };
-        run(&mut stage, WaitStrategy::Yield, &AtomicBool::new(false));
+        run(&mut stage, WaitStrategy::Yield);
         assert_eq!((stage.left, stage.parked), (0, 0));
     }
 

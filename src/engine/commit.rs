@@ -1,0 +1,145 @@
+//! The journal stage's core: stamps, appends and counts each record; takes what cold threads left in the inbox.
+
+use std::sync::Arc;
+
+use bytemuck::Pod;
+use crossbeam::queue::ArrayQueue;
+
+use crate::clock::{TickClock, wall_ns};
+use crate::feed::RecordSink;
+use crate::journal::{AppendError, StreamWriter};
+use crate::metrics::{Counter, Counters, Latency, StageHistogram};
+use crate::tick::{HEADER_BYTES, Header, Market, RType};
+
+/// Records taken from the inbox in one cycle, at most.
+const INBOX_BATCH: usize = 16;
+/// The word of a record that holds `decoded_ns` and `committed_ns`.
+const STAMPS_WORD: usize = Market::STAMPS_OFFSET / 8;
+/// The word of the header that holds `length`.
+const LENGTH_WORD: usize = 0;
+/// The word of the header that holds `ts_recv`.
+const TS_RECV_WORD: usize = 2;
+/// The word of the market prefix that holds `recv_window_ns` and `read_ns`.
+const READ_WORD: usize = Market::STAMPS_OFFSET / 8 - 1;
+/// The word of the header that holds `publisher`, `line`, `rtype`, `version`.
+const KIND_WORD: usize = 4;
+
+/// When the frame of a record was read: what later stamps are measured from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadStamp {
+    /// Ticks at the read of the socket.
+    Ticks(u64),
+    /// Read in another life of the process: only wall time tells.
+    Recovered,
+}
+
+/// Bodies finished by cold threads, waiting for the one writer.
+pub(super) type Inbox = Arc<ArrayQueue<Box<[u64]>>>;
+
+/// Owns the writer of stream `ticks`.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub writer: StreamWriter,
+    pub counters: Counters,
+    pub latency: StageHistogram,
+    pub clock: TickClock,
+    pub inbox: Inbox,
+    /// Of the frame whose records come now.
+    pub stamp: ReadStamp,
+    /// Why stream `ticks` takes no more.
+    pub failure: Option<AppendError>,
+}
+
+impl Committer {
+    /// Whether records can be taken: stream `ticks` has not failed.
+    pub fn is_open(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Takes records of cold threads, a bounded batch; returns how many.
+    pub fn drain_inbox(&mut self) -> usize {
+        for taken in 0..INBOX_BATCH {
+            let Some(mut words) = self.inbox.pop() else { return taken };
+            self.counters.add(Counter::InboxDrained, 1);
+            self.record(&mut words);
+        }
+        INBOX_BATCH
+    }
+
+    /// After each cycle: publishes what was written, answers the metrics thread.
+    #[inline]
+    pub fn end_cycle(&mut self, work: usize) {
+        if work > 0 {
+            self.writer.batch_end();
+        }
+        self.latency.exchange();
+    }
+
+    /// Writes `committed_ns` into a market record; the last thing before it is appended.
+    #[inline]
+    fn stamp(&mut self, words: &mut [u64]) -> Option<(u32, u32)> {
+        let decoded_ns = words[STAMPS_WORD] as u32;
+        let read_ns = (words[READ_WORD] >> 32) as u32;
+        let committed_ns = match self.stamp {
+            ReadStamp::Ticks(read) => {
+                u64::from(read_ns).saturating_add(self.clock.delta_ns(read, self.clock.now()))
+            }
+            ReadStamp::Recovered => wall_ns().saturating_sub(words[TS_RECV_WORD]),
+        };
+        let committed_ns = u32::try_from(committed_ns).unwrap_or(u32::MAX);
+        words[STAMPS_WORD] = u64::from(decoded_ns) | u64::from(committed_ns) << 32;
+        (self.stamp != ReadStamp::Recovered).then_some((decoded_ns, committed_ns))
+    }
+
+    #[inline]
+    fn commit(&mut self, words: &mut [u64], tail: &[u8]) {
+        let rtype = (words[KIND_WORD] >> 32) as u8;
+        let is_market = rtype < RType::Instrument as u8;
+        let stamps = if is_market { self.stamp(words) } else { None };
+        let result = if tail.is_empty() { self.writer.append(words) } else { self.writer.append_with_tail(words, tail) };
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+            return;
+        }
+        let length = u64::from(words[LENGTH_WORD] as u32);
+        self.counters.add(Counter::JournaledBytes, length);
+        if !is_market {
+            self.counters.add(Counter::ServiceRecordsJournaled, 1);
+            return;
+        }
+        self.counters.add(Counter::RecordsJournaled, 1);
+        if let Some((decoded_ns, committed_ns)) = stamps {
+            self.latency.record(Latency::DecodedToCommitted, u64::from(committed_ns.saturating_sub(decoded_ns)));
+            self.latency.record(Latency::KernelToCommitted, u64::from(committed_ns));
+        }
+    }
+}
+
+impl RecordSink for Committer {
+    #[inline]
+    fn record(&mut self, words: &mut [u64]) {
+        self.commit(words, &[]);
+    }
+
+    #[inline]
+    fn record_with_tail(&mut self, prefix: &mut [u64], tail: &[u8]) {
+        self.commit(prefix, tail);
+    }
+}
+
+/// A record of a cold thread as words for the inbox: `length` and `version` filled in.
+pub(super) fn boxed<T: Pod>(mut record: T, rtype: RType) -> Box<[u64]> {
+    let words: &mut [u64] = crate::tick::words_of(&mut record);
+    let header: &mut [u8] = bytemuck::cast_slice_mut(&mut words[..HEADER_BYTES / 8]);
+    let header: &mut Header = bytemuck::from_bytes_mut(header);
+    header.length = size_of::<T>() as u32;
+    header.rtype = rtype as u8;
+    header.version = crate::tick::RECORD_VERSION;
+    words.into()
+}
+
+const _: () = {
+    assert!(std::mem::offset_of!(Header, rtype) == KIND_WORD * 8 + 4);
+    assert!(std::mem::offset_of!(Header, ts_recv) == TS_RECV_WORD * 8);
+    assert!(HEADER_BYTES + std::mem::offset_of!(Market, read_ns) == READ_WORD * 8 + 4);
+};

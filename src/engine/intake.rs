@@ -1,0 +1,220 @@
+//! What happens to each frame on the reader's thread: it is counted, kept verbatim in stream `raw`, and handed on.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::clock::wall_ns;
+use crate::feed::kis::control::redact;
+use crate::journal::{AppendError, StreamWriter};
+use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
+use crate::net::{FrameMeta, LineEvent};
+use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, words_of};
+
+/// The reader's side of the data path.
+#[derive(Debug)]
+pub(super) struct Intake {
+    /// Stream `raw`; `None` when it is switched off.
+    pub raw: Option<StreamWriter>,
+    pub counters: Counters,
+    pub latency: StageHistogram,
+    /// By line, from 1.
+    pub traffic: Vec<ConnectionTraffic>,
+    /// Room to overwrite secrets in a copy of a control message.
+    pub scratch: Vec<u8>,
+    /// Values that must not reach the journal, wherever they stand.
+    pub secrets: Vec<Vec<u8>>,
+    /// Why stream `raw` takes no more.
+    pub failure: Option<AppendError>,
+}
+
+/// A line's event in the form that crosses the ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LineNote {
+    pub ts: u64,
+    pub line: u16,
+    pub event: SessionEvent,
+    pub reason: u8,
+    pub close_code: u16,
+    pub value: u64,
+}
+
+impl LineNote {
+    /// What of a line's events is journaled; `None` for those that another record tells.
+    pub fn new(line: u16, event: LineEvent) -> Option<LineNote> {
+        let note = |event, reason, close_code, value| Some(LineNote { ts: wall_ns(), line, event, reason, close_code, value });
+        match event {
+            LineEvent::Connected => note(SessionEvent::Connected, 0, 0, 0),
+            LineEvent::Disconnected { reason, code } => note(SessionEvent::Disconnected, reason.number(), code, 0),
+            LineEvent::Stalled => note(SessionEvent::Stalled, 0, 0, 0),
+            LineEvent::Resumed { stalled_ns } => note(SessionEvent::Resumed, 0, 0, stalled_ns),
+            LineEvent::PeerClosing { .. } | LineEvent::SendRefused => None,
+        }
+    }
+}
+
+impl Intake {
+    /// Whether frames can be taken: stream `raw` has not failed.
+    pub fn is_open(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Takes a frame: returns its metadata with `raw_sequence` filled in.
+    #[inline]
+    pub fn take(&mut self, meta: &FrameMeta, payload: &[u8]) -> FrameMeta {
+        let is_data = matches!(payload.first(), Some(b'0' | b'1'));
+        if is_data {
+            self.counters.add(Counter::FramesReceived, 1);
+            if meta.flags & Flags::RECV_TS_USER == 0 {
+                self.latency.record(Latency::KernelToRead, meta.read_ns.into());
+            }
+        } else {
+            self.counters.add(Counter::ControlFrames, 1);
+        }
+        if let Some(traffic) = usize::from(meta.line).checked_sub(1).and_then(|index| self.traffic.get(index)) {
+            traffic.received(1, payload.len() as u64, meta.ts_recv);
+        }
+        let mut meta = *meta;
+        if self.raw.is_some() {
+            meta.raw_sequence = if is_data && payload[0] == b'0' {
+                self.journal(&meta, payload, 0)
+            } else {
+                self.journal_guarded(&meta, payload)
+            };
+        }
+        meta
+    }
+
+    /// Control and encrypted messages: secrets are overwritten in a copy first; of an encrypted frame only the head is
+    /// kept.
+    #[cold]
+    #[inline(never)]
+    fn journal_guarded(&mut self, meta: &FrameMeta, payload: &[u8]) -> u64 {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        scratch.extend_from_slice(payload);
+        let redacted = if payload.first() == Some(&b'1') {
+            let head = payload.iter().enumerate().filter(|(_, byte)| **byte == b'|').nth(2).map_or(0, |(at, _)| at + 1);
+            scratch[head..].fill(b'*');
+            true
+        } else {
+            redact(&mut scratch, &self.secrets)
+        };
+        let sequence = self.journal(meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
+        self.scratch = scratch;
+        sequence
+    }
+
+    #[inline]
+    fn journal(&mut self, meta: &FrameMeta, payload: &[u8], flags: u32) -> u64 {
+        let Some(writer) = &mut self.raw else { return 0 };
+        let mut prefix = RawPrefix {
+            header: Header {
+                length: (size_of::<RawPrefix>() + payload.len()) as u32,
+                ts_recv: meta.ts_recv,
+                flags: meta.flags | flags,
+                line: meta.line,
+                rtype: RType::Raw as u8,
+                version: RECORD_VERSION,
+                ..Header::zeroed()
+            },
+            recv_window_ns: meta.recv_window_ns,
+            read_ns: meta.read_ns,
+            payload_bytes: payload.len() as u32,
+            opcode: meta.opcode,
+            reserved: [0; 3],
+        };
+        match writer.append_with_tail(words_of(&mut prefix), payload) {
+            Ok(sequence) => {
+                self.counters.add(Counter::RawJournaled, 1);
+                self.counters.add(Counter::RawJournaledBytes, (size_of::<RawPrefix>() + payload.len()) as u64);
+                sequence
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                0
+            }
+        }
+    }
+
+    /// After each cycle: publishes what was written, answers the metrics thread.
+    #[inline]
+    pub fn end_cycle(&mut self, work: usize) {
+        if work > 0
+            && let Some(writer) = &mut self.raw
+        {
+            writer.batch_end();
+        }
+        self.latency.exchange();
+    }
+}
+
+/// Head of a message in the ring from reader to parser.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(super) struct RingFrame {
+    ts_recv: u64,
+    read_ticks: u64,
+    raw_sequence: u64,
+    recv_window_ns: u32,
+    read_ns: u32,
+    flags: u32,
+    line: u16,
+    opcode: u8,
+    /// 0: a frame; else a `SessionEvent`.
+    event: u8,
+}
+
+impl RingFrame {
+    /// A frame's head.
+    pub fn frame(meta: &FrameMeta) -> RingFrame {
+        RingFrame {
+            ts_recv: meta.ts_recv,
+            read_ticks: meta.read_ticks,
+            raw_sequence: meta.raw_sequence,
+            recv_window_ns: meta.recv_window_ns,
+            read_ns: meta.read_ns,
+            flags: meta.flags,
+            line: meta.line,
+            opcode: meta.opcode,
+            event: 0,
+        }
+    }
+
+    /// An event's head; it has no tail.
+    pub fn note(note: &LineNote) -> RingFrame {
+        RingFrame {
+            ts_recv: note.ts,
+            read_ticks: 0,
+            raw_sequence: note.value,
+            recv_window_ns: 0,
+            read_ns: note.close_code.into(),
+            flags: note.reason.into(),
+            line: note.line,
+            opcode: 0,
+            event: note.event as u8,
+        }
+    }
+
+    /// What went in.
+    pub fn unpack(&self) -> Result<FrameMeta, LineNote> {
+        match SessionEvent::from_number(self.event) {
+            None => Ok(FrameMeta {
+                ts_recv: self.ts_recv,
+                recv_window_ns: self.recv_window_ns,
+                read_ns: self.read_ns,
+                read_ticks: self.read_ticks,
+                line: self.line,
+                flags: self.flags,
+                raw_sequence: self.raw_sequence,
+                opcode: self.opcode,
+            }),
+            Some(event) => Err(LineNote {
+                ts: self.ts_recv,
+                line: self.line,
+                event,
+                reason: self.flags as u8,
+                close_code: self.read_ns as u16,
+                value: self.raw_sequence,
+            }),
+        }
+    }
+}

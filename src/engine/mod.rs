@@ -1,0 +1,483 @@
+//! The engine: builds the stages, places them on threads, starts and stops them. It alone knows all other modules.
+//!
+//! ```text
+//! socket ─► Intake (stream raw) ─► Parser ─► Committer (stream ticks) ─► any process
+//!           └─ reader's thread      └─ parser's     └─ journal's thread     (one thread for all when fused)
+//! ```
+//!
+//! Threads: the hot ones of the [`placement`] plan; the session manager; the metrics thread; the journal's helper, which
+//! prepares segments. A clean stop goes with the data: the sockets are closed by the closing handshake, each stage ends
+//! when its input is closed and empty, the journal is ended and closed last.
+
+mod commit;
+mod intake;
+mod parser;
+pub mod placement;
+mod stages;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytemuck::Zeroable;
+use crossbeam::queue::ArrayQueue;
+
+use self::commit::{Committer, Inbox, ReadStamp, boxed};
+use self::intake::Intake;
+use self::parser::Parser;
+use self::placement::{Plan, available_cores, pin, plan};
+use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
+use crate::clock::{MarketClock, TickClock, wall_ns};
+use crate::config::{Config, ConfigError};
+use crate::feed::RecordSink;
+use crate::feed::kis::control::KisLine;
+use crate::feed::kis::session::{Account, Leave, LineState, Notice, Progress, SessionManager};
+use crate::feed::kis::{Decoder, DecoderConfig};
+use crate::journal::{AppendError, Journal, JournalConfig, OpenError, RecoveryReport};
+use crate::metrics::{Collector, ConnectionState, Counter, CounterValues, Latency, LatencySummary, MetricsConfig};
+use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
+use crate::ring::message_ring;
+use crate::stage::{WaitStrategy, run};
+use crate::tick::{Clock, Header, Publisher, RType};
+
+/// Pause of the metrics thread.
+const METRICS_PERIOD: Duration = Duration::from_millis(50);
+/// Commands that may wait for the reader.
+const COMMAND_SLOTS: usize = 4096;
+/// Notices that may wait for the session manager.
+const NOTICE_SLOTS: usize = 4096;
+
+/// Why an engine can't start or had to stop; says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The journal can't be opened.
+    #[error("journal {dir}: {source}")]
+    Journal {
+        /// Its folder.
+        dir: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// The journal takes no more records.
+    #[error("journal {dir}, stream {stream}: {source}")]
+    Append {
+        /// Its folder.
+        dir: PathBuf,
+        /// Which stream.
+        stream: &'static str,
+        /// Why.
+        source: AppendError,
+    },
+    /// The system refused something else.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// A thread died by a fault of ours; what was committed is in the journal.
+    #[error("the {0} thread died by a fault of the program; the journal holds what was committed before")]
+    ThreadDied(&'static str),
+}
+
+/// What is not in the configuration file.
+#[derive(Debug)]
+pub struct Options {
+    /// Market time; [`MarketClock::REAL`] in production.
+    pub market: MarketClock,
+    /// When the engine ends by itself.
+    pub leave: Leave,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { market: MarketClock::REAL, leave: Leave::WhenStopped }
+    }
+}
+
+/// Figures of a run; exact once the engine has ended.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Counters of all threads.
+    pub counters: CounterValues,
+    /// Latency distributions, in the order of [`Latency::ALL`].
+    pub latency: [(Latency, LatencySummary); 4],
+    /// What the session manager came to; all zero while it runs.
+    pub sessions: Progress,
+}
+
+/// A running engine. Dropping it stops it.
+#[derive(Debug)]
+pub struct Engine {
+    dir: PathBuf,
+    plan: Plan,
+    recovery: RecoveryReport,
+    stop: Arc<AtomicBool>,
+    hot: Vec<JoinHandle<Ended>>,
+    manager: Option<JoinHandle<Progress>>,
+    metrics: Option<JoinHandle<Collector>>,
+    metrics_stop: Arc<AtomicBool>,
+    journal: Option<Journal>,
+    live: Arc<ArrayQueue<Summary>>,
+    last: Option<Summary>,
+}
+
+/// What a hot thread gives back when it ends.
+enum Ended {
+    Reader(Intake),
+    Parser,
+    Journal(Committer),
+    All(Box<Fused>),
+}
+
+impl Engine {
+    /// Opens the journal, decodes again what a dead writer left behind, and starts every thread.
+    pub fn start(config: &Config, options: Options) -> Result<Engine, EngineError> {
+        config.check()?;
+        let mut accounts = Vec::new();
+        for account in &config.kis.account {
+            accounts.push(Account { name: account.name.clone(), credentials: account.credentials()? });
+        }
+        Self::start_with(config, accounts, options)
+    }
+
+    /// The same with credentials at hand (a simulated venue's).
+    pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
+        let dir = config.journal.dir.clone();
+        let clock = TickClock::new();
+        let mut opened = Journal::open(&dir, &journal_config(config))
+            .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
+        let placement = plan(&config.engine, available_cores());
+        let system = |what| move |source| EngineError::System { what, source };
+
+        let metrics_config = MetricsConfig { placement: placement.text.clone(), ..metrics_config(config) };
+        let mut collector = Collector::create(&dir, metrics_config).map_err(system("metrics file"))?;
+        let notices: Arc<ArrayQueue<Notice>> = Arc::new(ArrayQueue::new(NOTICE_SLOTS));
+        let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
+        let mut statuses = Vec::new();
+        let mut traffic = Vec::new();
+        let label = config.kis.ws_url.trim_start_matches("ws://").to_owned();
+        for line in 1..=accounts.len() as u16 {
+            let (status, received) = collector.connection(line, &label).map_err(system("metrics file"))?;
+            statuses.push(status);
+            traffic.push(received);
+        }
+        let message_bytes_max = config.engine.max_message_kib as usize * 1024;
+        let intake = Intake {
+            raw: opened.raw.take(),
+            counters: collector.counters("reader").map_err(system("metrics file"))?,
+            latency: collector.stage_histogram(),
+            traffic,
+            scratch: Vec::with_capacity(message_bytes_max),
+            secrets: accounts.iter().flat_map(secrets_of).collect(),
+            failure: None,
+        };
+        let mut decoder = Decoder::new(DecoderConfig {
+            max_instruments: config.engine.max_instruments as usize,
+            ..DecoderConfig::default()
+        });
+        decoder.seed_instruments(&opened.recovery.instruments);
+        let mut parser = Parser {
+            decoder,
+            counters: collector.counters("parser").map_err(system("metrics file"))?,
+            latency: collector.stage_histogram(),
+            clock: clock.clone(),
+            market: options.market,
+            notices: Arc::clone(&notices),
+            mirrored: Default::default(),
+        };
+        let mut committer = Committer {
+            writer: opened.ticks,
+            counters: collector.counters("journal").map_err(system("metrics file"))?,
+            latency: collector.stage_histogram(),
+            clock,
+            inbox: Arc::clone(&inbox),
+            stamp: ReadStamp::Recovered,
+            failure: None,
+        };
+        committer.record(&mut boxed(clock_record(&options.market), RType::Clock));
+        recover(&mut opened.recovery, &mut parser, &mut committer);
+
+        let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
+        let reader = Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
+        let handle = reader.handle();
+        let wait = config.engine.wait;
+        let hot = if placement.split {
+            let frame_ring_bytes = config.engine.frame_ring_mib as usize * 1024 * 1024;
+            let record_ring_words = config.engine.record_ring_mib as usize * 1024 * 1024 / 8;
+            let (frames_in, frames_out) = message_ring(frame_ring_bytes, message_bytes_max);
+            let (records_in, records_out) = message_ring(record_ring_words, frame_words_max(message_bytes_max));
+            vec![
+                spawn_hot("hoga-reader", placement.cores[0], wait, ReaderStage::new(reader, intake, frames_in), |stage| {
+                    Ended::Reader(stage.intake)
+                }),
+                spawn_hot(
+                    "hoga-parser",
+                    placement.cores[1],
+                    wait,
+                    ParserStage::new(parser, frames_out, records_in, message_bytes_max),
+                    |_| Ended::Parser,
+                ),
+                spawn_hot("hoga-journal", placement.cores[2], wait, JournalStage::new(committer, records_out), |stage| {
+                    Ended::Journal(stage.committer)
+                }),
+            ]
+        } else {
+            let fused = Fused::new(reader, intake, parser, committer);
+            vec![spawn_hot("hoga-fused", placement.cores[0], wait, fused, |stage| Ended::All(Box::new(stage)))]
+        };
+        let hot: Vec<JoinHandle<Ended>> =
+            hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let observer = Box::new(move |line: u16, state: LineState, wanted: usize, confirmed: usize| {
+            if let Some(status) = statuses.get(usize::from(line) - 1) {
+                status.set_state(connection_state(state), wall_ns());
+                status.set_registrations(wanted as u64, confirmed as u64);
+            }
+        });
+        let manager = SessionManager::new(
+            &config.kis,
+            accounts,
+            ConnectionConfig { message_bytes_max, ..ConnectionConfig::default() },
+            options.leave,
+            handle,
+            notices,
+            observer,
+        );
+        let manager_stop = Arc::clone(&stop);
+        let manager = spawn("hoga-session", move || manager.run(&manager_stop))
+            .map_err(system("the session thread"))?;
+        let metrics_stop = Arc::new(AtomicBool::new(false));
+        let live = Arc::new(ArrayQueue::new(1));
+        let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
+        let metrics = spawn("hoga-metrics", move || {
+            // Relaxed: a flag alone; the hot threads have handed over their figures before it is set.
+            while !thread_stop.load(Ordering::Relaxed) {
+                collector.poll();
+                thread_live.force_push(summary_of(&collector, Progress::default()));
+                std::thread::sleep(METRICS_PERIOD);
+            }
+            collector
+        })
+        .map_err(system("the metrics thread"))?;
+        Ok(Engine {
+            dir,
+            plan: placement,
+            recovery: opened.recovery,
+            stop,
+            hot,
+            manager: Some(manager),
+            metrics: Some(metrics),
+            metrics_stop,
+            journal: Some(opened.journal),
+            live,
+            last: None,
+        })
+    }
+
+    /// Where the stages run, for people.
+    pub fn placement(&self) -> &str {
+        &self.plan.text
+    }
+
+    /// What opening the journal found.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// The journal's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Begins a clean stop; [`join`](Self::join) waits for its end.
+    pub fn stop(&self) {
+        // Relaxed: a flag alone.
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the hot threads have ended, by a stop, the venue's leaving or a failure.
+    pub fn is_finished(&self) -> bool {
+        self.hot.iter().all(JoinHandle::is_finished)
+    }
+
+    /// The newest figures, at most a few hundred milliseconds old.
+    pub fn summary(&mut self) -> Option<&Summary> {
+        if let Some(summary) = self.live.pop() {
+            self.last = Some(summary);
+        }
+        self.last.as_ref()
+    }
+
+    /// Waits until all data is in the journal and the journal is closed; then every figure is exact.
+    pub fn join(mut self) -> Result<Summary, EngineError> {
+        let mut failure = None;
+        let mut raw = None;
+        let mut committer = None;
+        for thread in std::mem::take(&mut self.hot) {
+            match thread.join() {
+                Ok(Ended::Reader(mut intake)) => {
+                    failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
+                    raw = intake.raw.take();
+                }
+                Ok(Ended::Parser) => {}
+                Ok(Ended::Journal(ended)) => committer = Some(ended),
+                Ok(Ended::All(mut fused)) => {
+                    failure = failure.or(fused.intake.failure.take().map(|source| self.append_error("raw", source)));
+                    raw = fused.intake.raw.take();
+                    let Fused { committer: ended, .. } = *fused;
+                    committer = Some(ended);
+                }
+                Err(_) => failure = failure.or(Some(EngineError::ThreadDied("hot"))),
+            }
+        }
+        self.stop();
+        let sessions = match self.manager.take().map(JoinHandle::join) {
+            Some(Ok(progress)) => progress,
+            _ => {
+                failure = failure.or(Some(EngineError::ThreadDied("session")));
+                Progress::default()
+            }
+        };
+        if let Some(mut committer) = committer {
+            while committer.drain_inbox() > 0 {}
+            failure = failure.or(committer.failure.take().map(|source| self.append_error("ticks", source)));
+            committer.latency.finish();
+            if let Err(source) = committer.writer.close() {
+                failure = failure.or(Some(self.append_error("ticks", source)));
+            }
+        }
+        if let Some(Err(source)) = raw.map(|writer| writer.close()) {
+            failure = failure.or(Some(self.append_error("raw", source)));
+        }
+        drop(self.journal.take());
+        // Relaxed: the joins above order everything before it.
+        self.metrics_stop.store(true, Ordering::Relaxed);
+        let summary = match self.metrics.take().map(JoinHandle::join) {
+            Some(Ok(mut collector)) => {
+                collector.finish();
+                Some(summary_of(&collector, sessions))
+            }
+            _ => None,
+        };
+        match (failure, summary) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(summary)) => Ok(summary),
+            (None, None) => Err(EngineError::ThreadDied("metrics")),
+        }
+    }
+
+    fn append_error(&self, stream: &'static str, source: AppendError) -> EngineError {
+        EngineError::Append { dir: self.dir.clone(), stream, source }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+        self.metrics_stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Decodes raw frames past the last committed tick again.
+fn recover(recovery: &mut RecoveryReport, parser: &mut Parser, committer: &mut Committer) {
+    for (raw, payload) in std::mem::take(&mut recovery.raw_past_ticks) {
+        let meta = FrameMeta {
+            ts_recv: raw.header.ts_recv,
+            recv_window_ns: raw.recv_window_ns,
+            read_ns: raw.read_ns,
+            read_ticks: 0,
+            line: raw.header.line,
+            flags: raw.header.flags,
+            raw_sequence: raw.header.sequence,
+            opcode: raw.opcode,
+        };
+        parser.recovered_frame(&meta, &payload, committer);
+    }
+    committer.end_cycle(1);
+}
+
+fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
+    name: &'static str,
+    core: Option<usize>,
+    wait: WaitStrategy,
+    mut stage: S,
+    end: impl FnOnce(S) -> Ended + Send + 'static,
+) -> std::io::Result<JoinHandle<Ended>> {
+    spawn(name, move || {
+        pin(core, name);
+        run(&mut stage, wait);
+        end(stage)
+    })
+}
+
+fn journal_config(config: &Config) -> JournalConfig {
+    JournalConfig {
+        segment_bytes: u64::from(config.journal.segment_mib) << 20,
+        raw: config.journal.raw,
+        max_instruments: config.engine.max_instruments as usize,
+        ..JournalConfig::default()
+    }
+}
+
+fn metrics_config(config: &Config) -> MetricsConfig {
+    MetricsConfig { wait: format!("{:?}", config.engine.wait).to_lowercase(), ..MetricsConfig::default() }
+}
+
+fn reader_config(config: &Config) -> ReaderConfig {
+    // Asking for events first lets a parked thread sleep; a spinning one reads a few sockets straight away.
+    let direct_reads_max = if config.engine.wait == WaitStrategy::Park { 0 } else { ReaderConfig::default().direct_reads_max };
+    ReaderConfig { direct_reads_max, ..ReaderConfig::default() }
+}
+
+fn secrets_of(account: &Account) -> [Vec<u8>; 2] {
+    let credentials = &account.credentials;
+    [credentials.app_key.expose().as_bytes().to_vec(), credentials.app_secret.expose().as_bytes().to_vec()]
+}
+
+fn connection_state(state: LineState) -> ConnectionState {
+    match state {
+        LineState::Backoff => ConnectionState::BackingOff,
+        LineState::Connecting => ConnectionState::Connecting,
+        LineState::Subscribing => ConnectionState::Handshaking,
+        LineState::Live => ConnectionState::Live,
+        LineState::Closed => ConnectionState::Closed,
+    }
+}
+
+fn clock_record(market: &MarketClock) -> Clock {
+    let now = wall_ns();
+    Clock {
+        header: Header { ts_recv: now, publisher: Publisher::Hoga as u16, ..Header::zeroed() },
+        offset_ns: 0,
+        error_ns: u64::MAX,
+        anchor_wall_ns: now,
+        anchor_market_ns: market.market_ns(now),
+        scale_ppb: market.scale_ppb(),
+        source: 0,
+        reserved: [0; 7],
+    }
+}
+
+fn summary_of(collector: &Collector, sessions: Progress) -> Summary {
+    Summary { counters: collector.counter_values(), latency: Latency::ALL.map(|latency| (latency, collector.summary(latency))), sessions }
+}
+
+impl Summary {
+    /// A counter's figure.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counters.get(counter)
+    }
+}
