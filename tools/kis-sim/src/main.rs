@@ -1,0 +1,3 @@
+//! Runs one venue.
+
+fn main() {}
