@@ -11,7 +11,6 @@ pub fn status(line: &mut Line<'_>, stock: &Stock, exchange: Option<u8>) {
     line.code(b'N');
     line.text(b"(null)");
     line.text(b"AB1");
-    line.empty();
     line.text(if stock.vi_until.is_some() { b"311" } else { b"112" });
     line.empty();
     line.empty();

@@ -161,6 +161,8 @@ impl Plan {
             let event = match class {
                 0 => self.execution(rng, venue_of, trades, auctions, phase, stocks, interrupted),
                 1 => venue_of(rng, books).map(|venue| Event::Book(pick(rng, &self.books[venue]), venue)),
+                // The quiet feeds stay quiet while the others wait for their session.
+                _ if first < 98 && !self.quiet_only() => None,
                 _ => self.quiet(rng),
             };
             if event.is_some() {
@@ -210,6 +212,10 @@ impl Plan {
             }
         }
         None
+    }
+
+    fn quiet_only(&self) -> bool {
+        [&self.trades, &self.expected, &self.books].iter().all(|lists| lists.iter().all(Vec::is_empty))
     }
 
     fn quiet(&self, rng: &mut Rng) -> Option<Event> {
