@@ -1,0 +1,334 @@
+//! Everything that can be set, with units and defaults; checked once by [`SimConfig::check`].
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::DateTime;
+use serde::Deserialize;
+
+use crate::error::SimError;
+use crate::fault::FaultScript;
+use crate::rng::Rng;
+
+/// A venue: addresses, credentials, market, pace and faults.
+///
+/// Reads from TOML; unknown keys are refused. [`Default`] serves 100 symbols at 1,000 frames a second for 10 s.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimConfig {
+    /// Address of the REST server; port 0 takes any free one. Default `127.0.0.1:0`.
+    pub rest_listen: SocketAddr,
+    /// Address of the WebSocket server; port 0 takes any free one. Default `127.0.0.1:0`.
+    pub ws_listen: SocketAddr,
+    /// Credentials the venue accepts; each may hold one WebSocket session. Default: two of [`AppKey::generate`].
+    pub app_keys: Vec<AppKey>,
+    /// Number of symbols traded, `1 ..= 4000`. Default 100.
+    pub symbols: usize,
+    /// Length of the run in wall seconds from the opening of the market. Default 10.
+    pub seconds: f64,
+    /// Average number of data frames per wall second over the run, over all connections. Default 1,000.
+    pub rate: f64,
+    /// How the frames are spread over the run. Default: evenly.
+    pub burst: Burst,
+    /// Seed of symbols, prices and the walk. Default 1.
+    pub seed: u64,
+    /// Width of the records. Default: as since 2026-09-14.
+    pub widths: Widths,
+    /// Width of H0NXASP0, on which KIS's own documents disagree. Default 65.
+    pub nxt_book_width: NxtBookWidth,
+    /// Most records in one trade frame, `1 ..= 20`. Default 20.
+    pub max_records_per_frame: usize,
+    /// Venues that trade. The unified feeds carry the sum of those. Default KRX and NXT.
+    pub venues: Vec<VenueName>,
+    /// Market time (KST) at the opening of the run. Default 2026-11-20 08:59:59: a second of opening auction, its
+    /// print, then continuous trading.
+    pub market_start: DateTime,
+    /// Market seconds per wall second. Default 1.
+    pub time_scale: f64,
+    /// Symbols whose price is driven in one direction until volatility interruptions stop it. Default 1.
+    pub wild_symbols: usize,
+    /// Length of the auction of a volatility interruption, in market seconds; up to a quarter is added at random. Default 120.
+    pub vi_seconds: u32,
+    /// When the market opens. Default: when no registration came for 300 ms after the first.
+    pub open_when: OpenWhen,
+    /// Idle seconds of a connection after which the venue sends PINGPONG. Default 10.
+    pub ping_interval_s: f64,
+    /// Seconds of silence of a client after an unanswered PINGPONG until it is cut. Default 100.
+    pub silence_cut_s: f64,
+    /// How many times faster than the wall the venue's own clock of keep-alive, token ages and rate limits runs. Default 1.
+    pub clock_scale: f64,
+    /// Seconds for which the slot of an app key stays taken after a connection died without a close handshake. Default 0.
+    pub slot_linger_s: f64,
+    /// Registrations a session may hold over all TRs. Default 41.
+    pub max_registrations: usize,
+    /// Behave as the mock server: only its five TRs. Default false.
+    pub mock: bool,
+    /// Limits of REST. Default: as the real server.
+    pub limits: Limits,
+    /// File that receives a line for each data frame sent. Default none: counting only.
+    pub ledger: Option<PathBuf>,
+    /// Bytes kept for a client that does not read; beyond, its connection is cut. Default 64 MiB.
+    pub backlog_bytes_max: usize,
+    /// Wall seconds for which the venue waits at the end for a client's Close. Default 5.
+    pub close_wait_s: f64,
+    /// Faults to inject. Default none.
+    pub faults: FaultScript,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
+        Self {
+            rest_listen: loopback,
+            ws_listen: loopback,
+            app_keys: AppKey::generate(2),
+            symbols: 100,
+            seconds: 10.0,
+            rate: 1000.0,
+            burst: Burst::None,
+            seed: 1,
+            widths: Widths::After20260914,
+            nxt_book_width: NxtBookWidth::Wide65,
+            max_records_per_frame: 20,
+            venues: vec![VenueName::Krx, VenueName::Nxt],
+            market_start: jiff::civil::date(2026, 11, 20).at(8, 59, 59, 0),
+            time_scale: 1.0,
+            wild_symbols: 1,
+            vi_seconds: 120,
+            open_when: OpenWhen::Quiet { ms: 300 },
+            ping_interval_s: 10.0,
+            silence_cut_s: 100.0,
+            clock_scale: 1.0,
+            slot_linger_s: 0.0,
+            max_registrations: 41,
+            mock: false,
+            limits: Limits::default(),
+            ledger: None,
+            backlog_bytes_max: 64 << 20,
+            close_wait_s: 5.0,
+            faults: FaultScript::default(),
+        }
+    }
+}
+
+impl SimConfig {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`SimError::Read`] or [`SimError::Parse`], the latter with line and the keys that exist.
+    pub fn from_toml_file(path: &Path) -> Result<Self, SimError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SimError::Read { path: path.into(), source })?;
+        toml::from_str(&text).map_err(|e| SimError::Parse { path: path.into(), message: e.to_string() })
+    }
+
+    /// Stretches the market clock so that the run spans a whole trading day, from before the opening auction at 08:49
+    /// to the end of the after-market at 20:00.
+    pub fn whole_day(mut self) -> Self {
+        self.market_start = self.market_start.date().at(8, 49, 0, 0);
+        self.time_scale = f64::from(11 * 3600 + 12 * 60) / self.seconds;
+        self
+    }
+
+    /// Checks the ranges named at the fields.
+    ///
+    /// # Errors
+    /// [`SimError::Config`] with the field, what was found and what is allowed.
+    pub fn check(&self) -> Result<(), SimError> {
+        let fail = |text: String| Err(SimError::Config(text));
+        if self.app_keys.is_empty() {
+            return fail("app_keys: found none, expected at least one".into());
+        }
+        for key in &self.app_keys {
+            if key.app_key.len() != 36 || key.app_secret.len() != 180 {
+                return fail(format!(
+                    "app_keys: found lengths {} and {}, expected 36 and 180",
+                    key.app_key.len(),
+                    key.app_secret.len()
+                ));
+            }
+        }
+        if !(1..=4000).contains(&self.symbols) {
+            return fail(format!("symbols: found {}, expected 1 to 4000", self.symbols));
+        }
+        if !(1..=20).contains(&self.max_records_per_frame) {
+            return fail(format!("max_records_per_frame: found {}, expected 1 to 20", self.max_records_per_frame));
+        }
+        let positive = [
+            ("seconds", self.seconds),
+            ("rate", self.rate),
+            ("time_scale", self.time_scale),
+            ("clock_scale", self.clock_scale),
+            ("ping_interval_s", self.ping_interval_s),
+            ("silence_cut_s", self.silence_cut_s),
+        ];
+        for (name, value) in positive {
+            if !value.is_finite() || value <= 0.0 {
+                return fail(format!("{name}: found {value}, expected a number above 0"));
+            }
+        }
+        if self.venues.is_empty() {
+            return fail("venues: found none, expected krx, nxt or both".into());
+        }
+        if let Burst::Opening { factor, share } = self.burst
+            && !(factor >= 1.0 && share > 0.0 && share < 1.0 && factor * share < 1.0)
+        {
+            return fail(format!(
+                "burst: found factor {factor} over share {share} of the run, expected a factor of at least 1 whose \
+                 product with the share stays under 1"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Credentials of one customer, invented.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppKey {
+    /// 36 characters.
+    pub app_key: String,
+    /// 180 characters.
+    pub app_secret: String,
+}
+
+impl AppKey {
+    /// The first `n` of a fixed list of invented credentials: always the same, so that a client can be configured ahead.
+    pub fn generate(n: usize) -> Vec<Self> {
+        let text = |rng: &mut Rng, len: usize| -> String {
+            const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+            (0..len).map(|_| char::from(LETTERS[rng.below(LETTERS.len() as u64) as usize])).collect()
+        };
+        (0..n)
+            .map(|i| {
+                let mut rng = Rng::new(0x5EED_0000 + i as u64);
+                Self { app_key: format!("PSsim{}", text(&mut rng, 31)), app_secret: text(&mut rng, 180) }
+            })
+            .collect()
+    }
+}
+
+/// Shows the end of the key only.
+impl std::fmt::Debug for AppKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tail = self.app_key.get(self.app_key.len().saturating_sub(4)..).unwrap_or("");
+        write!(f, "AppKey(..{tail})")
+    }
+}
+
+/// How the frames of a run are spread over it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Burst {
+    /// Evenly.
+    None,
+    /// From 09:00:00 market time, if that lies in the run, else from its start, frames come `factor` times as fast as
+    /// the average for `share` of the run; the rest is slower, so that the average over the run holds.
+    Opening {
+        /// Multiple of the average rate, at least 1.
+        factor: f64,
+        /// Share of the run, `0 < share < 1 / factor`.
+        share: f64,
+    },
+}
+
+/// Which layout the records have.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Widths {
+    /// Trades 46, KRX books 59: as the official samples and most clients know them.
+    Sample,
+    /// Trades 46, KRX books 62, unified books 65: until 2026-09-11.
+    #[serde(rename = "before_2026_09_14")]
+    Before20260914,
+    /// Trades 47, KRX books 63, unified books 66: since 2026-09-14.
+    #[serde(rename = "after_2026_09_14")]
+    After20260914,
+}
+
+/// Width of the NXT book.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum NxtBookWidth {
+    /// KRX and NXT mid prices.
+    #[serde(rename = "65")]
+    Wide65,
+    /// NXT mid price only.
+    #[serde(rename = "62")]
+    Narrow62,
+}
+
+/// A venue that executes trades.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum VenueName {
+    /// Korea Exchange.
+    Krx,
+    /// Nextrade.
+    Nxt,
+}
+
+/// When the simulated market opens.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum OpenWhen {
+    /// At start.
+    Immediately,
+    /// After a delay from start.
+    AfterDelay {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// 100 ms after so many registrations are active over all connections.
+    Registrations {
+        /// How many.
+        count: usize,
+    },
+    /// When no registration came for so long after the first.
+    Quiet {
+        /// Milliseconds.
+        ms: u64,
+    },
+}
+
+/// Limits of REST, each switchable; all on by default.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// One token a minute and app key, else HTTP 403 with EGW00133.
+    pub token_per_minute: bool,
+    /// Approvals that may be asked for at once; they come back at one a second. 0 switches the limit off.
+    pub approval_burst: u32,
+    /// Quotation requests a second and app key, else HTTP 500 with EGW00201. 0 switches the limit off.
+    pub requests_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { token_per_minute: true, approval_burst: 50, requests_per_second: 18 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_keys_have_the_lengths_of_real_ones_and_differ() {
+        let keys = AppKey::generate(3);
+        assert!(keys.iter().all(|k| k.app_key.len() == 36 && k.app_secret.len() == 180));
+        assert_ne!(keys[0].app_key, keys[1].app_key);
+        assert_eq!(keys[2].app_key, AppKey::generate(3)[2].app_key);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_and_named() {
+        let error = toml::from_str::<SimConfig>("ratte = 5").unwrap_err().to_string();
+        assert!(error.contains("ratte") && error.contains("rate"), "{error}");
+    }
+
+    #[test]
+    fn a_burst_that_would_use_more_than_all_frames_is_refused() {
+        let config = SimConfig { burst: Burst::Opening { factor: 10.0, share: 0.2 }, ..SimConfig::default() };
+        assert!(config.check().is_err());
+    }
+}

@@ -1,0 +1,494 @@
+//! The venue's thread: accepts, answers, paces. One loop over a poll that never waits longer than the next frame.
+
+use std::io::ErrorKind;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::auth::{Auth, session_secrets};
+use crate::config::{OpenWhen, SimConfig};
+use crate::delivery::deliver;
+use crate::error::SimError;
+use crate::fault::{Fault, PendingFaults};
+use crate::ledger::Ledger;
+use crate::session::{Connection, State};
+use crate::source::{Demand, FrameSource, Next, Registrations, TimedFrame};
+use crate::venue::{Control, Summary, anchor, wall_ns};
+
+const LISTENER: Token = Token(usize::MAX);
+/// Frames handed out between two looks at the sockets.
+const BATCH: usize = 128;
+/// The sockets are looked at this often while frames flow.
+const POLL_EVERY_NS: u64 = 200_000;
+/// Keep-alive, faults by time and counters by TR are looked at this often.
+const TIMERS_EVERY_NS: u64 = 2_000_000;
+/// A sleep ends this long before the next frame; the rest is yielded away.
+const SLEEP_EARLY_NS: u64 = 60_000;
+/// Wait between the last of N registrations and the opening.
+const OPEN_DELAY_NS: u64 = 100_000_000;
+
+/// What the source said last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upcoming {
+    Ask,
+    Frame,
+    Idle { until_ns: u64, version: u64 },
+    End,
+}
+
+/// All state of a running venue.
+pub(crate) struct EventLoop {
+    pub(crate) config: SimConfig,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) connections: Vec<Option<Connection>>,
+    pub(crate) registrations: Registrations,
+    pub(crate) ledger: Ledger,
+    /// Connection slot that holds each app key.
+    pub(crate) holders: Vec<Option<usize>>,
+    /// Until when a dead connection still holds each app key.
+    pub(crate) lingers_ns: Vec<u64>,
+    pub(crate) last_registration_ns: u64,
+    control: Arc<Control>,
+    listener: TcpListener,
+    poll: Poll,
+    source: Box<dyn FrameSource>,
+    frame: TimedFrame,
+    upcoming: Upcoming,
+    frames_given: u64,
+    start: Instant,
+    wall_start_ns: u64,
+    accepted: u64,
+    reached_count_ns: Option<u64>,
+    opened_ns: Option<u64>,
+    last_frame_ns: u64,
+    closing: bool,
+    progress_ns: u64,
+    lateness: Lateness,
+    closed_cleanly: u64,
+}
+
+impl EventLoop {
+    pub(crate) fn new(
+        config: SimConfig,
+        listener: StdListener,
+        source: Box<dyn FrameSource>,
+        ledger: Ledger,
+        auth: Arc<Auth>,
+        control: Arc<Control>,
+    ) -> Result<Self, SimError> {
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let apps = config.app_keys.len();
+        Ok(Self {
+            config,
+            auth,
+            connections: Vec::new(),
+            registrations: Registrations::default(),
+            ledger,
+            holders: vec![None; apps],
+            lingers_ns: vec![0; apps],
+            last_registration_ns: 0,
+            control,
+            listener,
+            poll,
+            source,
+            frame: TimedFrame::default(),
+            upcoming: Upcoming::Ask,
+            frames_given: 0,
+            start: Instant::now(),
+            wall_start_ns: wall_ns(),
+            accepted: 0,
+            reached_count_ns: None,
+            opened_ns: None,
+            last_frame_ns: 0,
+            closing: false,
+            progress_ns: 0,
+            lateness: Lateness::default(),
+            closed_cleanly: 0,
+        })
+    }
+
+    /// Nanoseconds since the start of the thread.
+    pub(crate) fn now(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+
+    /// Seconds of KIS's own time limits in nanoseconds of the wall.
+    pub(crate) fn scaled_ns(&self, seconds: f64) -> u64 {
+        (seconds / self.config.clock_scale * 1e9) as u64
+    }
+
+    pub(crate) fn run(mut self) -> Summary {
+        let mut events = Events::with_capacity(256);
+        let (mut next_poll, mut next_timers) = (0, 0);
+        loop {
+            let now = self.now();
+            let worked = if self.opened_ns.is_some() && !self.closing { self.play(now) } else { 0 };
+            let now = self.now();
+            if now >= next_poll || worked == 0 {
+                next_poll = now + POLL_EVERY_NS;
+                self.poll_sockets(&mut events, Duration::ZERO);
+            }
+            if now >= next_timers {
+                next_timers = now + TIMERS_EVERY_NS;
+                self.timers(now);
+                if self.closing && self.finish_connections(now) {
+                    break;
+                }
+            }
+            if worked == 0 {
+                self.wait(&mut events);
+            }
+        }
+        self.summary()
+    }
+
+    /// Hands out the frames that are due, at most a batch.
+    fn play(&mut self, now: u64) -> usize {
+        let Some(opened) = self.opened_ns else { return 0 };
+        let since = now.saturating_sub(opened);
+        let mut given = 0;
+        let mut passed_over = 0;
+        while given < BATCH && passed_over < 4 * BATCH {
+            match self.upcoming {
+                Upcoming::Idle { until_ns, version } if since < until_ns && version == self.registrations.version() => {
+                    break;
+                }
+                Upcoming::Ask | Upcoming::Idle { .. } => {
+                    let demand =
+                        Demand { registrations: &self.registrations, frames_sent: self.frames_given, now_ns: since };
+                    self.upcoming = match self.source.next(&demand, &mut self.frame) {
+                        Next::Frame => Upcoming::Frame,
+                        Next::IdleUntil(until_ns) => Upcoming::Idle { until_ns, version: self.registrations.version() },
+                        Next::End => Upcoming::End,
+                    };
+                }
+                Upcoming::End => {
+                    self.begin_closing(now);
+                    break;
+                }
+                Upcoming::Frame => {
+                    if self.frame.at_ns > since {
+                        break;
+                    }
+                    self.upcoming = Upcoming::Ask;
+                    let slots = self.registrations.subscribers(&self.frame.tr_id, &self.frame.tr_key);
+                    if slots.is_empty() {
+                        passed_over += 1;
+                        continue;
+                    }
+                    let tr = self.ledger.tr_number(&self.frame.tr_id);
+                    for slot in slots {
+                        let Some(connection) = self.connections.get_mut(*slot).and_then(Option::as_mut) else {
+                            continue;
+                        };
+                        self.frames_given +=
+                            deliver(connection, &mut self.ledger, &self.frame, tr, now, self.wall_start_ns + now);
+                    }
+                    self.lateness.record(since - self.frame.at_ns);
+                    given += 1;
+                }
+            }
+        }
+        if given > 0 {
+            self.last_frame_ns = now;
+            self.flush_all();
+        }
+        given + passed_over
+    }
+
+    fn flush_all(&mut self) {
+        let (start, wall_start) = (self.start, self.wall_start_ns);
+        let clock = || wall_start + start.elapsed().as_nanos() as u64;
+        let now = self.now();
+        for connection in self.connections.iter_mut().flatten() {
+            if connection.backlog() > 0 || connection.state == State::Draining {
+                let before = connection.backlog();
+                connection.flush(now, clock, &mut self.ledger);
+                if connection.backlog() < before {
+                    self.progress_ns = now;
+                }
+                if connection.backlog() > self.config.backlog_bytes_max {
+                    let what = serde_json::json!({ "cut": "client does not read", "bytes": connection.backlog() });
+                    self.ledger.note(clock(), connection.number, &what, None);
+                    connection.state = State::Dead;
+                }
+            }
+        }
+        self.remove_dead(now);
+    }
+
+    fn poll_sockets(&mut self, events: &mut Events, timeout: Duration) {
+        if let Err(error) = self.poll.poll(events, Some(timeout))
+            && error.kind() != ErrorKind::Interrupted
+        {
+            eprintln!("kis-sim: poll failed: {error}");
+            return;
+        }
+        let mut touched = false;
+        for event in events.iter() {
+            touched = true;
+            if event.token() == LISTENER {
+                self.accept();
+                continue;
+            }
+            let slot = event.token().0;
+            if event.is_writable()
+                && let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut)
+            {
+                connection.unblock();
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.read(slot);
+            }
+        }
+        if touched {
+            self.flush_all();
+        }
+    }
+
+    fn accept(&mut self) {
+        loop {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return,
+            };
+            let _ = stream.set_nodelay(true);
+            let slot = self.connections.iter().position(Option::is_none).unwrap_or(self.connections.len());
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if self.poll.registry().register(&mut stream, Token(slot), interest).is_err() {
+                continue;
+            }
+            self.accepted += 1;
+            self.ledger.shared.connections.store(self.accepted, Ordering::Relaxed);
+            let number = self.accepted;
+            let faults = PendingFaults::new(&self.config.faults, number);
+            let secrets = session_secrets(self.config.seed ^ number);
+            let connection = Connection::new(stream, number, faults, secrets, self.now());
+            if slot == self.connections.len() {
+                self.connections.push(Some(connection));
+            } else {
+                self.connections[slot] = Some(connection);
+            }
+        }
+    }
+
+    fn read(&mut self, slot: usize) {
+        let now = self.now();
+        let mut inbound = Vec::new();
+        if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
+            connection.read(now, &mut inbound);
+        }
+        for message in inbound {
+            self.handle(slot, message, now);
+        }
+    }
+
+    /// Frees what dead connections held.
+    fn remove_dead(&mut self, now: u64) {
+        for slot in 0..self.connections.len() {
+            let Some(connection) = self.connections[slot].take_if(|c| c.state == State::Dead) else { continue };
+            self.ledger.dropped(connection.frames_waiting());
+            for (tr_id, tr_key) in &connection.feeds {
+                self.registrations.remove(tr_id, tr_key, slot);
+            }
+            self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
+            if connection.close_received {
+                self.closed_cleanly += 1;
+            }
+            if let Some(app) = connection.app {
+                self.holders[app] = None;
+                if !connection.close_received {
+                    self.lingers_ns[app] = now + self.scaled_ns(self.config.slot_linger_s);
+                }
+            }
+        }
+    }
+
+    fn timers(&mut self, now: u64) {
+        self.ledger.publish();
+        if self.control.stop.load(Ordering::Relaxed) && !self.closing {
+            self.begin_closing(now);
+        }
+        if self.opened_ns.is_none() && !self.closing {
+            self.open_when_due(now);
+        }
+        self.keep_alive(now);
+        self.faults_by_time(now);
+        self.flush_all();
+    }
+
+    fn open_when_due(&mut self, now: u64) {
+        let due = match self.config.open_when {
+            OpenWhen::Immediately => true,
+            OpenWhen::AfterDelay { ms } => now >= ms * 1_000_000,
+            OpenWhen::Registrations { count } => {
+                if self.registrations.count() >= count {
+                    now >= *self.reached_count_ns.get_or_insert(now) + OPEN_DELAY_NS
+                } else {
+                    false
+                }
+            }
+            OpenWhen::Quiet { ms } => {
+                self.registrations.count() > 0 && now >= self.last_registration_ns + ms * 1_000_000
+            }
+        };
+        if due {
+            let now = self.now();
+            self.opened_ns = Some(now);
+            let _ = self.control.anchor.set(anchor(&self.config, self.wall_start_ns + now));
+        }
+    }
+
+    fn keep_alive(&mut self, now: u64) {
+        let (interval, cut) = (self.scaled_ns(self.config.ping_interval_s), self.scaled_ns(self.config.silence_cut_s));
+        let text = pingpong_text();
+        for connection in self.connections.iter_mut().flatten().filter(|c| c.state == State::Open) {
+            if let Some(since) = connection.unanswered_since_ns {
+                // Anything the client says shows that it lives.
+                if connection.last_rx_ns > since {
+                    connection.unanswered_since_ns = None;
+                } else if now - since >= cut {
+                    let what = serde_json::json!({ "cut": "no answer to PINGPONG" });
+                    self.ledger.note(self.wall_start_ns + now, connection.number, &what, None);
+                    connection.state = State::Dead;
+                    continue;
+                }
+            }
+            if connection.pingpong && now - connection.last_tx_ns >= interval && connection.backlog() == 0 {
+                connection.push_text(&text);
+                connection.unanswered_since_ns.get_or_insert(now);
+            }
+        }
+    }
+
+    fn faults_by_time(&mut self, now: u64) {
+        let Some(opened) = self.opened_ns else { return };
+        let since = now.saturating_sub(opened);
+        let wall = self.wall_start_ns + now;
+        for connection in self.connections.iter_mut().flatten() {
+            if connection.faults.next_at().is_none_or(|at| at > since) {
+                continue;
+            }
+            for fault in connection.faults.take_until(since) {
+                apply_by_time(connection, &mut self.ledger, fault, now, wall);
+            }
+        }
+    }
+
+    fn begin_closing(&mut self, now: u64) {
+        self.closing = true;
+        self.progress_ns = now;
+        for connection in self.connections.iter_mut().flatten() {
+            match connection.state {
+                State::Handshake => connection.state = State::Dead,
+                _ => connection.close(1000, ""),
+            }
+        }
+        self.flush_all();
+    }
+
+    /// True when nobody is left, or nothing has moved for the time clients are given.
+    fn finish_connections(&mut self, now: u64) -> bool {
+        self.flush_all();
+        let bound = (self.config.close_wait_s * 1e9) as u64;
+        self.connections.iter().all(Option::is_none) || now.saturating_sub(self.progress_ns) > bound
+    }
+
+    /// Waits for the next frame or timer, whichever comes first; sockets wake it when there is a millisecond to wait.
+    fn wait(&mut self, events: &mut Events) {
+        let now = self.now();
+        let next = match (self.opened_ns, self.upcoming) {
+            _ if self.closing => now + TIMERS_EVERY_NS,
+            (Some(opened), Upcoming::Frame) => opened + self.frame.at_ns,
+            (Some(opened), Upcoming::Idle { until_ns, .. }) => opened + until_ns,
+            _ => now + TIMERS_EVERY_NS,
+        };
+        let left = next.saturating_sub(now).min(TIMERS_EVERY_NS);
+        if left >= 1_500_000 {
+            // The poll counts whole milliseconds, rounded up.
+            self.poll_sockets(events, Duration::from_millis((left - 500_000) / 1_000_000));
+        } else if left > SLEEP_EARLY_NS + 20_000 {
+            std::thread::sleep(Duration::from_nanos(left - SLEEP_EARLY_NS));
+        } else {
+            std::thread::yield_now();
+        }
+    }
+
+    fn summary(mut self) -> Summary {
+        let now = self.now();
+        for connection in self.connections.iter_mut().flatten() {
+            connection.state = State::Dead;
+        }
+        self.remove_dead(now);
+        let seconds = self.opened_ns.map_or(0.0, |opened| self.last_frame_ns.saturating_sub(opened) as f64 / 1e9);
+        let shared = Arc::clone(&self.ledger.shared);
+        self.ledger.finish();
+        let counts = shared.counts();
+        Summary {
+            frames_per_second: if seconds > 0.0 { counts.frames_sent as f64 / seconds } else { 0.0 },
+            counts,
+            seconds,
+            lateness_ns_max: self.lateness.max,
+            lateness_ns_p50: self.lateness.quantile(0.5),
+            lateness_ns_p99: self.lateness.quantile(0.99),
+            closed_cleanly: self.closed_cleanly,
+        }
+    }
+}
+
+/// Does at once what needs no data frame; the rest waits for the next one.
+pub(crate) fn apply_by_time(connection: &mut Connection, ledger: &mut Ledger, fault: Fault, now: u64, wall: u64) {
+    if fault.needs_frame() {
+        connection.faults.arm(fault);
+    } else {
+        ledger.fault(wall, connection.number, &fault, None);
+        crate::delivery::apply(connection, &fault, now);
+    }
+}
+
+fn pingpong_text() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
+    let text = now.strftime("%Y%m%d%H%M%S");
+    format!(r#"{{"header":{{"tr_id":"PINGPONG","datetime":"{text}"}}}}"#)
+}
+
+/// How late frames were, in buckets of powers of two nanoseconds.
+struct Lateness {
+    buckets: [u64; 64],
+    count: u64,
+    max: u64,
+}
+
+impl Default for Lateness {
+    fn default() -> Self {
+        Self { buckets: [0; 64], count: 0, max: 0 }
+    }
+}
+
+impl Lateness {
+    fn record(&mut self, ns: u64) {
+        self.buckets[(64 - ns.leading_zeros()).min(63) as usize] += 1;
+        self.count += 1;
+        self.max = self.max.max(ns);
+    }
+
+    fn quantile(&self, q: f64) -> u64 {
+        let rank = (self.count as f64 * q).ceil() as u64;
+        let mut seen = 0;
+        for (power, count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if seen >= rank && rank > 0 {
+                return (1 << power).min(self.max);
+            }
+        }
+        0
+    }
+}

@@ -1,0 +1,204 @@
+//! Arguments to a configuration, a venue, one summary line.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use jiff::civil::DateTime;
+use kis_sim::{AppKey, Burst, OpenWhen, SimConfig, SimError, Summary, Venue, Widths};
+
+/// A KIS venue on loopback: REST and WebSocket, a consistent simulated market, scripted faults.
+///
+/// Point a client at the two addresses it prints; the market opens when the client has subscribed and the run ends by
+/// itself with a Close to each connection. Flags override the configuration file.
+#[derive(Parser, Debug)]
+#[command(name = "kis-sim", version, after_help = EXAMPLES)]
+struct Args {
+    /// TOML file with any field of the configuration: app_keys, faults, limits, ... Unknown keys are refused.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Symbols traded [default: 100].
+    #[arg(long)]
+    symbols: Option<usize>,
+    /// Wall seconds from the opening of the market to the Close [default: 10].
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Data frames a second, averaged over the run and summed over connections [default: 1000].
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Opening burst: so many times the average rate for this share of the run, as 10:0.05.
+    #[arg(long, value_name = "FACTOR:SHARE", value_parser = parse_burst)]
+    burst: Option<Burst>,
+    /// Seed of symbols, prices and walk [default: 1].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Layout of the records [default: after].
+    #[arg(long)]
+    widths: Option<WidthsArg>,
+    /// Market time at the opening, KST [default: 2026-11-20T08:59:59].
+    #[arg(long, value_name = "DATETIME")]
+    market_start: Option<DateTime>,
+    /// Market seconds per wall second [default: 1].
+    #[arg(long)]
+    time_scale: Option<f64>,
+    /// Squeeze a whole trading day, 08:49 to 20:00, into the run.
+    #[arg(long, conflicts_with = "time_scale")]
+    day: bool,
+    /// Open when so many registrations are active; without it, 300 ms after the last of the first ones.
+    #[arg(long, value_name = "COUNT")]
+    open_at: Option<usize>,
+    /// Port of REST; 0 takes any free one [default: 0].
+    #[arg(long)]
+    rest_port: Option<u16>,
+    /// Port of the WebSocket server; 0 takes any free one [default: 0].
+    #[arg(long)]
+    ws_port: Option<u16>,
+    /// Number of app keys, always the same ones; each may hold one session of 41 registrations [default: 2].
+    #[arg(long, value_name = "COUNT")]
+    app_keys: Option<usize>,
+    /// Print the app keys and secrets, which are invented, one JSON object a line.
+    #[arg(long)]
+    show_keys: bool,
+    /// Print the symbols, one a line.
+    #[arg(long)]
+    show_symbols: bool,
+    /// Behave as the mock server, which knows five TRs.
+    #[arg(long)]
+    mock: bool,
+    /// Write a line for each data frame sent: wall ns, connection, text.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// Print the addresses and the final summary as JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kis-sim --rest-port 9443 --ws-port 21000 --show-keys --show-symbols
+  kis-sim --symbols 200 --rate 20000 --seconds 8 --burst 10:0.05 --app-keys 10 --ledger sent.tsv --json
+  kis-sim --config faults.toml        with, for example:
+      seconds = 30
+      [[faults]]
+      at = { frame = 1000 }
+      connection = 1
+      fault = { kind = \"drop\", n = 3 }";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum WidthsArg {
+    /// Trades 46 and KRX books 59 fields, as most published clients expect.
+    Sample,
+    /// Until 2026-09-11: 46 and 62.
+    Before,
+    /// Since 2026-09-14: 47 and 63.
+    After,
+}
+
+fn parse_burst(text: &str) -> Result<Burst, String> {
+    let wanted = || format!("expected FACTOR:SHARE as 10:0.05, found {text}");
+    let (factor, share) = text.split_once(':').ok_or_else(wanted)?;
+    Ok(Burst::Opening { factor: factor.parse().map_err(|_| wanted())?, share: share.parse().map_err(|_| wanted())? })
+}
+
+fn configuration(args: &Args) -> Result<SimConfig, SimError> {
+    let mut config = match &args.config {
+        Some(path) => SimConfig::from_toml_file(path)?,
+        None => SimConfig::default(),
+    };
+    fn set<T: Clone>(field: &mut T, value: &Option<T>) {
+        if let Some(value) = value {
+            field.clone_from(value);
+        }
+    }
+    set(&mut config.symbols, &args.symbols);
+    set(&mut config.seconds, &args.seconds);
+    set(&mut config.rate, &args.rate);
+    set(&mut config.burst, &args.burst);
+    set(&mut config.seed, &args.seed);
+    set(&mut config.market_start, &args.market_start);
+    set(&mut config.time_scale, &args.time_scale);
+    set(&mut config.app_keys, &args.app_keys.map(AppKey::generate));
+    set(&mut config.open_when, &args.open_at.map(|count| OpenWhen::Registrations { count }));
+    let port = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    set(&mut config.rest_listen, &args.rest_port.map(port));
+    set(&mut config.ws_listen, &args.ws_port.map(port));
+    if let Some(widths) = args.widths {
+        config.widths = match widths {
+            WidthsArg::Sample => Widths::Sample,
+            WidthsArg::Before => Widths::Before20260914,
+            WidthsArg::After => Widths::After20260914,
+        };
+    }
+    config.mock |= args.mock;
+    if args.ledger.is_some() {
+        config.ledger.clone_from(&args.ledger);
+    }
+    Ok(if args.day { config.whole_day() } else { config })
+}
+
+fn run(args: &Args) -> Result<Summary, SimError> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    let venue = Venue::start(configuration(args)?)?;
+    if args.json {
+        println!("{}", serde_json::json!({ "rest": venue.rest_url(), "ws": venue.ws_url() }));
+    } else {
+        println!("REST      {}\nWebSocket {}", venue.rest_url(), venue.ws_url());
+    }
+    if args.show_keys {
+        for key in &venue.config().app_keys {
+            println!("{}", serde_json::json!({ "app_key": key.app_key, "app_secret": key.app_secret }));
+        }
+    }
+    if args.show_symbols {
+        for symbol in venue.symbols() {
+            println!("{} {} {}", symbol.code, symbol.base_px, symbol.name);
+        }
+    }
+    while !venue.is_finished() {
+        if interrupted.load(Ordering::Relaxed) {
+            venue.stop();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(venue.join())
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let summary = match run(&args) {
+        Ok(summary) => summary,
+        Err(error) => {
+            eprintln!("kis-sim: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if args.json {
+        match serde_json::to_string(&summary) {
+            Ok(line) => println!("{line}"),
+            Err(error) => eprintln!("kis-sim: {error}"),
+        }
+    } else {
+        let counts = &summary.counts;
+        println!(
+            "{} frames, {} records, {} bytes in {:.3} s: {:.0} frames/s; late by {} us at most, {} us at p99",
+            counts.frames_sent,
+            counts.records_sent,
+            counts.bytes_sent,
+            summary.seconds,
+            summary.frames_per_second,
+            summary.lateness_ns_max / 1000,
+            summary.lateness_ns_p99 / 1000,
+        );
+        for (tr_id, frames) in &counts.frames_by_tr {
+            println!("  {tr_id} {frames}");
+        }
+    }
+    ExitCode::SUCCESS
+}

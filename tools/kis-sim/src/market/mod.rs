@@ -1,0 +1,468 @@
+//! The simulated market as a source of frames.
+//!
+//! It trades only what someone is registered for, so that each frame made is a frame sent and the rate asked for is
+//! the rate on the wire. Each event (an execution or sweep, a change of a book, an auction's step) gives one frame for
+//! each registered feed that shows it: an execution on KRX goes to H0STCNT0 and to H0UNCNT0. Events of a feed are
+//! never left out while it is registered, so a subscriber sees cumulative figures advance without a hole.
+
+pub mod book;
+pub mod book_fields;
+pub mod line;
+pub mod other_fields;
+pub mod phases;
+mod plan;
+pub mod stock;
+pub mod tick;
+pub mod trade_fields;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::config::{Burst, NxtBookWidth, SimConfig, VenueName, Widths};
+use crate::pace::Schedule;
+use crate::rng::Rng;
+use crate::source::{Demand, FrameSource, Next, TimedFrame};
+use line::Line;
+use other_fields::Index;
+use phases::{Phase, has_traded, next_change, phase_at};
+use plan::{Feed, Plan};
+use stock::{Execution, KRX, NXT, Stock};
+use trade_fields::Context;
+
+const VENUES: [VenueName; 2] = [VenueName::Krx, VenueName::Nxt];
+
+/// A symbol of the simulated market.
+#[derive(Clone, Debug)]
+pub struct SymbolInfo {
+    /// Six characters.
+    pub code: String,
+    /// Korean name, invented.
+    pub name: String,
+    /// Previous close in won.
+    pub base_px: i64,
+    /// Lower limit of the day.
+    pub lower_px: i64,
+    /// Upper limit of the day.
+    pub upper_px: i64,
+    /// Venues that trade it.
+    pub venues: Vec<VenueName>,
+}
+
+/// Last prices and volumes of all symbols, for the quotation calls of REST.
+#[derive(Debug, Default)]
+pub struct QuoteBoard {
+    quotes: Vec<[AtomicI64; 2]>,
+}
+
+impl QuoteBoard {
+    /// Last price and cumulative volume of both venues. The two may be from neighbouring executions.
+    pub fn get(&self, index: usize) -> Option<(i64, i64)> {
+        let [price, volume] = self.quotes.get(index)?;
+        Some((price.load(Ordering::Relaxed), volume.load(Ordering::Relaxed)))
+    }
+
+    fn set(&self, index: usize, stock: &Stock) {
+        let [price, volume] = &self.quotes[index];
+        price.store(stock.last, Ordering::Relaxed);
+        volume.store(stock.stats[2].volume, Ordering::Relaxed);
+    }
+}
+
+/// A finished frame that waits for its slot of the schedule.
+#[derive(Debug)]
+struct Ready {
+    tr_id: &'static str,
+    key: Key,
+    records: u32,
+    text: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Key {
+    Stock(u32),
+    Index(u8),
+}
+
+/// The simulated market.
+#[derive(Debug)]
+pub struct SimMarket {
+    stocks: Vec<Stock>,
+    by_code: HashMap<String, u32>,
+    indices: [Index; 2],
+    rng: Rng,
+    plan: Plan,
+    ready: VecDeque<Ready>,
+    /// Buffers of frames already sent.
+    spare: Vec<Vec<u8>>,
+    schedule: Schedule,
+    /// Frames sent when the schedule was laid.
+    schedule_base: u64,
+    frames_total: f64,
+    end_ns: u64,
+    burst: Burst,
+    burst_ns: f64,
+    start_second_ns: u64,
+    time_scale: f64,
+    date: [u8; 8],
+    second: u32,
+    phase: [Phase; 2],
+    trades_here: [bool; 2],
+    widths: Widths,
+    nxt_book_width: NxtBookWidth,
+    records_max: usize,
+    vi_seconds: u32,
+    interrupted: usize,
+    board: Arc<QuoteBoard>,
+}
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+impl SimMarket {
+    /// The market of a configuration, closed until it is first asked for a frame.
+    pub fn new(config: &SimConfig) -> Self {
+        let start = config.market_start;
+        let start_second_ns = start.duration_since(start.date().at(0, 0, 0, 0)).as_nanos() as u64;
+        let second = (start_second_ns / 1_000_000_000) as u32;
+        let trades_here = VENUES.map(|venue| config.venues.contains(&venue));
+        let mut stocks: Vec<Stock> = stock::codes(config.symbols, config.seed)
+            .into_iter()
+            .enumerate()
+            .map(|(i, code)| Stock::new(code, i, config.seed, i < config.wild_symbols))
+            .collect();
+        for venue in [KRX, NXT] {
+            if trades_here[venue] && has_traded(VENUES[venue], second) {
+                stocks.iter_mut().for_each(|stock| stock.seed_history(venue, second.saturating_sub(60)));
+            }
+        }
+        let end_ns = (config.seconds * 1e9) as u64;
+        let opening_ns = (9.0 * 3600.0 * 1e9 - start_second_ns as f64) / config.time_scale;
+        let burst_ns = if (0.0..end_ns as f64).contains(&opening_ns) { opening_ns } else { 0.0 };
+        let frames_total = config.rate * config.seconds;
+        let board = QuoteBoard { quotes: stocks.iter().map(|_| Default::default()).collect() };
+        stocks.iter().enumerate().for_each(|(i, stock)| board.set(i, stock));
+        let date = start.date();
+        let mut market = Self {
+            by_code: stocks.iter().enumerate().map(|(i, s)| (s.code.clone(), i as u32)).collect(),
+            stocks,
+            indices: Index::both(config.seed),
+            rng: Rng::new(config.seed ^ 0x3A4D_5E0F),
+            plan: Plan::default(),
+            ready: VecDeque::new(),
+            spare: Vec::new(),
+            schedule: Schedule::new(frames_total, 0.0, end_ns as f64, config.burst, burst_ns),
+            schedule_base: 0,
+            frames_total,
+            end_ns,
+            burst: config.burst,
+            burst_ns,
+            start_second_ns,
+            time_scale: config.time_scale,
+            date: [0; 8],
+            second,
+            phase: [Phase::Closed; 2],
+            trades_here,
+            widths: config.widths,
+            nxt_book_width: config.nxt_book_width,
+            records_max: config.max_records_per_frame,
+            vi_seconds: config.vi_seconds,
+            interrupted: 0,
+            board: Arc::new(board),
+        };
+        let text = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
+        market.date.copy_from_slice(text.as_bytes());
+        market.phase = [KRX, NXT].map(|venue| market.phase_of(venue, second));
+        for venue in [KRX, NXT] {
+            if market.phase[venue].is_auction() {
+                market.stocks.iter_mut().for_each(|stock| stock.expect(venue));
+            }
+        }
+        market
+    }
+
+    /// The symbols it trades.
+    pub fn symbols(&self) -> Vec<SymbolInfo> {
+        let venues: Vec<VenueName> = (0..2).filter(|v| self.trades_here[*v]).map(|v| VENUES[v]).collect();
+        let info = |s: &Stock| SymbolInfo {
+            code: s.code.clone(),
+            name: s.name.clone(),
+            base_px: s.base,
+            lower_px: s.lower,
+            upper_px: s.upper,
+            venues: venues.clone(),
+        };
+        self.stocks.iter().map(info).collect()
+    }
+
+    /// Last prices, readable from other threads.
+    pub fn board(&self) -> Arc<QuoteBoard> {
+        Arc::clone(&self.board)
+    }
+
+    fn phase_of(&self, venue: usize, second: u32) -> Phase {
+        if self.trades_here[venue] { phase_at(VENUES[venue], second) } else { Phase::Closed }
+    }
+
+    /// Second of the day at a moment of the run.
+    fn second_at(&self, at_ns: u64) -> u32 {
+        let ns = self.start_second_ns + (at_ns as f64 * self.time_scale) as u64;
+        (ns.min(DAY_NS - 1) / 1_000_000_000) as u32
+    }
+
+    /// Moment of the run at which a second of the day begins.
+    fn moment_of(&self, second: u32) -> u64 {
+        let market_ns = (u64::from(second) * 1_000_000_000).saturating_sub(self.start_second_ns);
+        (market_ns as f64 / self.time_scale).ceil() as u64
+    }
+
+    /// Moves the market clock and does what falls due on the way: auctions execute, interruptions end.
+    fn advance_to(&mut self, second: u32) {
+        while let Some(change) = next_change(self.second).filter(|change| *change <= second) {
+            self.second = change;
+            self.end_interruptions();
+            for venue in [KRX, NXT] {
+                let next = self.phase_of(venue, change);
+                let before = std::mem::replace(&mut self.phase[venue], next);
+                self.change_phase(venue, before, next);
+            }
+        }
+        if second > self.second {
+            self.second = second;
+            self.end_interruptions();
+        }
+    }
+
+    fn change_phase(&mut self, venue: usize, before: Phase, next: Phase) {
+        if before == next {
+            return;
+        }
+        for i in 0..self.stocks.len() {
+            // An interruption doesn't outlive the session it began in.
+            if self.stocks[i].vi_until.take().is_some() {
+                self.interrupted -= 1;
+                self.stocks[i].expected = Default::default();
+                self.emit_status(i);
+            }
+            if before.is_auction() {
+                let cx_phase = if next == Phase::Closed { before } else { next };
+                let print = self.stocks[i].print(venue, self.second);
+                self.emit_trade(i, venue, cx_phase, &print);
+            }
+            if next.is_auction() {
+                self.stocks[i].expect(venue);
+            }
+        }
+    }
+
+    fn end_interruptions(&mut self) {
+        if self.interrupted == 0 {
+            return;
+        }
+        for i in 0..self.stocks.len() {
+            if self.stocks[i].vi_until.is_some_and(|until| until <= self.second) {
+                self.stocks[i].vi_until = None;
+                self.interrupted -= 1;
+                for venue in [KRX, NXT] {
+                    if self.phase[venue].is_continuous() && self.stocks[i].expected[venue].price != 0 {
+                        let print = self.stocks[i].print(venue, self.second);
+                        self.emit_trade(i, venue, self.phase[venue], &print);
+                    }
+                    self.stocks[i].expected[venue] = Default::default();
+                }
+                self.emit_status(i);
+            }
+        }
+    }
+
+    fn interrupt(&mut self, i: usize) {
+        self.stocks[i].start_vi(self.second, self.vi_seconds);
+        self.interrupted += 1;
+        for venue in [KRX, NXT] {
+            if self.phase[venue].is_continuous() {
+                self.stocks[i].expect(venue);
+            }
+        }
+        self.emit_status(i);
+    }
+
+    /// One random event among those someone can see now; false when there is none.
+    fn generate(&mut self) -> bool {
+        let Some(event) = self.plan.draw(&mut self.rng, &self.phase, &self.stocks, self.interrupted) else {
+            return false;
+        };
+        match event {
+            plan::Event::Trade(i, venue) => self.trade(i, venue),
+            plan::Event::Expected(i, venue) => {
+                self.stocks[i].expect(venue);
+                self.emit_expected(i, venue);
+            }
+            plan::Event::Book(i, venue) => {
+                self.stocks[i].stir(venue);
+                self.emit_book(i, venue);
+            }
+            plan::Event::Program(i, feed) => {
+                self.stocks[i].advance_flows();
+                let second = self.second;
+                self.emit(i, feed, 1, |line, stock| other_fields::program(line, stock, second));
+            }
+            plan::Event::Members(i, feed) => {
+                self.stocks[i].advance_flows();
+                self.emit(i, feed, 1, |line, stock| other_fields::members(line, stock));
+            }
+            plan::Event::Index(which) => {
+                let mut text = self.spare.pop().unwrap_or_default();
+                let mut line = Line(&mut text);
+                line.open("H0UPCNT0", 1);
+                self.indices[which].step(&mut line, self.second);
+                line.close();
+                self.ready.push_back(Ready { tr_id: "H0UPCNT0", key: Key::Index(which as u8), records: 1, text });
+            }
+        }
+        true
+    }
+
+    /// An execution, or a sweep of several in one frame.
+    fn trade(&mut self, i: usize, venue: usize) {
+        let phase = self.phase[venue];
+        let feeds = [venue, 2].map(|feed| (self.plan.wants(i, Feed::trade(feed)), self.context(feed, phase)));
+        let length = self.stocks[i].sweep_length(self.records_max);
+        let mut texts = feeds.map(|_| self.spare.pop().unwrap_or_default());
+        texts.iter_mut().zip(&feeds).for_each(|(text, (_, cx))| Line(text).open(Feed::trade(cx.feed).tr_id(), length));
+        let mut records = 0;
+        while records < length {
+            let trade = self.stocks[i].trade(venue, self.second);
+            records += 1;
+            for (text, (wanted, cx)) in texts.iter_mut().zip(&feeds) {
+                if *wanted {
+                    trade_fields::trade(&mut Line(text), &self.stocks[i], &trade, cx);
+                }
+            }
+            if self.stocks[i].exceeds_vi() {
+                break;
+            }
+        }
+        for (mut text, (wanted, cx)) in texts.into_iter().zip(feeds) {
+            if wanted {
+                Line(&mut text).close();
+                let tr_id = Feed::trade(cx.feed).tr_id();
+                if records < length {
+                    // The sweep was cut short by an interruption: the head says how many there are.
+                    let count = format!("{records:03}");
+                    let at = 2 + tr_id.len() + 1;
+                    text[at..at + 3].copy_from_slice(count.as_bytes());
+                }
+                self.ready.push_back(Ready { tr_id, key: Key::Stock(i as u32), records: records as u32, text });
+            } else {
+                self.spare.push(text);
+            }
+        }
+        self.board.set(i, &self.stocks[i]);
+        if self.stocks[i].exceeds_vi() {
+            self.interrupt(i);
+        }
+    }
+
+    fn context(&self, feed: usize, phase: Phase) -> Context {
+        Context { feed, phase, second: self.second, date: self.date, widths: self.widths, open: self.open() }
+    }
+
+    fn open(&self) -> [bool; 2] {
+        self.phase.map(|phase| phase != Phase::Closed)
+    }
+
+    fn emit(&mut self, i: usize, feed: Feed, records: usize, write: impl FnOnce(&mut Line<'_>, &mut Stock)) {
+        if !self.plan.wants(i, feed) {
+            return;
+        }
+        let mut text = self.spare.pop().unwrap_or_default();
+        let mut line = Line(&mut text);
+        line.open(feed.tr_id(), records);
+        write(&mut line, &mut self.stocks[i]);
+        line.close();
+        self.ready.push_back(Ready { tr_id: feed.tr_id(), key: Key::Stock(i as u32), records: records as u32, text });
+    }
+
+    fn emit_trade(&mut self, i: usize, venue: usize, phase: Phase, trade: &Execution) {
+        for feed in [venue, 2] {
+            let mut cx = self.context(feed, phase);
+            cx.open[venue] = true;
+            self.emit(i, Feed::trade(feed), 1, |line, stock| trade_fields::trade(line, stock, trade, &cx));
+        }
+        self.board.set(i, &self.stocks[i]);
+    }
+
+    fn emit_expected(&mut self, i: usize, venue: usize) {
+        for feed in [venue, 2] {
+            let cx = self.context(feed, self.phase[venue]);
+            self.emit(i, Feed::expected(feed), 1, |line, stock| trade_fields::expected(line, stock, venue, &cx));
+        }
+    }
+
+    fn emit_book(&mut self, i: usize, venue: usize) {
+        let width = self.nxt_book_width;
+        for feed in [venue, 2] {
+            let cx = self.context(feed, self.phase[venue]);
+            self.emit(i, Feed::book(feed), 1, |line, stock| book_fields::book(line, stock, venue, width, &cx));
+        }
+    }
+
+    fn emit_status(&mut self, i: usize) {
+        for (feed, exchange) in [(KRX, Some(b'1')), (NXT, Some(b'2')), (2, None)] {
+            self.emit(i, Feed::status(feed), 1, |line, stock| other_fields::status(line, stock, exchange));
+        }
+    }
+
+    /// Lays the rest of the frames over the rest of the run, after a time in which nothing could be sent.
+    fn relay(&mut self, now_ns: u64, sent: u64) {
+        let left = (self.frames_total - sent as f64).max(1.0);
+        let burst = if (now_ns as f64) <= self.burst_ns + 1e9 { self.burst } else { Burst::None };
+        self.schedule = Schedule::new(left, now_ns as f64, self.end_ns as f64, burst, self.burst_ns);
+        self.schedule_base = sent;
+    }
+}
+
+impl FrameSource for SimMarket {
+    fn next(&mut self, demand: &Demand<'_>, frame: &mut TimedFrame) -> Next {
+        if self.plan.version() != Some(demand.registrations.version()) {
+            self.plan = Plan::new(demand.registrations, &self.by_code, &self.indices);
+        }
+        let mut at_ns = self.schedule.at(demand.frames_sent - self.schedule_base).max(frame.at_ns);
+        if self.ready.is_empty() {
+            if at_ns >= self.end_ns {
+                return Next::End;
+            }
+            self.advance_to(self.second_at(at_ns));
+            if self.ready.is_empty() && !self.generate() {
+                // Nothing can be seen now: move to the next second, and when a change of phase gives something, the
+                // frames missed are spread over what is left.
+                let idle_until = self.moment_of(self.second + 1).max(demand.now_ns + 1_000_000);
+                if idle_until >= self.end_ns {
+                    frame.at_ns = self.end_ns;
+                    return if demand.now_ns >= self.end_ns { Next::End } else { Next::IdleUntil(self.end_ns) };
+                }
+                frame.at_ns = idle_until;
+                self.relay(idle_until, demand.frames_sent);
+                return Next::IdleUntil(idle_until);
+            }
+        }
+        let Some(ready) = self.ready.pop_front() else { return Next::IdleUntil(at_ns) };
+        at_ns = at_ns.min(self.end_ns);
+        frame.at_ns = at_ns;
+        frame.tr_id.clear();
+        frame.tr_id.push_str(ready.tr_id);
+        frame.tr_key.clear();
+        frame.tr_key.push_str(match ready.key {
+            Key::Stock(i) => &self.stocks[i as usize].code,
+            Key::Index(i) => self.indices[usize::from(i)].code,
+        });
+        frame.records = ready.records;
+        let used = std::mem::replace(&mut frame.text, ready.text);
+        if self.spare.len() < 64 {
+            self.spare.push(used);
+        }
+        Next::Frame
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+//! Goal: whatever the seed and the time of day, the figures of every feed add up. Method: play the source directly,
+//! registered for everything, and check each record against the ones before it and against the other venue's.
+
+use std::collections::{HashMap, HashSet};
+
+use super::*;
+use crate::source::Registrations;
+
+const ALL: [&str; 13] = [
+    "H0STCNT0", "H0NXCNT0", "H0UNCNT0", "H0STASP0", "H0NXASP0", "H0UNASP0", "H0STANC0", "H0NXANC0", "H0UNANC0",
+    "H0STMKO0", "H0UNMKO0", "H0STPGM0", "H0STMBC0",
+];
+
+struct Played {
+    tr_id: String,
+    records: Vec<Vec<String>>,
+}
+
+fn play(config: &SimConfig, trs: &[&str]) -> (Vec<Played>, Vec<SymbolInfo>) {
+    let mut market = SimMarket::new(config);
+    let symbols = market.symbols();
+    let mut registrations = Registrations::default();
+    for symbol in &symbols {
+        for tr in trs {
+            registrations.add(tr, &symbol.code, 0);
+        }
+    }
+    registrations.add("H0UPCNT0", "0001", 0);
+    let mut frame = TimedFrame::default();
+    let (mut frames_sent, mut now_ns, mut last_ns) = (0, 0, 0);
+    let mut played = Vec::new();
+    loop {
+        match market.next(&Demand { registrations: &registrations, frames_sent, now_ns }, &mut frame) {
+            Next::End => break,
+            Next::IdleUntil(until) => now_ns = now_ns.max(until),
+            Next::Frame => {
+                assert!(frame.at_ns >= last_ns, "time steps back");
+                last_ns = frame.at_ns;
+                now_ns = now_ns.max(frame.at_ns);
+                frames_sent += 1;
+                played.push(split(&frame));
+            }
+        }
+    }
+    (played, symbols)
+}
+
+fn split(frame: &TimedFrame) -> Played {
+    let text = std::str::from_utf8(&frame.text).unwrap();
+    let mut parts = text.splitn(4, '|');
+    assert_eq!(parts.next(), Some("0"));
+    assert_eq!(parts.next(), Some(frame.tr_id.as_str()));
+    let count: usize = parts.next().unwrap().parse().unwrap();
+    assert_eq!(count, frame.records as usize);
+    let fields: Vec<String> = parts.next().unwrap().split('^').map(str::to_owned).collect();
+    assert_eq!(fields.len() % count, 0, "{text}");
+    let records: Vec<Vec<String>> = fields.chunks(fields.len() / count).map(<[String]>::to_vec).collect();
+    assert!(records.iter().all(|r| r[0] == frame.tr_key), "{text}");
+    Played { tr_id: frame.tr_id.clone(), records }
+}
+
+fn int(record: &[String], index: usize) -> i64 {
+    record[index].parse().unwrap_or_else(|_| panic!("field {index} of {record:?}"))
+}
+
+fn venue_of(tr_id: &str) -> &str {
+    &tr_id[2..4]
+}
+
+/// Cumulative figures of one (symbol, venue).
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    volume: i64,
+    turnover: i64,
+    counts: [i64; 2],
+    shares: [i64; 2],
+    high: i64,
+    low: i64,
+}
+
+fn check_day(played: &[Played], symbols: &[SymbolInfo], widths: Widths, fresh: bool) -> HashSet<char> {
+    let by_code: HashMap<&str, &SymbolInfo> = symbols.iter().map(|s| (s.code.as_str(), s)).collect();
+    let mut sums: HashMap<(String, String), Sums> = HashMap::new();
+    let mut classes = HashSet::new();
+    for frame in played {
+        let kind = &frame.tr_id[4..];
+        let venue = venue_of(&frame.tr_id);
+        for r in &frame.records {
+            match kind {
+                "CNT0" if venue != "UP" => {
+                    let key = (r[0].clone(), venue.to_owned());
+                    let known = sums.contains_key(&key) || fresh;
+                    check_trade(r, sums.entry(key).or_default(), by_code[r[0].as_str()], widths, known);
+                    classes.insert(r[21].chars().next().unwrap());
+                }
+                "ASP0" => {
+                    check_book(r, venue, by_code[r[0].as_str()], widths);
+                    let known = sums.get(&(r[0].clone(), venue.to_owned())).copied();
+                    if let Some(known) = known {
+                        assert_eq!(int(r, 53), known.volume, "the book repeats the volume of the trades");
+                    }
+                }
+                "ANC0" => {
+                    assert_eq!(r.len(), if widths == Widths::Sample { 45 } else { 46 });
+                    assert!(tick::on_grid(int(r, 2)) && int(r, 13) > 0);
+                    assert_eq!(int(r, 14), int(r, 2) * int(r, 13));
+                    assert!(["A", "B", "C"].contains(&r[43].as_str()));
+                }
+                "MKO0" => assert_eq!(r.len(), if venue == "UN" { 10 } else { 11 }),
+                "PGM0" => {
+                    assert_eq!(r.len(), 11);
+                    assert_eq!((int(r, 6), int(r, 7)), (int(r, 4) - int(r, 2), int(r, 5) - int(r, 3)));
+                }
+                "MBC0" => {
+                    assert_eq!(r.len(), 78);
+                    assert!(r[68..].iter().all(String::is_empty));
+                }
+                _ => assert_eq!(r.len(), 30),
+            }
+        }
+    }
+    if fresh {
+        for symbol in symbols {
+            let of = |venue: &str| sums.get(&(symbol.code.clone(), venue.into())).copied().unwrap_or_default();
+            let (krx, nxt, both) = (of("ST"), of("NX"), of("UN"));
+            assert_eq!(both.volume, krx.volume + nxt.volume);
+            assert_eq!(both.turnover, krx.turnover + nxt.turnover);
+            assert_eq!(
+                [both.counts[0], both.counts[1]],
+                [krx.counts[0] + nxt.counts[0], krx.counts[1] + nxt.counts[1]]
+            );
+        }
+    }
+    classes
+}
+
+fn check_trade(r: &[String], sums: &mut Sums, symbol: &SymbolInfo, widths: Widths, known: bool) {
+    assert_eq!(r.len(), if widths == Widths::After20260914 { 47 } else { 46 });
+    let (price, quantity) = (int(r, 2), int(r, 12));
+    assert!(quantity > 0);
+    assert!((symbol.lower_px..=symbol.upper_px).contains(&price));
+    let half_tick = (price * 2) % tick::tick_size(price) == 0;
+    assert!(tick::on_grid(price) || half_tick, "{price}");
+    let now = Sums {
+        volume: int(r, 13),
+        turnover: int(r, 14),
+        counts: [int(r, 15), int(r, 16)],
+        shares: [int(r, 19), int(r, 20)],
+        high: int(r, 8),
+        low: int(r, 9),
+    };
+    let (sell, buy) = (r[21] == "5", r[21] == "1");
+    if known {
+        assert_eq!(now.volume, sums.volume + quantity, "{r:?}");
+        assert_eq!(now.turnover, sums.turnover + price * quantity);
+        assert_eq!(now.counts, [sums.counts[0] + i64::from(sell), sums.counts[1] + i64::from(buy)]);
+        let of = |side: bool| if side { quantity } else { 0 };
+        assert_eq!(now.shares, [sums.shares[0] + of(sell), sums.shares[1] + of(buy)]);
+        assert_eq!(now.high, sums.high.max(price));
+        assert_eq!(now.low, if sums.low == 0 { price } else { sums.low.min(price) });
+    }
+    *sums = now;
+    assert_eq!(int(r, 17), now.counts[1] - now.counts[0]);
+    let change = price - symbol.base_px;
+    assert_eq!(int(r, 4), change);
+    let sign = if price == symbol.upper_px {
+        "1"
+    } else if price == symbol.lower_px {
+        "4"
+    } else if change > 0 {
+        "2"
+    } else if change < 0 {
+        "5"
+    } else {
+        "3"
+    };
+    assert_eq!(r[3], sign);
+    let vwap: f64 = r[6].parse().unwrap();
+    assert!((vwap - now.turnover as f64 / now.volume as f64).abs() <= 0.006);
+    assert!(int(r, 10) > int(r, 11));
+    assert!(r[1].len() == 6 && r[33] == "20261120" && ["1", "2", "3"].contains(&&r[34][..1]));
+    assert!(r.iter().enumerate().all(|(i, field)| i == 44 || !field.is_empty()), "{r:?}");
+    for (index, reference) in [(26, 7), (29, 8), (32, 9)] {
+        assert_eq!(int(r, index), price - int(r, reference));
+    }
+}
+
+fn check_book(r: &[String], venue: &str, symbol: &SymbolInfo, widths: Widths) {
+    let width = match (venue, widths) {
+        ("ST", Widths::Sample) => 59,
+        ("ST", Widths::Before20260914) => 62,
+        ("ST", Widths::After20260914) => 63,
+        ("UN", Widths::After20260914) => 66,
+        _ => 65,
+    };
+    assert_eq!(r.len(), width);
+    let level = |from: usize| -> Vec<i64> { (from..from + 10).map(|i| int(r, i)).collect() };
+    let (asks, bids, ask_sizes, bid_sizes) = (level(3), level(13), level(23), level(33));
+    assert!(asks[0] > bids[0] && bids[0] > 0, "{r:?}");
+    for (prices, sizes, total) in [(&asks, &ask_sizes, int(r, 43)), (&bids, &bid_sizes, int(r, 44))] {
+        assert_eq!(sizes.iter().sum::<i64>(), total);
+        for (price, size) in prices.iter().zip(sizes) {
+            assert_eq!(*price == 0, *size == 0);
+            assert!(*price == 0 || (tick::on_grid(*price) && (symbol.lower_px..=symbol.upper_px).contains(price)));
+        }
+    }
+    assert!(asks.windows(2).all(|p| p[1] == 0 || p[1] > p[0]) && bids.windows(2).all(|p| p[1] < p[0] || p[1] == 0));
+    if int(r, 47) == 0 {
+        assert_eq!((int(r, 50), &*r[51], &*r[52]), (-symbol.base_px, "5", "-100.00"));
+    } else {
+        assert!(["A", "B", "C"].contains(&r[2].as_str()), "{r:?}");
+    }
+    if width > 59 {
+        let mid = int(r, 59);
+        assert!(mid == 0 || mid * 2 == asks[0] + bids[0]);
+    }
+}
+
+#[test]
+fn a_whole_day_adds_up_on_every_feed() {
+    for seed in 1..=4 {
+        let config = SimConfig { symbols: 6, seconds: 40.0, rate: 2_000.0, seed, ..SimConfig::default() }.whole_day();
+        let (played, symbols) = play(&config, &ALL);
+        // NXT has had its pre-market before the run, so the unified sums start above zero: continuity is checked from
+        // the second record of each feed.
+        let classes = check_day(&played, &symbols, Widths::After20260914, false);
+        assert_eq!(classes, HashSet::from(['1', '3', '5']));
+        let seen: HashSet<&str> = played.iter().map(|p| p.tr_id.as_str()).collect();
+        assert!(ALL.iter().all(|tr| seen.contains(tr)), "{seen:?}");
+        let interrupted = played.iter().any(|p| p.tr_id == "H0STMKO0" && p.records[0][8] == "Y");
+        assert!(interrupted, "seed {seed} had no interruption");
+    }
+}
+
+#[test]
+fn a_day_from_its_first_minute_sums_both_venues() {
+    let start = jiff::civil::date(2026, 11, 20).at(7, 59, 0, 0);
+    let config = SimConfig {
+        symbols: 6,
+        seconds: 20.0,
+        rate: 3_000.0,
+        market_start: start,
+        time_scale: 2_200.0,
+        ..SimConfig::default()
+    };
+    let (played, symbols) = play(&config, &ALL);
+    check_day(&played, &symbols, Widths::After20260914, true);
+    let both = played.iter().filter(|p| p.tr_id == "H0NXCNT0").count();
+    assert!(both > 1_000);
+}
+
+#[test]
+fn every_width_is_as_its_time_had_it() {
+    for widths in [Widths::Sample, Widths::Before20260914, Widths::After20260914] {
+        let config = SimConfig { symbols: 3, seconds: 2.0, rate: 2_000.0, widths, ..SimConfig::default() }.whole_day();
+        let (played, symbols) = play(&config, &ALL);
+        check_day(&played, &symbols, widths, false);
+    }
+}
+
+#[test]
+fn the_default_run_opens_with_an_auction_and_goes_on_continuously() {
+    let config = SimConfig { symbols: 5, seconds: 5.0, rate: 2_000.0, ..SimConfig::default() };
+    let (played, _) = play(&config, &["H0STCNT0", "H0STASP0", "H0STANC0"]);
+    assert!((10_000..10_020).contains(&played.len()), "{}", played.len());
+    let first_trade = played.iter().position(|p| p.tr_id == "H0STCNT0").unwrap();
+    assert!((1_900..2_100).contains(&first_trade), "{first_trade}");
+    for print in &played[first_trade..first_trade + 5] {
+        assert_eq!((print.tr_id.as_str(), print.records[0][21].as_str()), ("H0STCNT0", "3"));
+        assert_eq!(print.records[0][1], "090000");
+    }
+    let sweep = played.iter().map(|p| p.records.len()).max().unwrap();
+    assert!((4..=20).contains(&sweep), "{sweep}");
+}
+
+#[test]
+fn one_seed_gives_one_market() {
+    let config = SimConfig { symbols: 8, seconds: 3.0, rate: 3_000.0, ..SimConfig::default() };
+    let text = |seed| -> Vec<Vec<String>> {
+        let (played, _) = play(&SimConfig { seed, ..config.clone() }, &ALL);
+        played.into_iter().flat_map(|p| p.records).collect()
+    };
+    assert_eq!(text(5), text(5));
+    assert_ne!(text(5), text(6));
+}
+
+#[test]
+fn a_rate_is_kept_by_who_waits_for_trades_only() {
+    // Nothing can be sent in the auction's second; the frames come in the rest.
+    let config = SimConfig { symbols: 5, seconds: 3.0, rate: 1_000.0, ..SimConfig::default() };
+    let (played, _) = play(&config, &["H0STCNT0"]);
+    let trades = played.iter().filter(|p| p.tr_id == "H0STCNT0").count();
+    assert!(trades > 2_800 && (2_999..3_010).contains(&played.len()), "{trades} of {}", played.len());
+}

@@ -1,0 +1,98 @@
+//! What the venue does with a client's messages.
+
+use std::sync::atomic::Ordering;
+
+use crate::control::{self, Code, Registration, Request};
+use crate::event_loop::{EventLoop, apply_by_time};
+use crate::fault::Fault;
+use crate::session::Inbound;
+use crate::venue::wall_ns;
+
+impl EventLoop {
+    pub(crate) fn handle(&mut self, slot: usize, inbound: Inbound, now: u64) {
+        match inbound {
+            // Any answer counts as life by having been read at all.
+            Inbound::Opened | Inbound::Pong => {}
+            Inbound::Message(text) => match control::parse(&text, self.config.mock) {
+                Ok(Request::PingPong) => {}
+                Ok(Request::Register(registration)) => self.register(slot, &registration, now),
+                Err(refused) => self.answer(slot, refused.code, &refused.tr_id, &refused.tr_key),
+            },
+        }
+    }
+
+    fn register(&mut self, slot: usize, r: &Registration, now: u64) {
+        if self.scripted_refusal(slot, r, now) {
+            return;
+        }
+        let Some(app) = self.auth.app_of_approval(&r.approval_key) else {
+            // The real server echoes the key.
+            let text = format!("invalid approval : {}", r.approval_key);
+            let code = control::INVALID_APPROVAL;
+            return self.answer_text(slot, code.msg_cd, code.rt_cd, &text, &r.tr_id, &r.tr_key);
+        };
+        let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
+        match connection.app {
+            Some(own) if own != app => return self.answer(slot, control::INVALID_APPKEY, &r.tr_id, &r.tr_key),
+            Some(_) => {}
+            None => {
+                if self.holders[app].is_some() || now < self.lingers_ns[app] {
+                    return self.answer(slot, control::IN_USE, "(null)", "");
+                }
+                connection.app = Some(app);
+                self.holders[app] = Some(slot);
+            }
+        }
+        let found = connection.feeds.iter().position(|(tr, key)| *tr == r.tr_id && *key == r.tr_key);
+        let code = match (r.subscribe, found) {
+            (true, Some(_)) => control::ALREADY,
+            (true, None) if connection.feeds.len() >= self.config.max_registrations => control::MAX_OVER,
+            (true, None) => {
+                connection.feeds.push((r.tr_id.clone(), r.tr_key.clone()));
+                self.registrations.add(&r.tr_id, &r.tr_key, slot);
+                self.last_registration_ns = now;
+                control::SUBSCRIBED
+            }
+            (false, Some(i)) => {
+                connection.feeds.swap_remove(i);
+                self.registrations.remove(&r.tr_id, &r.tr_key, slot);
+                control::UNSUBSCRIBED
+            }
+            (false, None) => control::NOT_FOUND,
+        };
+        self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
+        self.answer(slot, code, &r.tr_id, &r.tr_key);
+    }
+
+    /// Faults set for this registration; true when one of them refused it.
+    fn scripted_refusal(&mut self, slot: usize, r: &Registration, now: u64) -> bool {
+        let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return true };
+        connection.registrations_seen += 1;
+        let due = connection.faults.take_registration(connection.registrations_seen);
+        let number = connection.number;
+        let mut refused = false;
+        for fault in due {
+            if let Fault::Refuse { code } = &fault {
+                self.ledger.fault(wall_ns(), number, &fault, None);
+                let (msg_cd, rt_cd, msg1) = control::refusal(code);
+                self.answer_text(slot, &msg_cd, &rt_cd, &msg1, &r.tr_id, &r.tr_key);
+                refused = true;
+            } else if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
+                apply_by_time(connection, &mut self.ledger, fault, now, wall_ns());
+            }
+        }
+        refused
+    }
+
+    fn answer(&mut self, slot: usize, code: Code, tr_id: &str, tr_key: &str) {
+        self.answer_text(slot, code.msg_cd, code.rt_cd, code.msg1, tr_id, tr_key);
+    }
+
+    fn answer_text(&mut self, slot: usize, msg_cd: &str, rt_cd: &str, msg1: &str, tr_id: &str, tr_key: &str) {
+        if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
+            let secrets = (rt_cd == "0").then_some((connection.secrets.0.as_str(), connection.secrets.1.as_str()));
+            let text = control::answer(msg_cd, rt_cd, msg1, tr_id, tr_key, secrets);
+            connection.push_text(&text);
+        }
+    }
+}
