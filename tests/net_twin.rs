@@ -202,7 +202,7 @@ fn ours(pieces: &[&[u8]]) -> Vec<Seen> {
 }
 
 /// Gives the pieces one a read, then the end of the stream; takes what is written nowhere.
-struct Pieces<'a>(std::vec::IntoIter<&'a [u8]>, &'a [u8]);
+struct Pieces<'a>(std::iter::Copied<std::slice::Iter<'a, &'a [u8]>>, &'a [u8]);
 
 impl Read for Pieces<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -228,7 +228,7 @@ impl Write for Pieces<'_> {
 fn tungstenites(pieces: &[&[u8]]) -> Vec<Seen> {
     let config =
         WebSocketConfig::default().read_buffer_size(256).max_message_size(Some(LIMIT)).max_frame_size(Some(LIMIT));
-    let stream = Pieces(pieces.to_vec().into_iter(), &[]);
+    let stream = Pieces(pieces.iter().copied(), &[]);
     let mut socket = WebSocket::from_raw_socket(stream, Role::Client, Some(config));
     let mut all = Vec::new();
     loop {
