@@ -3,4 +3,6 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod metrics;
+pub mod sys;
 pub mod tick;

@@ -1,0 +1,3 @@
+//! System calls, each behind a safe function. Nothing here decides anything: policy lives with the callers.
+
+pub mod shared;
