@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod feed;
+pub mod metrics;
 pub mod net;
 pub mod ring;
 pub mod secret;
