@@ -36,7 +36,9 @@ use crate::feed::kis::control::KisLine;
 use crate::feed::kis::session::{Account, Leave, LineState, Notice, Progress, SessionManager};
 use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{AppendError, Journal, JournalConfig, OpenError, RecoveryReport};
-use crate::metrics::{Collector, ConnectionState, Counter, CounterValues, Latency, LatencySummary, MetricsConfig};
+use crate::metrics::{
+    Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
+};
 use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
 use crate::ring::message_ring;
 use crate::stage::{WaitStrategy, run};
@@ -74,6 +76,9 @@ pub enum EngineError {
         /// Why.
         source: AppendError,
     },
+    /// The metrics file can't be made.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The system refused something else.
     #[error("{what}: {source}")]
     System {
@@ -122,11 +127,12 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     hot: Vec<JoinHandle<Ended>>,
     manager: Option<JoinHandle<Progress>>,
-    metrics: Option<JoinHandle<Collector>>,
+    metrics: Metrics,
+    metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
     journal: Option<Journal>,
-    live: Arc<ArrayQueue<Summary>>,
-    last: Option<Summary>,
+    live: Arc<ArrayQueue<LatencySet>>,
+    latencies: LatencySet,
 }
 
 /// What a hot thread gives back when it ends.
@@ -157,22 +163,22 @@ impl Engine {
         let placement = plan(&config.engine, available_cores());
         let system = |what| move |source| EngineError::System { what, source };
 
-        let metrics_config = MetricsConfig { placement: placement.text.clone(), ..metrics_config(config) };
-        let mut collector = Collector::create(&dir, metrics_config).map_err(system("metrics file"))?;
+        let wait = format!("{:?}", config.engine.wait).to_lowercase();
+        let (metrics, mut collector) = Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
         let notices: Arc<ArrayQueue<Notice>> = Arc::new(ArrayQueue::new(NOTICE_SLOTS));
         let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
         let mut statuses = Vec::new();
         let mut traffic = Vec::new();
         let label = config.kis.ws_url.trim_start_matches("ws://").to_owned();
         for line in 1..=accounts.len() as u16 {
-            let (status, received) = collector.connection(line, &label).map_err(system("metrics file"))?;
+            let (status, received) = metrics.connection(line, &label)?;
             statuses.push(status);
             traffic.push(received);
         }
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
         let intake = Intake {
             raw: opened.raw.take(),
-            counters: collector.counters("reader").map_err(system("metrics file"))?,
+            counters: metrics.counters("reader")?,
             latency: collector.stage_histogram(),
             traffic,
             scratch: Vec::with_capacity(message_bytes_max),
@@ -186,7 +192,7 @@ impl Engine {
         decoder.seed_instruments(&opened.recovery.instruments);
         let mut parser = Parser {
             decoder,
-            counters: collector.counters("parser").map_err(system("metrics file"))?,
+            counters: metrics.counters("parser")?,
             latency: collector.stage_histogram(),
             clock: clock.clone(),
             market: options.market,
@@ -195,7 +201,7 @@ impl Engine {
         };
         let mut committer = Committer {
             writer: opened.ticks,
-            counters: collector.counters("journal").map_err(system("metrics file"))?,
+            counters: metrics.counters("journal")?,
             latency: collector.stage_histogram(),
             clock,
             inbox: Arc::clone(&inbox),
@@ -258,11 +264,12 @@ impl Engine {
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
-        let metrics = spawn("hoga-metrics", move || {
+        metrics.set_state(EngineState::Running);
+        let thread = spawn("hoga-metrics", move || {
             // Relaxed: a flag alone; the hot threads have handed over their figures before it is set.
             while !thread_stop.load(Ordering::Relaxed) {
                 collector.poll();
-                thread_live.force_push(summary_of(&collector, Progress::default()));
+                thread_live.force_push(collector.latencies().clone());
                 std::thread::sleep(METRICS_PERIOD);
             }
             collector
@@ -275,11 +282,12 @@ impl Engine {
             stop,
             hot,
             manager: Some(manager),
-            metrics: Some(metrics),
+            metrics,
+            metrics_thread: Some(thread),
             metrics_stop,
             journal: Some(opened.journal),
             live,
-            last: None,
+            latencies: LatencySet::new(),
         })
     }
 
@@ -309,12 +317,12 @@ impl Engine {
         self.hot.iter().all(JoinHandle::is_finished)
     }
 
-    /// The newest figures, at most a few hundred milliseconds old.
-    pub fn summary(&mut self) -> Option<&Summary> {
-        if let Some(summary) = self.live.pop() {
-            self.last = Some(summary);
+    /// The newest figures; latencies at most a few hundred milliseconds old.
+    pub fn summary(&mut self) -> Summary {
+        if let Some(latencies) = self.live.pop() {
+            self.latencies = latencies;
         }
-        self.last.as_ref()
+        summary_of(self.metrics.counter_values(), &self.latencies, Progress::default())
     }
 
     /// Waits until all data is in the journal and the journal is closed; then every figure is exact.
@@ -361,10 +369,10 @@ impl Engine {
         drop(self.journal.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
-        let summary = match self.metrics.take().map(JoinHandle::join) {
-            Some(Ok(mut collector)) => {
-                collector.finish();
-                Some(summary_of(&collector, sessions))
+        let summary = match self.metrics_thread.take().map(JoinHandle::join) {
+            Some(Ok(collector)) => {
+                let totals = collector.finish();
+                Some(summary_of(totals.counters, &totals.latencies, sessions))
             }
             _ => None,
         };
@@ -432,10 +440,6 @@ fn journal_config(config: &Config) -> JournalConfig {
     }
 }
 
-fn metrics_config(config: &Config) -> MetricsConfig {
-    MetricsConfig { wait: format!("{:?}", config.engine.wait).to_lowercase(), ..MetricsConfig::default() }
-}
-
 fn reader_config(config: &Config) -> ReaderConfig {
     // Asking for events first lets a parked thread sleep; a spinning one reads a few sockets straight away.
     let direct_reads_max = if config.engine.wait == WaitStrategy::Park { 0 } else { ReaderConfig::default().direct_reads_max };
@@ -451,8 +455,7 @@ fn connection_state(state: LineState) -> ConnectionState {
     match state {
         LineState::Backoff => ConnectionState::BackingOff,
         LineState::Connecting => ConnectionState::Connecting,
-        LineState::Subscribing => ConnectionState::Handshaking,
-        LineState::Live => ConnectionState::Live,
+        LineState::Subscribing | LineState::Live => ConnectionState::Live,
         LineState::Closed => ConnectionState::Closed,
     }
 }
@@ -471,8 +474,8 @@ fn clock_record(market: &MarketClock) -> Clock {
     }
 }
 
-fn summary_of(collector: &Collector, sessions: Progress) -> Summary {
-    Summary { counters: collector.counter_values(), latency: Latency::ALL.map(|latency| (latency, collector.summary(latency))), sessions }
+fn summary_of(counters: CounterValues, latencies: &LatencySet, sessions: Progress) -> Summary {
+    Summary { counters, latency: Latency::ALL.map(|latency| (latency, latencies.summary(latency))), sessions }
 }
 
 impl Summary {

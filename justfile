@@ -1,0 +1,41 @@
+# The list of commands; `just` shows it.
+default:
+    @just --list
+
+# What must hold before a change lands, without the tests
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# All tests
+test:
+    cargo test --workspace
+
+# All tests that need longer: a minute of demo against its ledger, many kills
+test-long:
+    HOGA_LONG=1 cargo test --release --workspace
+
+# The simulated market through the engine; `just demo --seconds 60 --rate 20000 --symbols 200 --burst`
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# Fuzz every target, 10 minutes each unless told otherwise
+fuzz SECONDS="600":
+    tests/fuzz/run.sh {{SECONDS}}
+
+# Criterion benches, each beside its slow twin
+bench *ARGS:
+    cargo bench --workspace {{ARGS}}
+
+# Licences, bans, sources of the dependencies
+deny:
+    cargo deny check bans licenses sources
+
+# What this machine offers a low-latency process; changes nothing
+tuning:
+    tuning/check.sh
+
+# What CI runs
+ci:
+    .ci/run

@@ -1,0 +1,135 @@
+//! `hoga run`: records until it is told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::summary::{ProgressLine, grouped, latency_json, latency_table, rejects_json};
+use crate::config::Config;
+use crate::engine::{Engine, EngineError, Options, Summary};
+use crate::metrics::Counter;
+
+/// Arguments of `hoga run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Stop it with Ctrl-C or SIGTERM: connections are closed, what came is committed, the journal is \
+                        closed.\nWatch it from another terminal with `hoga stat DIR` and `hoga tail DIR`.\n\nExample:\n  \
+                        KIS_APP_KEY=... KIS_APP_SECRET=... hoga run --config examples/hoga.toml")]
+pub struct Args {
+    /// Configuration, TOML; examples/hoga.toml explains every field
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only check the configuration and where the secrets are, and say where the stages would run
+    #[arg(long)]
+    check: bool,
+    /// End with one JSON object on the last line of stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> ExitCode {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("hoga run: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    if args.check {
+        return check(&config);
+    }
+    let stop = stop_flag();
+    let started = Instant::now();
+    match Engine::start(&config, Options::default()).and_then(|engine| watch(engine, &stop, started)) {
+        Ok((placement, summary)) => {
+            print(&summary, &placement, started.elapsed(), args.json);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("hoga run: {error}");
+            ExitCode::from(if matches!(error, EngineError::Config(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Set by SIGINT and SIGTERM; a second one ends the process at once.
+pub(super) fn stop_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Registered in this order: the first signal finds the flag unset and only sets it.
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&flag));
+        let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
+    }
+    flag
+}
+
+fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<(String, Summary), EngineError> {
+    let placement = engine.placement().to_owned();
+    tracing::info!(placement, journal = %engine.dir().display(), "recording");
+    let mut line = ProgressLine::default();
+    // Relaxed: a flag alone.
+    while !stop.load(Ordering::Relaxed) && !engine.is_finished() {
+        std::thread::sleep(Duration::from_millis(50));
+        let elapsed = started.elapsed();
+        line.show(elapsed, &format!("{:>6.0} s", elapsed.as_secs_f64()), &engine.summary());
+    }
+    line.finish();
+    engine.stop();
+    Ok((placement, engine.join()?))
+}
+
+fn check(config: &Config) -> ExitCode {
+    use crate::engine::placement::{available_cores, plan};
+    for account in &config.kis.account {
+        if let Err(error) = account.credentials() {
+            eprintln!("hoga run: {error}");
+            return ExitCode::from(2);
+        }
+    }
+    let registrations: usize = config.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
+    println!("configuration good: {registrations} registrations on {} app keys", config.kis.account.len());
+    println!("placement: {}", plan(&config.engine, available_cores()).text);
+    ExitCode::SUCCESS
+}
+
+fn print(summary: &Summary, placement: &str, elapsed: Duration, as_json: bool) {
+    let frames = summary.get(Counter::FramesReceived);
+    let records = summary.get(Counter::RecordsJournaled);
+    if as_json {
+        let object = json!({
+            "seconds": elapsed.as_secs_f64(),
+            "frames_received": frames,
+            "records_journaled": records,
+            "rejects": summary.get(Counter::Rejects),
+            "rejects_by_reason": rejects_json(summary),
+            "gaps": summary.get(Counter::Gaps),
+            "missing_qty": summary.get(Counter::MissingQty),
+            "registrations_wanted": summary.sessions.wanted,
+            "registrations_confirmed": summary.sessions.confirmed_max,
+            "registrations_refused": summary.sessions.refused,
+            "disconnects": summary.sessions.disconnects,
+            "placement": placement,
+            "latency_ns": latency_json(summary),
+        });
+        println!("{object}");
+        return;
+    }
+    println!(
+        "{} frames, {} records in {:.1} s; {} rejects, {} gaps; {} of {} registrations confirmed, {} disconnects",
+        grouped(frames),
+        grouped(records),
+        elapsed.as_secs_f64(),
+        summary.get(Counter::Rejects),
+        summary.get(Counter::Gaps),
+        summary.sessions.confirmed_max,
+        summary.sessions.wanted,
+        summary.sessions.disconnects,
+    );
+    println!("placement: {placement}");
+    println!("{}", latency_table(summary));
+}
