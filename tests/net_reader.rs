@@ -395,6 +395,7 @@ fn a_violation_is_answered_by_its_close_code_and_named() {
             let answer = server.join().unwrap();
             let code = u16::from_be_bytes([answer[6] ^ answer[2], answer[7] ^ answer[3]]);
             assert_eq!((answer.len(), code), (8, violation.close_code()));
+            assert!(rig.sink.events.contains(&(line, LineEvent::Violated { violation })));
             assert_eq!(rig.sink.ended(line), Some((DisconnectReason::Violation(violation), code)));
             assert_eq!(rig.reader.counters().violations[violation as usize], 1);
         }

@@ -329,6 +329,7 @@ impl Connection {
                 Err(violation) => {
                     turn.counters.violations[violation as usize] += 1;
                     self.fail(violation, turn.clock.raw());
+                    sink.line_event(self.meta.line, LineEvent::Violated { violation });
                 }
             }
         }
