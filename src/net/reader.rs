@@ -341,7 +341,7 @@ impl<P: LineProtocol> Reader<P> {
         if self.poll.registry().register(&mut connection.transport, Token(slot), interests).is_err() {
             return sink.line_event(line, gone(DisconnectReason::NotRegistered));
         }
-        connection.set_line(line);
+        connection.begin(line, &mut self.counters);
         if slot == self.slots.len() {
             self.slots.push(None);
         }
@@ -351,7 +351,6 @@ impl<P: LineProtocol> Reader<P> {
         }
         self.lines[usize::from(line)] = slot;
         self.live += 1;
-        self.counters.connects += 1;
         sink.line_event(line, LineEvent::Connected);
     }
 
