@@ -2,11 +2,12 @@
 //! `cargo test --release --test net_speed -- --ignored --nocapture`.
 //!
 //! Goals: nanoseconds a frame of the framing, beside the header parse alone in the same run; the cost of an idle poll
-//! by number of lines, in both ways of reading. Non-goals: latency, the kernel, the stages behind.
+//! by number of lines, and of a poll that finds a frame, in both ways of reading. Non-goals: the network, the stages
+//! behind.
 
 use std::hint::black_box;
 use std::io::Cursor;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,33 @@ use hoga::net::{
     Command, Connection, ConnectionConfig, FrameMeta, FrameSink, LineEvent, NoReply, Reader, ReaderConfig, connect,
 };
 use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::{Message, WebSocket};
+
+/// Lines of a reader beside their servers' ends.
+fn lines(count: u16, direct_reads_max: usize) -> (Reader<NoReply>, Vec<WebSocket<TcpStream>>) {
+    let config = ReaderConfig { direct_reads_max, ..ReaderConfig::default() };
+    let mut reader = Reader::new(config, NoReply, Arc::new(ArrayQueue::new(64))).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let mut servers = Vec::new();
+    for line in 0..count {
+        let peer = listener.try_clone().unwrap();
+        let accepting = std::thread::spawn(move || {
+            let stream = peer.accept().unwrap().0;
+            stream.set_nodelay(true).unwrap();
+            tungstenite::accept(stream).unwrap()
+        });
+        let handshaken = connect(&url, &[], Duration::from_secs(5)).unwrap();
+        servers.push(accepting.join().unwrap());
+        let connection = Connection::prepare(handshaken, &ConnectionConfig::default()).unwrap();
+        reader.handle().send(Command::Add { line, connection }).unwrap();
+    }
+    for _ in 0..1_000 {
+        reader.poll(&mut Nowhere);
+    }
+    assert_eq!(reader.connections(), usize::from(count));
+    (reader, servers)
+}
 
 struct Nowhere;
 
@@ -109,23 +137,7 @@ fn idle_polls() {
     for lines in [1, 2, 3, 4, 6, 8, 10, 16, 32_u16] {
         let mut costs = [0.0; 2];
         for (direct_reads_max, cost) in [usize::MAX, 0].into_iter().zip(&mut costs) {
-            let config = ReaderConfig { direct_reads_max, ..ReaderConfig::default() };
-            let mut reader = Reader::new(config, NoReply, Arc::new(ArrayQueue::new(64))).unwrap();
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let url = format!("ws://{}/", listener.local_addr().unwrap());
-            let mut servers = Vec::new();
-            for line in 0..lines {
-                let peer = listener.try_clone().unwrap();
-                let accepting = std::thread::spawn(move || tungstenite::accept(peer.accept().unwrap().0).unwrap());
-                let handshaken = connect(&url, &[], Duration::from_secs(5)).unwrap();
-                servers.push(accepting.join().unwrap());
-                let connection = Connection::prepare(handshaken, &ConnectionConfig::default()).unwrap();
-                reader.handle().send(Command::Add { line, connection }).unwrap();
-            }
-            for _ in 0..1_000 {
-                reader.poll(&mut Nowhere);
-            }
-            assert_eq!(reader.connections(), usize::from(lines));
+            let (mut reader, _servers) = crate::lines(lines, direct_reads_max);
             *cost = least_ns(2_000, || {
                 for _ in 0..2_000 {
                     black_box(reader.poll(&mut Nowhere));
@@ -133,5 +145,54 @@ fn idle_polls() {
             });
         }
         println!("  {lines:3} {:8.0} {:8.0}", costs[0], costs[1]);
+    }
+}
+
+/// Notes when a frame is handed on.
+struct Arrivals {
+    clock: quanta::Clock,
+    at: Option<u64>,
+}
+
+impl FrameSink for Arrivals {
+    fn has_room(&self, _len: usize) -> bool {
+        true
+    }
+    fn frame(&mut self, _meta: &FrameMeta, _payload: &[u8]) {
+        self.at = Some(self.clock.raw());
+    }
+    fn line_event(&mut self, _line: u16, _event: LineEvent) {}
+}
+
+/// One thread, so that a shared machine disturbs little: a frame is put into a socket, then the poll is timed that
+/// finds it. A spinning reader adds half an idle poll on average, the time until that poll begins.
+#[test]
+#[ignore = "a measurement"]
+fn polls_that_find_a_frame() {
+    const COUNT: usize = 4_000;
+    println!("from the start of the poll to the sink, a frame waiting, ns, p50: lines, every socket read, epoll asked");
+    for count in [1, 2, 3, 4, 10] {
+        let mut shown = [0; 2];
+        for (direct_reads_max, p50) in [usize::MAX, 0].into_iter().zip(&mut shown) {
+            let (mut reader, mut servers) = lines(count, direct_reads_max);
+            let clock = quanta::Clock::new();
+            let mut sink = Arrivals { clock: clock.clone(), at: None };
+            let mut ns = Vec::with_capacity(COUNT);
+            for index in 0..COUNT {
+                let line = index * 7 % servers.len();
+                servers[line].send(Message::text("0".repeat(298))).unwrap();
+                loop {
+                    let began = clock.raw();
+                    reader.poll(&mut sink);
+                    if let Some(at) = sink.at.take() {
+                        ns.push(clock.delta_as_nanos(began, at));
+                        break;
+                    }
+                }
+            }
+            ns.sort_unstable();
+            *p50 = ns[COUNT / 2];
+        }
+        println!("  {count:3} {:8} {:8}", shown[0], shown[1]);
     }
 }

@@ -257,7 +257,7 @@ fn tungstenites(pieces: &[&[u8]]) -> Vec<Seen> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(4_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_frames_in_random_pieces_read_as_in_tungstenite(

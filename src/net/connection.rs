@@ -139,8 +139,15 @@ impl Connection {
         Ok(Box::new(connection))
     }
 
-    pub(super) fn set_line(&mut self, line: u16) {
+    /// Takes its name; what came with the handshake counts as one read.
+    pub(super) fn begin(&mut self, line: u16, counters: &mut ReaderCounters) {
         self.meta.line = line;
+        counters.connects += 1;
+        if self.undelivered {
+            counters.reads += 1;
+            counters.read_bytes += self.frames.pending_bytes() as u64;
+            counters.user_stamps += u64::from(self.meta.flags & RECV_TS_USER != 0);
+        }
     }
 
     pub(super) fn line(&self) -> u16 {
@@ -329,6 +336,7 @@ impl Connection {
                 Err(violation) => {
                     turn.counters.violations[violation as usize] += 1;
                     self.fail(violation, turn.clock.raw());
+                    sink.line_event(self.meta.line, LineEvent::Violated { violation });
                 }
             }
         }

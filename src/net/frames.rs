@@ -104,8 +104,8 @@ const OPCODE_PING: u8 = 9;
 
 /// The receive buffer of one connection with the state of its framing.
 ///
-/// Capacity: one message of the limit, its header and one read. Memory is reserved at construction and touched as far
-/// as the traffic needs: as long as the events are taken after each read, the first few pages.
+/// Capacity: one message of the limit, its header and one read. As long as the events are taken after each read, only
+/// the first pages are used, which have their memory from the start; the rest gets it when a long message comes.
 #[derive(Debug)]
 pub struct FrameBuffer {
     bytes: Box<[u8]>,
@@ -140,8 +140,13 @@ impl FrameBuffer {
     pub fn new(message_bytes_max: usize, read_bytes: usize) -> Self {
         let message_bytes_max = message_bytes_max.max(256);
         let read_bytes = read_bytes.max(256);
+        let mut bytes = vec![0; message_bytes_max + HEADER_BYTES_MAX + read_bytes].into_boxed_slice();
+        // The pages that everyday traffic uses get their memory now, not under the first burst.
+        for page in bytes.chunks_mut(4096).take(2 * read_bytes / 4096) {
+            page[0] = 1;
+        }
         Self {
-            bytes: vec![0; message_bytes_max + HEADER_BYTES_MAX + read_bytes].into_boxed_slice(),
+            bytes,
             start: 0,
             end: 0,
             needed: 2,

@@ -42,14 +42,9 @@ impl Outbound {
     /// A buffer for at most `bound` bytes of frames, and a Close besides.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(bound + CLOSE_BYTES_MAX),
-            sent: 0,
-            bound,
-            closed: false,
-            keys: RandomState::new(),
-            frames: 0,
-        }
+        let mut bytes = vec![1; bound + CLOSE_BYTES_MAX]; // not zero, so that the pages get their memory now
+        bytes.clear();
+        Self { bytes, sent: 0, bound, closed: false, keys: RandomState::new(), frames: 0 }
     }
 
     /// Queues a text message. The caller answers for its being UTF-8.

@@ -74,6 +74,12 @@ pub enum LineEvent {
         /// The peer's code.
         code: u16,
     },
+    /// The peer broke the protocol and was told so; no frames follow. The line is free once it is disconnected, which
+    /// waits for the peer's end of the stream, at most the close timeout.
+    Violated {
+        /// How.
+        violation: Violation,
+    },
     /// A `Send` command was not queued: the outgoing buffer was full, or the line was closing or unknown.
     SendRefused,
 }
