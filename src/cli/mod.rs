@@ -2,22 +2,65 @@
 //!
 //! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
 
+mod decode;
+#[cfg(feature = "demo")]
+mod demo;
+mod dump;
+mod run;
+mod stat;
+mod summary;
+mod tail;
+mod verify;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
-/// Records the Korean stock market off broker WebSocket feeds.
+/// Records the Korean stock market off broker WebSocket feeds: every tick, provably complete or provably not.
 #[derive(Debug, Parser)]
-#[command(name = "hoga", version)]
+#[command(
+    name = "hoga",
+    version,
+    after_help = "Start with `hoga demo`: a simulated market through the real engine.\nExit status: 0 good, 1 found bad, 2 wrong use. Logs go to stderr; HOGA_LOG=debug shows more."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Play a simulated market through the real engine into a journal, and compare
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Record a broker's feed until told to stop
+    Run(run::Args),
+    /// Decode frames from stdin, one a line, to JSON records
+    Decode(decode::Args),
+    /// Show rates, latencies, connections and rejects of an engine
+    Stat(stat::Args),
+    /// Show the newest records of a journal, and follow it
+    Tail(tail::Args),
+    /// Print the records of a journal
+    Dump(dump::Args),
+    /// Check every record of a journal; changes nothing
+    Verify(verify::Args),
+}
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {}
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("HOGA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match cli.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Decode(args) => decode::run(args),
+        Command::Stat(args) => stat::run(args),
+        Command::Tail(args) => tail::run(args),
+        Command::Dump(args) => dump::run(args),
+        Command::Verify(args) => verify::run(args),
+    }
 }
