@@ -40,7 +40,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "While it runs, look at its journal from another terminal:\n  hoga stat DIR      rates, latencies, \
                         connections\n  hoga tail -f DIR   records the instant they are committed\n\nExamples:\n  hoga demo\n  \
-                        hoga demo --seconds 60 --rate 20000 --symbols 200 --burst --journal /tmp/demo")]
+                        hoga demo --seconds 60 --rate 20000 --symbols 200 --burst --journal demo.journal")]
 pub struct Args {
     /// Seconds of simulated market, from its opening
     #[arg(long, default_value_t = 10.0, value_parser = positive)]

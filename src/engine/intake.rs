@@ -46,7 +46,7 @@ impl LineNote {
             LineEvent::Disconnected { reason, code } => note(SessionEvent::Disconnected, reason.number(), code, 0),
             LineEvent::Stalled => note(SessionEvent::Stalled, 0, 0, 0),
             LineEvent::Resumed { stalled_ns } => note(SessionEvent::Resumed, 0, 0, stalled_ns),
-            LineEvent::PeerClosing { .. } | LineEvent::SendRefused => None,
+            LineEvent::PeerClosing { .. } | LineEvent::Violated { .. } | LineEvent::SendRefused => None,
         }
     }
 }

@@ -186,7 +186,9 @@ impl Engine {
             failure: None,
         };
         let mut decoder = Decoder::new(DecoderConfig {
-            max_instruments: config.engine.max_instruments as usize,
+            instruments_max: config.engine.max_instruments as usize,
+            // Unique in the journal: each opening has numbers of its own.
+            gap_id_first: opened.recovery.epoch << 32 | 1,
             ..DecoderConfig::default()
         });
         decoder.seed_instruments(&opened.recovery.instruments);

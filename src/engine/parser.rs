@@ -159,15 +159,15 @@ impl Parser {
         let now = *self.decoder.counters();
         let before = std::mem::replace(&mut self.mirrored, now);
         let counters = &self.counters;
-        counters.add(Counter::RecordsDecoded, now.records() - before.records());
+        counters.add(Counter::RecordsDecoded, now.records_total() - before.records_total());
         counters.add(Counter::SchemaExtra, now.schema_extra - before.schema_extra);
-        counters.add(Counter::DateInferred, now.date_inferred - before.date_inferred);
         counters.add(Counter::Gaps, now.gaps - before.gaps);
-        counters.add(Counter::MissingQty, now.missing_qty - before.missing_qty);
-        counters.set(Counter::Instruments, self.decoder.instruments() as u64);
+        counters.add(Counter::MissingQty, now.gap_qty - before.gap_qty);
+        counters.max(Counter::Instruments, now.instruments);
         if now.rejects_total() != before.rejects_total() {
             for reason in RejectReason::ALL {
-                for _ in before.rejects(*reason)..now.rejects(*reason) {
+                let number = usize::from(*reason as u8);
+                for _ in before.rejects[number]..now.rejects[number] {
                     counters.reject(*reason);
                 }
             }
