@@ -3,4 +3,7 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[allow(unsafe_code)]
+pub mod simd;
 pub mod tick;
+pub mod wire;
