@@ -3,6 +3,9 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod feed;
+pub mod market;
+pub mod quality;
 #[allow(unsafe_code)]
 pub mod simd;
 pub mod tick;
