@@ -5,9 +5,13 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod feed;
+pub mod journal;
+pub mod market;
 pub mod metrics;
 pub mod net;
+pub mod quality;
 pub mod ring;
 pub mod secret;
 #[allow(unsafe_code)]

@@ -6,6 +6,8 @@ mod decode;
 #[cfg(feature = "demo")]
 mod demo;
 mod dump;
+mod output;
+mod records;
 mod run;
 mod stat;
 mod summary;

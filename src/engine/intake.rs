@@ -1,12 +1,16 @@
 //! What happens to each frame on the reader's thread: it is counted, kept verbatim in stream `raw`, and handed on.
 
+use std::sync::Arc;
+
 use bytemuck::{Pod, Zeroable};
+use crossbeam::queue::ArrayQueue;
 
 use crate::clock::wall_ns;
-use crate::feed::kis::control::redact;
+use crate::feed::kis::redact;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
 use crate::net::{FrameMeta, LineEvent};
+use crate::secret::Secret;
 use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, words_of};
 
 /// The reader's side of the data path.
@@ -21,7 +25,9 @@ pub(super) struct Intake {
     /// Room to overwrite secrets in a copy of a control message.
     pub scratch: Vec<u8>,
     /// Values that must not reach the journal, wherever they stand.
-    pub secrets: Vec<Vec<u8>>,
+    pub secrets: Vec<Secret>,
+    /// Secrets learnt since (approval keys), sent before the connection that may echo them.
+    pub new_secrets: Arc<ArrayQueue<Secret>>,
     /// Why stream `raw` takes no more.
     pub failure: Option<AppendError>,
 }
@@ -96,7 +102,11 @@ impl Intake {
             scratch[head..].fill(b'*');
             true
         } else {
-            redact(&mut scratch, &self.secrets)
+            while let Some(secret) = self.new_secrets.pop() {
+                self.secrets.push(secret);
+            }
+            let secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+            redact(&mut scratch, &secrets)
         };
         let sequence = self.journal(meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
         self.scratch = scratch;

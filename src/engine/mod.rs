@@ -26,30 +26,35 @@ use crossbeam::queue::ArrayQueue;
 
 use self::commit::{Committer, Inbox, ReadStamp, boxed};
 use self::intake::Intake;
-use self::parser::Parser;
+use self::parser::{Parser, StampedSink};
 use self::placement::{Plan, available_cores, pin, plan};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
-use crate::feed::kis::control::KisLine;
+use crate::feed::kis::KisLine;
 use crate::feed::kis::session::{Account, Leave, LineState, Notice, Progress, SessionManager};
 use crate::feed::kis::{Decoder, DecoderConfig};
-use crate::journal::{AppendError, Journal, JournalConfig, OpenError, RecoveryReport};
+use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport};
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
 };
 use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
 use crate::ring::message_ring;
 use crate::stage::{WaitStrategy, run};
-use crate::tick::{Clock, Header, Publisher, RType};
+use crate::secret::Secret;
+use crate::tick::{Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType};
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
+/// Hour of KST at which a trading day begins: between the end of the night session and the first pre-market.
+const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 /// Commands that may wait for the reader.
 const COMMAND_SLOTS: usize = 4096;
 /// Notices that may wait for the session manager.
 const NOTICE_SLOTS: usize = 4096;
+/// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
+const SECRET_SLOTS: usize = 1024;
 
 /// Why an engine can't start or had to stop; says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +135,7 @@ pub struct Engine {
     metrics: Metrics,
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
-    journal: Option<Journal>,
+    helper: Option<Helper>,
     live: Arc<ArrayQueue<LatencySet>>,
     latencies: LatencySet,
 }
@@ -158,7 +163,7 @@ impl Engine {
     pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
         let dir = config.journal.dir.clone();
         let clock = TickClock::new();
-        let mut opened = Journal::open(&dir, &journal_config(config))
+        let Journal { ticks, raw, helper, mut recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let placement = plan(&config.engine, available_cores());
         let system = |what| move |source| EngineError::System { what, source };
@@ -166,6 +171,7 @@ impl Engine {
         let wait = format!("{:?}", config.engine.wait).to_lowercase();
         let (metrics, mut collector) = Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
         let notices: Arc<ArrayQueue<Notice>> = Arc::new(ArrayQueue::new(NOTICE_SLOTS));
+        let secrets = Arc::new(ArrayQueue::new(SECRET_SLOTS));
         let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
         let mut statuses = Vec::new();
         let mut traffic = Vec::new();
@@ -177,21 +183,22 @@ impl Engine {
         }
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
         let intake = Intake {
-            raw: opened.raw.take(),
+            raw,
             counters: metrics.counters("reader")?,
             latency: collector.stage_histogram(),
             traffic,
             scratch: Vec::with_capacity(message_bytes_max),
             secrets: accounts.iter().flat_map(secrets_of).collect(),
+            new_secrets: Arc::clone(&secrets),
             failure: None,
         };
         let mut decoder = Decoder::new(DecoderConfig {
             instruments_max: config.engine.max_instruments as usize,
             // Unique in the journal: each opening has numbers of its own.
-            gap_id_first: opened.recovery.epoch << 32 | 1,
+            gap_id_first: recovery.epoch << 32 | 1,
             ..DecoderConfig::default()
         });
-        decoder.seed_instruments(&opened.recovery.instruments);
+        decoder.seed_instruments(&recovery.instruments);
         let mut parser = Parser {
             decoder,
             counters: metrics.counters("parser")?,
@@ -202,7 +209,7 @@ impl Engine {
             mirrored: Default::default(),
         };
         let mut committer = Committer {
-            writer: opened.ticks,
+            writer: ticks,
             counters: metrics.counters("journal")?,
             latency: collector.stage_histogram(),
             clock,
@@ -211,7 +218,7 @@ impl Engine {
             failure: None,
         };
         committer.record(&mut boxed(clock_record(&options.market), RType::Clock));
-        recover(&mut opened.recovery, &mut parser, &mut committer);
+        recover(&mut recovery, &mut parser, &mut committer);
 
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
         let reader = Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
@@ -258,6 +265,7 @@ impl Engine {
             options.leave,
             handle,
             notices,
+            secrets,
             observer,
         );
         let manager_stop = Arc::clone(&stop);
@@ -280,14 +288,14 @@ impl Engine {
         Ok(Engine {
             dir,
             plan: placement,
-            recovery: opened.recovery,
+            recovery,
             stop,
             hot,
             manager: Some(manager),
             metrics,
             metrics_thread: Some(thread),
             metrics_stop,
-            journal: Some(opened.journal),
+            helper: Some(helper),
             live,
             latencies: LatencySet::new(),
         })
@@ -368,7 +376,9 @@ impl Engine {
         if let Some(Err(source)) = raw.map(|writer| writer.close()) {
             failure = failure.or(Some(self.append_error("raw", source)));
         }
-        drop(self.journal.take());
+        if let Some(helper) = self.helper.take() {
+            helper.stop();
+        }
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {
@@ -397,22 +407,65 @@ impl Drop for Engine {
     }
 }
 
-/// Decodes raw frames past the last committed tick again.
+/// Decodes raw frames past the last committed tick again. Of a frame whose records were half committed only the missing
+/// ones are appended.
 fn recover(recovery: &mut RecoveryReport, parser: &mut Parser, committer: &mut Committer) {
-    for (raw, payload) in std::mem::take(&mut recovery.raw_past_ticks) {
+    let last = recovery.last_frame;
+    for RawFrame { prefix, payload } in std::mem::take(&mut recovery.raw_frames) {
         let meta = FrameMeta {
-            ts_recv: raw.header.ts_recv,
-            recv_window_ns: raw.recv_window_ns,
-            read_ns: raw.read_ns,
+            ts_recv: prefix.header.ts_recv,
+            recv_window_ns: prefix.recv_window_ns,
+            read_ns: prefix.read_ns,
             read_ticks: 0,
-            line: raw.header.line,
-            flags: raw.header.flags,
-            raw_sequence: raw.header.sequence,
-            opcode: raw.opcode,
+            line: prefix.header.line,
+            flags: prefix.header.flags & Flags::RECV_TS_USER,
+            raw_sequence: prefix.header.sequence,
+            opcode: prefix.opcode,
         };
-        parser.recovered_frame(&meta, &payload, committer);
+        let is_last = last.is_partial() && prefix.header.sequence == last.raw_sequence;
+        let present = if is_last { last.records_present } else { 0 };
+        parser.recovered_frame(&meta, &payload, &mut Missing { committer, present });
     }
     committer.end_cycle(1);
+}
+
+/// Passes on the records of a frame but those that are in the journal already.
+struct Missing<'a> {
+    committer: &'a mut Committer,
+    present: u16,
+}
+
+impl Missing<'_> {
+    fn is_present(&self, words: &[u64]) -> bool {
+        let bytes: &[u8] = bytemuck::cast_slice(words);
+        let header: Header = bytemuck::pod_read_unaligned(&bytes[..HEADER_BYTES]);
+        let is_market = RType::from_number(header.rtype).is_some_and(RType::is_market);
+        if !is_market {
+            return false;
+        }
+        let market: Market = bytemuck::pod_read_unaligned(&bytes[HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES]);
+        market.frame_index < self.present
+    }
+}
+
+impl RecordSink for Missing<'_> {
+    fn record(&mut self, words: &mut [u64]) {
+        if !self.is_present(words) {
+            self.committer.record(words);
+        }
+    }
+
+    fn record_with_tail(&mut self, prefix: &mut [u64], tail: &[u8]) {
+        if !self.is_present(prefix) {
+            self.committer.record_with_tail(prefix, tail);
+        }
+    }
+}
+
+impl StampedSink for Missing<'_> {
+    fn begin_frame(&mut self, stamp: ReadStamp) {
+        self.committer.begin_frame(stamp);
+    }
 }
 
 fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
@@ -433,13 +486,22 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
     })
 }
 
-fn journal_config(config: &Config) -> JournalConfig {
+fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
+    let segment_bytes = u64::from(config.journal.segment_mib) << 20;
+    let sized = JournalConfig::with_segment_bytes(segment_bytes);
     JournalConfig {
-        segment_bytes: u64::from(config.journal.segment_mib) << 20,
-        raw: config.journal.raw,
-        max_instruments: config.engine.max_instruments as usize,
-        ..JournalConfig::default()
+        raw: sized.raw.filter(|_| config.journal.raw),
+        trading_date: trading_date(market.market_ns(wall_ns())),
+        instruments_max: config.engine.max_instruments as usize,
+        ..sized
     }
+}
+
+/// The trading date of a market time, decimal YYYYMMDD: the KST date, a day beginning at 07:00.
+fn trading_date(market_ns: u64) -> u32 {
+    let Ok(stamp) = jiff::Timestamp::from_nanosecond(i128::from(market_ns)) else { return 0 };
+    let shifted = jiff::tz::offset(9 - TRADING_DAY_BEGINS_HOUR).to_datetime(stamp);
+    shifted.year() as u32 * 10_000 + shifted.month() as u32 * 100 + shifted.day() as u32
 }
 
 fn reader_config(config: &Config) -> ReaderConfig {
@@ -448,9 +510,8 @@ fn reader_config(config: &Config) -> ReaderConfig {
     ReaderConfig { direct_reads_max, ..ReaderConfig::default() }
 }
 
-fn secrets_of(account: &Account) -> [Vec<u8>; 2] {
-    let credentials = &account.credentials;
-    [credentials.app_key.expose().as_bytes().to_vec(), credentials.app_secret.expose().as_bytes().to_vec()]
+fn secrets_of(account: &Account) -> [Secret; 2] {
+    [account.credentials.app_key.clone(), account.credentials.app_secret.clone()]
 }
 
 fn connection_state(state: LineState) -> ConnectionState {

@@ -8,7 +8,7 @@ use crossbeam::queue::ArrayQueue;
 use super::commit::ReadStamp;
 use super::intake::LineNote;
 use crate::clock::{MarketClock, TickClock};
-use crate::feed::kis::control::{Control, parse_control};
+use crate::feed::kis::control::{Control, is_control};
 use crate::feed::kis::session::Notice;
 use crate::feed::kis::{DecodeCounters, Decoder};
 use crate::feed::{FrameContext, RecordSink};
@@ -46,7 +46,7 @@ impl Parser {
     /// One frame, all its records.
     #[inline]
     pub fn frame(&mut self, meta: &FrameMeta, payload: &[u8], sink: &mut impl StampedSink) {
-        if payload.first() == Some(&b'{') {
+        if is_control(payload) {
             self.control(meta, payload, sink);
             return;
         }
@@ -89,28 +89,33 @@ impl Parser {
     #[cold]
     #[inline(never)]
     fn control(&mut self, meta: &FrameMeta, payload: &[u8], sink: &mut impl StampedSink) {
-        let (tr_id, tr_key, code, text, active) = match parse_control(payload) {
-            Control::PingPong => {
+        let answer = match Control::parse(payload) {
+            Ok(Control::PingPong) => {
                 self.counters.add(Counter::Pingpongs, 1);
                 return;
             }
-            Control::Answer(answer) => {
-                let active = answer.is_active();
-                (answer.tr_id, answer.tr_key, answer.code, answer.text, active)
-            }
-            Control::Unknown => {
+            Ok(Control::Ack(answer) | Control::Error(answer)) => answer,
+            // JSON of a new kind; it is in stream `raw`.
+            Ok(_) => return,
+            Err(reason) => {
                 let context = self.context(meta, meta.flags);
-                self.decoder.reject(&context, payload, RejectReason::BadJson, sink);
+                self.decoder.reject(&context, payload, reason, sink);
                 return;
             }
         };
+        let active = answer.is_active();
+        let is_notice = answer.is_notice();
+        let (code, text) = (answer.code, answer.text);
         let mut session = Session {
             header: Header { ts_recv: meta.ts_recv, line: meta.line, ..session_header() },
-            tr: tr_number(&tr_id).unwrap_or_default(),
+            tr: tr_number(&answer.tr_id).unwrap_or_default(),
             event: if active { SessionEvent::Acked } else { SessionEvent::Refused } as u8,
             ..Session::zeroed()
         };
-        copy_text(&mut session.tr_key, &tr_key);
+        // The key of account notices names the account.
+        if !is_notice {
+            copy_text(&mut session.tr_key, &answer.tr_key);
+        }
         copy_text(&mut session.code, &code);
         copy_text(&mut session.text, &text);
         if !active {
@@ -138,6 +143,7 @@ impl Parser {
             SessionEvent::Connected => self.counters.add(Counter::Connects, 1),
             SessionEvent::Disconnected => {
                 self.counters.add(Counter::Disconnects, 1);
+                self.decoder.connection_lost();
                 let _ = self.notices.push(Notice::Disconnected { line: note.line });
             }
             SessionEvent::Stalled => self.counters.add(Counter::Stalls, 1),

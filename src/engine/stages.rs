@@ -12,7 +12,7 @@ use super::commit::{Committer, ReadStamp};
 use super::intake::{Intake, LineNote, RingFrame};
 use super::parser::{Parser, StampedSink};
 use crate::feed::RecordSink;
-use crate::feed::kis::control::KisLine;
+use crate::feed::kis::KisLine;
 use crate::metrics::{Counter, Counters};
 use crate::net::{FrameMeta, FrameSink, LineEvent, Reader, ReaderCounters};
 use crate::ring::{MessageConsumer, MessageProducer};

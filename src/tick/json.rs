@@ -57,7 +57,8 @@ pub fn write_json(out: &mut Vec<u8>, record: &RecordView<'_>, names: Names<'_>, 
             o.levels("asks", levels, |level| (level.ask_px, level.ask_qty, level.ask_count));
             o.qty("total_bid_qty", r.total_bid_qty).qty("total_ask_qty", r.total_ask_qty);
             // The one mid price of a venue's own book; the unified book has one of each exchange.
-            let own = if r.krx_mid.px == UNDEF_PX { r.nxt_mid } else { r.krx_mid };
+            let nxt = r.header.publisher == Publisher::KisNxt as u16 || r.krx_mid.px == UNDEF_PX;
+            let own = if nxt { r.nxt_mid } else { r.krx_mid };
             o.px("mid_px", own.px).qty("mid_qty", own.qty);
             o.px("nxt_mid_px", r.nxt_mid.px).qty("nxt_mid_qty", r.nxt_mid.qty);
             o.code("mid_cls", &[r.krx_mid_cls]).code("nxt_mid_cls", &[r.nxt_mid_cls]);

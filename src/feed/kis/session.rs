@@ -121,6 +121,7 @@ pub struct SessionManager {
     lines: Vec<Line>,
     reader: ReaderHandle,
     notices: Arc<ArrayQueue<Notice>>,
+    secrets: Arc<ArrayQueue<Secret>>,
     rest_url: String,
     ws_url: String,
     pace: Duration,
@@ -180,6 +181,9 @@ pub fn spread(kis: &KisSection, accounts: usize) -> Vec<Vec<Registration>> {
 
 impl SessionManager {
     /// A manager of one line for each account, with numbers from 1. Lines without registrations are not connected.
+    ///
+    /// `notices` come from the data path; approval keys go to `secrets`, so that it can keep them out of the journal.
+    #[expect(clippy::too_many_arguments, reason = "each is a seam to another thread, named at the one call")]
     pub fn new(
         kis: &KisSection,
         accounts: Vec<Account>,
@@ -187,6 +191,7 @@ impl SessionManager {
         leave: Leave,
         reader: ReaderHandle,
         notices: Arc<ArrayQueue<Notice>>,
+        secrets: Arc<ArrayQueue<Secret>>,
         observer: LineObserver,
     ) -> SessionManager {
         let plans = spread(kis, accounts.len());
@@ -212,6 +217,7 @@ impl SessionManager {
             lines,
             reader,
             notices,
+            secrets,
             rest_url: kis.rest_url.clone(),
             ws_url: kis.ws_url.clone(),
             pace: Duration::from_millis(kis.subscribe_pace_ms),
@@ -302,6 +308,10 @@ impl SessionManager {
                     Err(TryRecvError::Empty) => return true,
                     Err(TryRecvError::Disconnected) => died(),
                 };
+                if let Some((key, _)) = &attempt.approval {
+                    // Before the connection on which the broker may echo it.
+                    self.secrets.force_push(key.clone());
+                }
                 line.approval = attempt.approval;
                 let added = attempt.outcome.and_then(|connection| {
                     let command = Command::Add { line: line.number, connection };

@@ -1,0 +1,145 @@
+//! One record's fields as values of records: absent where not sent or empty, absent and noted where not readable.
+
+use crate::tick::{Findings, UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TURNOVER};
+use crate::wire::{NumberError, Record, parse_hhmmss, parse_i64, parse_px, parse_scaled, parse_u64, parse_yyyymmdd};
+
+/// No time of day.
+pub(super) const NO_TIME: u32 = u32::MAX;
+
+/// A record on the wire being read; remembers whether a field could not be.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    record: Record<'a>,
+    /// Bits of [`Findings`].
+    pub findings: u32,
+}
+
+impl<'a> Row<'a> {
+    #[inline]
+    pub fn new(record: Record<'a>) -> Row<'a> {
+        Row { record, findings: 0 }
+    }
+
+    /// Fields of the record.
+    #[inline]
+    pub fn width(&self) -> usize {
+        self.record.width()
+    }
+
+    /// Bytes of the whole record.
+    pub fn record_bytes(&self) -> &'a [u8] {
+        self.record.as_bytes()
+    }
+
+    /// Bytes of a field; empty when it wasn't sent.
+    #[inline]
+    pub fn bytes(&self, field: usize) -> &'a [u8] {
+        self.record.text(field).as_bytes()
+    }
+
+    #[inline]
+    fn or<T>(&mut self, result: Result<Option<T>, NumberError>, absent: T) -> T {
+        match result {
+            Ok(Some(value)) => value,
+            Ok(None) => absent,
+            Err(_) => {
+                self.findings |= Findings::FIELD_UNREADABLE;
+                absent
+            }
+        }
+    }
+
+    /// A price, 1e-9.
+    #[inline]
+    pub fn px(&mut self, field: usize) -> i64 {
+        let result = parse_px(self.record.text(field));
+        self.or(result, UNDEF_PX)
+    }
+
+    /// A price that must be there.
+    #[inline]
+    pub fn px_needed(&self, field: usize) -> Option<i64> {
+        parse_px(self.record.text(field)).ok().flatten()
+    }
+
+    /// A quantity.
+    #[inline]
+    pub fn qty(&mut self, field: usize) -> u64 {
+        let result = parse_u64(self.record.text(field));
+        self.or(result, UNDEF_QTY)
+    }
+
+    /// A quantity that must be there.
+    #[inline]
+    pub fn qty_needed(&self, field: usize) -> Option<u64> {
+        parse_u64(self.record.text(field)).ok().flatten()
+    }
+
+    /// A quantity sent in thousands.
+    #[inline]
+    pub fn qty_thousands(&mut self, field: usize) -> u64 {
+        let result = match parse_u64(self.record.text(field)) {
+            Ok(Some(value)) => value.checked_mul(1000).ok_or(NumberError::Overflow).map(Some),
+            result => result,
+        };
+        self.or(result, UNDEF_QTY)
+    }
+
+    /// A signed quantity.
+    #[inline]
+    pub fn change(&mut self, field: usize) -> i64 {
+        let result = parse_i64(self.record.text(field));
+        self.or(result, UNDEF_CHANGE)
+    }
+
+    /// A number of things.
+    #[inline]
+    pub fn count(&mut self, field: usize) -> u32 {
+        let result = match parse_u64(self.record.text(field)) {
+            Ok(Some(value)) => u32::try_from(value).map(Some).map_err(|_| NumberError::Overflow),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.or(result, UNDEF_COUNT)
+    }
+
+    /// A turnover in units of 10^-`decimals`: 4 of currency units, 10 of millions.
+    #[inline]
+    pub fn turnover(&mut self, field: usize, decimals: u32) -> i64 {
+        let result = parse_scaled(self.record.text(field), decimals);
+        self.or(result, UNDEF_TURNOVER)
+    }
+
+    /// A code of one byte; 0 when it wasn't sent, is empty or longer.
+    #[inline]
+    pub fn byte(&self, field: usize) -> u8 {
+        match self.bytes(field) {
+            [byte] => *byte,
+            _ => 0,
+        }
+    }
+
+    /// A code, zero padded, cut at its place.
+    #[inline]
+    pub fn code<const N: usize>(&self, field: usize) -> [u8; N] {
+        let mut code = [0; N];
+        for (to, from) in code.iter_mut().zip(self.bytes(field)) {
+            *to = *from;
+        }
+        code
+    }
+
+    /// A time of day in seconds, or [`NO_TIME`].
+    #[inline]
+    pub fn seconds(&mut self, field: usize) -> u32 {
+        let result = parse_hhmmss(self.record.text(field));
+        self.or(result, NO_TIME)
+    }
+
+    /// A date as decimal YYYYMMDD, or 0.
+    #[inline]
+    pub fn date(&mut self, field: usize) -> u32 {
+        let result = parse_yyyymmdd(self.record.text(field));
+        self.or(result, 0)
+    }
+}

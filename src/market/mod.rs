@@ -1,0 +1,3 @@
+//! What is known of the market itself.
+
+pub mod instruments;
