@@ -12,7 +12,8 @@ use kis_sim::{AppKey, Burst, OpenWhen, SimConfig, SymbolInfo, Venue};
 use serde_json::json;
 
 use super::run::stop_flag;
-use super::summary::{ProgressLine, grouped, latency_json, latency_table, rejects_json};
+use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
+use super::units::count;
 use crate::clock::{MarketClock, wall_ns};
 use crate::config::{Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement};
 use crate::engine::{Engine, EngineError, Options, Summary};
@@ -27,7 +28,8 @@ const REGISTRATIONS_MAX: usize = 41;
 const WIDE_SYMBOLS: usize = 10;
 /// Feeds of such a symbol besides trades and book of KRX.
 const WIDE_TRS: [&str; 10] = [
-    "H0NXCNT0", "H0NXASP0", "H0UNCNT0", "H0UNASP0", "H0STANC0", "H0STMKO0", "H0UNMKO0", "H0NXMKO0", "H0STPGM0", "H0STMBC0",
+    "H0NXCNT0", "H0NXASP0", "H0UNCNT0", "H0UNASP0", "H0STANC0", "H0STMKO0", "H0UNMKO0", "H0NXMKO0", "H0STPGM0",
+    "H0STMBC0",
 ];
 /// Index codes: KOSPI and KOSDAQ.
 const INDICES: [&str; 2] = ["0001", "1001"];
@@ -38,9 +40,11 @@ const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Arguments of `hoga demo`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "While it runs, look at its journal from another terminal:\n  hoga stat DIR      rates, latencies, \
+#[command(
+    after_help = "While it runs, look at its journal from another terminal:\n  hoga stat DIR      rates, latencies, \
                         connections\n  hoga tail -f DIR   records the instant they are committed\n\nExamples:\n  hoga demo\n  \
-                        hoga demo --seconds 60 --rate 20000 --symbols 200 --burst --journal demo.journal")]
+                        hoga demo --seconds 60 --rate 20000 --symbols 200 --burst --journal demo.journal"
+)]
 pub struct Args {
     /// Seconds of simulated market, from its opening
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
@@ -231,12 +235,22 @@ fn report(args: &Args, dir: &Path, sent: Sent, summary: &Summary, placement: &st
         });
         println!("{object}");
     } else {
-        println!("sent      {:>12} frames {:>12} records   (the venue's ledger)", grouped(sent.frames), grouped(sent.records));
-        println!("recorded  {:>12} frames {:>12} records   (the journal)", grouped(received), grouped(journaled));
-        println!("rejects {}, gaps {}, stalls {}", summary.get(Counter::Rejects), summary.get(Counter::Gaps), summary.get(Counter::Stalls));
+        println!(
+            "sent      {:>12} frames {:>12} records   (the venue's ledger)",
+            count(sent.frames),
+            count(sent.records)
+        );
+        println!("recorded  {:>12} frames {:>12} records   (the journal)", count(received), count(journaled));
+        println!(
+            "rejects {}, gaps {}, stalls {}",
+            summary.get(Counter::Rejects),
+            summary.get(Counter::Gaps),
+            summary.get(Counter::Stalls)
+        );
         println!("placement: {placement}");
         println!("{}", latency_table(summary));
-        let verdict = if complete { "complete: every record sent is in the journal" } else { "NOT complete: the counts differ" };
+        let verdict =
+            if complete { "complete: every record sent is in the journal" } else { "NOT complete: the counts differ" };
         println!("{verdict}");
         if args.journal.is_some() {
             println!("look at it: hoga dump {0} --limit 20, hoga verify {0}, hoga stat {0}", dir.display());

@@ -12,6 +12,7 @@ mod run;
 mod stat;
 mod summary;
 mod tail;
+mod units;
 mod verify;
 
 use std::process::ExitCode;

@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::summary::{ProgressLine, grouped, latency_json, latency_table, rejects_json};
+use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
+use super::units::count;
 use crate::config::Config;
 use crate::engine::{Engine, EngineError, Options, Summary};
 use crate::metrics::Counter;
 
 /// Arguments of `hoga run`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Stop it with Ctrl-C or SIGTERM: connections are closed, what came is committed, the journal is \
+#[command(
+    after_help = "Stop it with Ctrl-C or SIGTERM: connections are closed, what came is committed, the journal is \
                         closed.\nWatch it from another terminal with `hoga stat DIR` and `hoga tail DIR`.\n\nExample:\n  \
-                        KIS_APP_KEY=... KIS_APP_SECRET=... hoga run --config examples/hoga.toml")]
+                        KIS_APP_KEY=... KIS_APP_SECRET=... hoga run --config examples/hoga.toml"
+)]
 pub struct Args {
     /// Configuration, TOML; examples/hoga.toml explains every field
     #[arg(long, value_name = "FILE")]
@@ -121,8 +124,8 @@ fn print(summary: &Summary, placement: &str, elapsed: Duration, as_json: bool) {
     }
     println!(
         "{} frames, {} records in {:.1} s; {} rejects, {} gaps; {} of {} registrations confirmed, {} disconnects",
-        grouped(frames),
-        grouped(records),
+        count(frames),
+        count(records),
         elapsed.as_secs_f64(),
         summary.get(Counter::Rejects),
         summary.get(Counter::Gaps),

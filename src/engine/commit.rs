@@ -81,9 +81,7 @@ impl Committer {
         let decoded_ns = words[STAMPS_WORD] as u32;
         let read_ns = (words[READ_WORD] >> 32) as u32;
         let committed_ns = match self.stamp {
-            ReadStamp::Ticks(read) => {
-                u64::from(read_ns).saturating_add(self.clock.delta_ns(read, self.clock.now()))
-            }
+            ReadStamp::Ticks(read) => u64::from(read_ns).saturating_add(self.clock.delta_ns(read, self.clock.now())),
             ReadStamp::Recovered => wall_ns().saturating_sub(words[TS_RECV_WORD]),
         };
         let committed_ns = u32::try_from(committed_ns).unwrap_or(u32::MAX);
@@ -96,7 +94,8 @@ impl Committer {
         let rtype = (words[KIND_WORD] >> 32) as u8;
         let is_market = rtype < RType::Instrument as u8;
         let stamps = if is_market { self.stamp(words) } else { None };
-        let result = if tail.is_empty() { self.writer.append(words) } else { self.writer.append_with_tail(words, tail) };
+        let result =
+            if tail.is_empty() { self.writer.append(words) } else { self.writer.append_with_tail(words, tail) };
         if let Err(error) = result {
             self.failure.get_or_insert(error);
             return;

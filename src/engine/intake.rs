@@ -46,7 +46,8 @@ pub(super) struct LineNote {
 impl LineNote {
     /// What of a line's events is journaled; `None` for those that another record tells.
     pub fn new(line: u16, event: LineEvent) -> Option<LineNote> {
-        let note = |event, reason, close_code, value| Some(LineNote { ts: wall_ns(), line, event, reason, close_code, value });
+        let note =
+            |event, reason, close_code, value| Some(LineNote { ts: wall_ns(), line, event, reason, close_code, value });
         match event {
             LineEvent::Connected => note(SessionEvent::Connected, 0, 0, 0),
             LineEvent::Disconnected { reason, code } => note(SessionEvent::Disconnected, reason.number(), code, 0),

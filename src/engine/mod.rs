@@ -37,12 +37,13 @@ use crate::feed::kis::session::{Account, Leave, LineState, Notice, Progress, Ses
 use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport};
 use crate::metrics::{
-    Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
+    Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
+    MetricsError,
 };
 use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
 use crate::ring::message_ring;
-use crate::stage::{WaitStrategy, run};
 use crate::secret::Secret;
+use crate::stage::{WaitStrategy, run};
 use crate::tick::{Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType};
 
 /// Pause of the metrics thread.
@@ -169,7 +170,8 @@ impl Engine {
         let system = |what| move |source| EngineError::System { what, source };
 
         let wait = format!("{:?}", config.engine.wait).to_lowercase();
-        let (metrics, mut collector) = Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
+        let (metrics, mut collector) =
+            Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
         let notices: Arc<ArrayQueue<Notice>> = Arc::new(ArrayQueue::new(NOTICE_SLOTS));
         let secrets = Arc::new(ArrayQueue::new(SECRET_SLOTS));
         let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
@@ -221,7 +223,8 @@ impl Engine {
         recover(&mut recovery, &mut parser, &mut committer);
 
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
-        let reader = Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
+        let reader =
+            Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
         let handle = reader.handle();
         let wait = config.engine.wait;
         let hot = if placement.split {
@@ -230,9 +233,13 @@ impl Engine {
             let (frames_in, frames_out) = message_ring(frame_ring_bytes, message_bytes_max);
             let (records_in, records_out) = message_ring(record_ring_words, frame_words_max(message_bytes_max));
             vec![
-                spawn_hot("hoga-reader", placement.cores[0], wait, ReaderStage::new(reader, intake, frames_in), |stage| {
-                    Ended::Reader(stage.intake)
-                }),
+                spawn_hot(
+                    "hoga-reader",
+                    placement.cores[0],
+                    wait,
+                    ReaderStage::new(reader, intake, frames_in),
+                    |stage| Ended::Reader(stage.intake),
+                ),
                 spawn_hot(
                     "hoga-parser",
                     placement.cores[1],
@@ -240,16 +247,19 @@ impl Engine {
                     ParserStage::new(parser, frames_out, records_in, message_bytes_max),
                     |_| Ended::Parser,
                 ),
-                spawn_hot("hoga-journal", placement.cores[2], wait, JournalStage::new(committer, records_out), |stage| {
-                    Ended::Journal(stage.committer)
-                }),
+                spawn_hot(
+                    "hoga-journal",
+                    placement.cores[2],
+                    wait,
+                    JournalStage::new(committer, records_out),
+                    |stage| Ended::Journal(stage.committer),
+                ),
             ]
         } else {
             let fused = Fused::new(reader, intake, parser, committer);
             vec![spawn_hot("hoga-fused", placement.cores[0], wait, fused, |stage| Ended::All(Box::new(stage)))]
         };
-        let hot: Vec<JoinHandle<Ended>> =
-            hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
+        let hot: Vec<JoinHandle<Ended>> = hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
 
         let stop = Arc::new(AtomicBool::new(false));
         let observer = Box::new(move |line: u16, state: LineState, wanted: usize, confirmed: usize| {
@@ -269,8 +279,8 @@ impl Engine {
             observer,
         );
         let manager_stop = Arc::clone(&stop);
-        let manager = spawn("hoga-session", move || manager.run(&manager_stop))
-            .map_err(system("the session thread"))?;
+        let manager =
+            spawn("hoga-session", move || manager.run(&manager_stop)).map_err(system("the session thread"))?;
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
@@ -370,11 +380,11 @@ impl Engine {
             failure = failure.or(committer.failure.take().map(|source| self.append_error("ticks", source)));
             committer.latency.finish();
             if let Err(source) = committer.writer.close() {
-                failure = failure.or(Some(self.append_error("ticks", source)));
+                failure = failure.or(Some(EngineError::System { what: "closing stream ticks", source }));
             }
         }
         if let Some(Err(source)) = raw.map(|writer| writer.close()) {
-            failure = failure.or(Some(self.append_error("raw", source)));
+            failure = failure.or(Some(EngineError::System { what: "closing stream raw", source }));
         }
         if let Some(helper) = self.helper.take() {
             helper.stop();
@@ -506,7 +516,8 @@ fn trading_date(market_ns: u64) -> u32 {
 
 fn reader_config(config: &Config) -> ReaderConfig {
     // Asking for events first lets a parked thread sleep; a spinning one reads a few sockets straight away.
-    let direct_reads_max = if config.engine.wait == WaitStrategy::Park { 0 } else { ReaderConfig::default().direct_reads_max };
+    let direct_reads_max =
+        if config.engine.wait == WaitStrategy::Park { 0 } else { ReaderConfig::default().direct_reads_max };
     ReaderConfig { direct_reads_max, ..ReaderConfig::default() }
 }
 
