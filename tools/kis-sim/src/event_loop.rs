@@ -355,14 +355,15 @@ impl EventLoop {
                 // Anything the client says shows that it lives.
                 if connection.last_rx_ns > since {
                     connection.unanswered_since_ns = None;
-                } else if now - since >= cut {
+                } else if now.saturating_sub(since) >= cut {
                     let what = serde_json::json!({ "cut": "no answer to PINGPONG" });
                     self.ledger.note(self.wall_start_ns + now, connection.number, &what, None);
                     connection.state = State::Dead;
                     continue;
                 }
             }
-            if connection.pingpong && now - connection.last_tx_ns >= interval && connection.backlog() == 0 {
+            if connection.pingpong && now.saturating_sub(connection.last_tx_ns) >= interval && connection.backlog() == 0
+            {
                 connection.push_text(&text);
                 connection.unanswered_since_ns.get_or_insert(now);
             }
