@@ -45,7 +45,8 @@ pub struct SimConfig {
     pub market_start: DateTime,
     /// Market seconds per wall second. Default 1.
     pub time_scale: f64,
-    /// Symbols whose price is driven in one direction until volatility interruptions stop it. Default 1.
+    /// Symbols whose price is driven up until volatility interruptions stop it: the last of the list, never the first,
+    /// so that a market of one symbol trades on. Default 1.
     pub wild_symbols: usize,
     /// Length of the auction of a volatility interruption, in market seconds; up to a quarter is added at random. Default 120.
     pub vi_seconds: u32,

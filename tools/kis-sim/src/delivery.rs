@@ -43,6 +43,10 @@ fn faulty(
     let mut copies = 1;
     let mut wire = None;
     for fault in due {
+        if matches!(fault, Fault::Refuse { .. }) {
+            connection.faults.arm_refusal(fault);
+            continue;
+        }
         ledger.fault(wall_ns, connection.number, &fault, Some(&text));
         match &fault {
             Fault::Drop { n } => connection.drop_left = *n,

@@ -260,6 +260,9 @@ impl EventLoop {
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return,
             };
+            if self.closing {
+                continue;
+            }
             let _ = stream.set_nodelay(true);
             let slot = self.connections.iter().position(Option::is_none).unwrap_or(self.connections.len());
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -349,21 +352,21 @@ impl EventLoop {
 
     fn keep_alive(&mut self, now: u64) {
         let (interval, cut) = (self.scaled_ns(self.config.ping_interval_s), self.scaled_ns(self.config.silence_cut_s));
-        let text = pingpong_text();
         for connection in self.connections.iter_mut().flatten().filter(|c| c.state == State::Open) {
             if let Some(since) = connection.unanswered_since_ns {
                 // Anything the client says shows that it lives.
                 if connection.last_rx_ns > since {
                     connection.unanswered_since_ns = None;
-                } else if now - since >= cut {
+                } else if now.saturating_sub(since) >= cut {
                     let what = serde_json::json!({ "cut": "no answer to PINGPONG" });
                     self.ledger.note(self.wall_start_ns + now, connection.number, &what, None);
                     connection.state = State::Dead;
                     continue;
                 }
             }
-            if connection.pingpong && now - connection.last_tx_ns >= interval && connection.backlog() == 0 {
-                connection.push_text(&text);
+            if connection.pingpong && now.saturating_sub(connection.last_tx_ns) >= interval && connection.backlog() == 0
+            {
+                connection.push_text(&pingpong_text());
                 connection.unanswered_since_ns.get_or_insert(now);
             }
         }
@@ -448,6 +451,8 @@ impl EventLoop {
 pub(crate) fn apply_by_time(connection: &mut Connection, ledger: &mut Ledger, fault: Fault, now: u64, wall: u64) {
     if fault.needs_frame() {
         connection.faults.arm(fault);
+    } else if matches!(fault, Fault::Refuse { .. }) {
+        connection.faults.arm_refusal(fault);
     } else {
         ledger.fault(wall, connection.number, &fault, None);
         crate::delivery::apply(connection, &fault, now);

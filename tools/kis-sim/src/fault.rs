@@ -64,7 +64,8 @@ impl Target {
     }
 }
 
-/// What goes wrong. Faults that change a frame wait for the connection's next data frame when they are set by seconds.
+/// What goes wrong. Set by another kind of moment than their own, faults that change a frame wait for the connection's
+/// next data frame and refusals for its next registration.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -275,6 +276,11 @@ impl PendingFaults {
 
     pub(crate) fn arm(&mut self, fault: Fault) {
         self.armed.push(fault);
+    }
+
+    /// The next registration is refused.
+    pub(crate) fn arm_refusal(&mut self, fault: Fault) {
+        self.registrations.push((0, fault));
     }
 }
 

@@ -61,3 +61,83 @@ fn any_iterator_of_timed_frames_is_played_at_its_moments() {
     let summary = venue.join();
     assert!(summary.seconds > 0.19, "{}", summary.seconds);
 }
+
+#[test]
+fn a_client_that_does_not_read_is_cut_at_the_bound_and_the_ledger_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.tsv");
+    let venue = Venue::start(SimConfig {
+        symbols: 1,
+        seconds: 4.0,
+        rate: 20_000.0,
+        market_start: jiff::civil::date(2026, 11, 20).at(10, 0, 0, 0),
+        open_when: OpenWhen::Registrations { count: 1 },
+        backlog_bytes_max: 100_000,
+        ledger: Some(path.clone()),
+        ..SimConfig::default()
+    })
+    .unwrap();
+    let mut client = Client::connect(&venue, 0);
+    client.subscribe("H0STASP0", &venue.symbols()[0].code.clone());
+    let summary = venue.join();
+    drop(client);
+    let ledger = std::fs::read_to_string(path).unwrap();
+    assert!(ledger.lines().any(|l| l.starts_with('#') && l.contains("client does not read")));
+    assert!(summary.counts.frames_dropped > 0);
+    let lines = ledger.lines().filter(|l| !l.starts_with('#')).count() as u64;
+    assert_eq!(lines, summary.counts.frames_sent);
+}
+
+#[test]
+fn two_registrations_of_one_feed_both_get_every_frame() {
+    let venue = Venue::start(SimConfig {
+        symbols: 1,
+        seconds: 1.0,
+        rate: 1_000.0,
+        market_start: jiff::civil::date(2026, 11, 20).at(10, 0, 0, 0),
+        open_when: OpenWhen::Registrations { count: 2 },
+        ..SimConfig::default()
+    })
+    .unwrap();
+    let code = venue.symbols()[0].code.clone();
+    let clients = [0, 1].map(|app| {
+        let mut client = Client::connect(&venue, app);
+        client.subscribe("H0UNCNT0", &code);
+        std::thread::spawn(move || client.read_to_end().0)
+    });
+    let [first, second] = clients.map(|client| client.join().unwrap());
+    assert!(first.len() >= 500);
+    assert_eq!(first, second);
+    assert_eq!(venue.join().counts.frames_sent, 2 * first.len() as u64);
+}
+
+#[test]
+fn the_program_reads_a_file_and_ends_with_a_summary_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("venue.toml");
+    let text = r#"
+        seconds = 0.2
+        market_start = "2026-11-20T10:00:00"
+        widths = "before_2026_09_14"
+        nxt_book_width = "62"
+        burst = { kind = "opening", factor = 10.0, share = 0.05 }
+        open_when = { kind = "immediately" }
+        [limits]
+        approval_burst = 5
+        [[faults]]
+        at = { frame = 10 }
+        fault = { kind = "corrupt", place = "digits" }
+    "#;
+    std::fs::write(&path, text).unwrap();
+    let program = env!("CARGO_BIN_EXE_kis-sim");
+    let output =
+        std::process::Command::new(program).args(["--json", "--symbols", "3", "--config"]).arg(&path).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}");
+    let summary: serde_json::Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["frames_sent"], 0);
+    std::fs::write(&path, "secnods = 1").unwrap();
+    let output = std::process::Command::new(program).arg("--config").arg(&path).output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && complaint.contains("secnods") && complaint.contains("seconds"), "{complaint}");
+}

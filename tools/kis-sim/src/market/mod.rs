@@ -39,6 +39,8 @@ pub struct SymbolInfo {
     pub code: String,
     /// Korean name, invented.
     pub name: String,
+    /// `KOSPI` or `KOSDAQ`.
+    pub market: &'static str,
     /// Previous close in won.
     pub base_px: i64,
     /// Lower limit of the day.
@@ -113,6 +115,8 @@ pub struct SimMarket {
     records_max: usize,
     vi_seconds: u32,
     interrupted: usize,
+    /// Until when the venue was told to wait; a registration may end the wait.
+    idle_until_ns: Option<u64>,
     board: Arc<QuoteBoard>,
 }
 
@@ -128,7 +132,7 @@ impl SimMarket {
         let mut stocks: Vec<Stock> = stock::codes(config.symbols, config.seed)
             .into_iter()
             .enumerate()
-            .map(|(i, code)| Stock::new(code, i, config.seed, i < config.wild_symbols))
+            .map(|(i, code)| Stock::new(code, i, config.seed, i > 0 && i + config.wild_symbols >= config.symbols))
             .collect();
         for venue in [KRX, NXT] {
             if trades_here[venue] && has_traded(VENUES[venue], second) {
@@ -167,6 +171,7 @@ impl SimMarket {
             records_max: config.max_records_per_frame,
             vi_seconds: config.vi_seconds,
             interrupted: 0,
+            idle_until_ns: None,
             board: Arc::new(board),
         };
         let text = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
@@ -183,7 +188,8 @@ impl SimMarket {
     /// The symbols it trades.
     pub fn symbols(&self) -> Vec<SymbolInfo> {
         let venues: Vec<VenueName> = (0..2).filter(|v| self.trades_here[*v]).map(|v| VENUES[v]).collect();
-        let info = |s: &Stock| SymbolInfo {
+        let info = |(i, s): (usize, &Stock)| SymbolInfo {
+            market: if i % 2 == 0 { "KOSPI" } else { "KOSDAQ" },
             code: s.code.clone(),
             name: s.name.clone(),
             base_px: s.base,
@@ -191,7 +197,7 @@ impl SimMarket {
             upper_px: s.upper,
             venues: venues.clone(),
         };
-        self.stocks.iter().map(info).collect()
+        self.stocks.iter().enumerate().map(info).collect()
     }
 
     /// Last prices, readable from other threads.
@@ -426,6 +432,9 @@ impl FrameSource for SimMarket {
         if self.plan.version() != Some(demand.registrations.version()) {
             self.plan = Plan::new(demand.registrations, &self.by_code, &self.indices);
         }
+        if self.idle_until_ns.take().is_some_and(|until| demand.now_ns < until) {
+            self.relay(demand.now_ns, demand.frames_sent);
+        }
         let mut at_ns = self.schedule.at(demand.frames_sent - self.schedule_base).max(frame.at_ns);
         if self.ready.is_empty() {
             if at_ns >= self.end_ns {
@@ -436,12 +445,12 @@ impl FrameSource for SimMarket {
                 // Nothing can be seen now: move to the next second, and when a change of phase gives something, the
                 // frames missed are spread over what is left.
                 let idle_until = self.moment_of(self.second + 1).max(demand.now_ns + 1_000_000);
-                if idle_until >= self.end_ns {
-                    frame.at_ns = self.end_ns;
-                    return if demand.now_ns >= self.end_ns { Next::End } else { Next::IdleUntil(self.end_ns) };
+                if demand.now_ns >= self.end_ns {
+                    return Next::End;
                 }
-                frame.at_ns = idle_until;
+                let idle_until = idle_until.min(self.end_ns);
                 self.relay(idle_until, demand.frames_sent);
+                self.idle_until_ns = Some(idle_until);
                 return Next::IdleUntil(idle_until);
             }
         }

@@ -204,9 +204,8 @@ impl Plan {
         }
         // Registered for expected prices only: those of symbols under interruption.
         if interrupted > 0 {
-            for venue in 0..2 {
-                let held = self.expected[venue].iter().find(|i| stocks[**i as usize].vi_until.is_some());
-                if let Some(i) = held.filter(|_| phase[venue].is_continuous()) {
+            for (venue, list) in self.expected.iter().enumerate().filter(|(venue, _)| phase[*venue].is_continuous()) {
+                if let Some(i) = list.iter().find(|i| stocks[**i as usize].vi_until.is_some()) {
                     return Some(Event::Expected(*i as usize, venue));
                 }
             }

@@ -219,7 +219,7 @@ fn check_book(r: &[String], venue: &str, symbol: &SymbolInfo, widths: Widths) {
 #[test]
 fn a_whole_day_adds_up_on_every_feed() {
     for seed in 1..=4 {
-        let config = SimConfig { symbols: 6, seconds: 40.0, rate: 2_000.0, seed, ..SimConfig::default() }.whole_day();
+        let config = SimConfig { symbols: 6, seconds: 40.0, rate: 1_000.0, seed, ..SimConfig::default() }.whole_day();
         let (played, symbols) = play(&config, &ALL);
         // NXT has had its pre-market before the run, so the unified sums start above zero: continuity is checked from
         // the second record of each feed.
@@ -227,6 +227,8 @@ fn a_whole_day_adds_up_on_every_feed() {
         assert_eq!(classes, HashSet::from(['1', '3', '5']));
         let seen: HashSet<&str> = played.iter().map(|p| p.tr_id.as_str()).collect();
         assert!(ALL.iter().all(|tr| seen.contains(tr)), "{seen:?}");
+        let trades = played.iter().filter(|p| p.tr_id == "H0STCNT0").flat_map(|p| &p.records);
+        assert!(trades.filter(|r| !tick::on_grid(int(r, 2))).count() > 20, "seed {seed} had no mid-price trades");
         let interrupted = played.iter().any(|p| p.tr_id == "H0STMKO0" && p.records[0][8] == "Y");
         assert!(interrupted, "seed {seed} had no interruption");
     }
@@ -271,6 +273,32 @@ fn the_default_run_opens_with_an_auction_and_goes_on_continuously() {
     }
     let sweep = played.iter().map(|p| p.records.len()).max().unwrap();
     assert!((4..=20).contains(&sweep), "{sweep}");
+}
+
+#[test]
+fn the_nxt_book_comes_in_both_widths_of_the_documents() {
+    let start = jiff::civil::date(2026, 11, 20).at(10, 0, 0, 0);
+    for (nxt_book_width, width) in [(NxtBookWidth::Wide65, 65), (NxtBookWidth::Narrow62, 62)] {
+        let config =
+            SimConfig { symbols: 2, seconds: 1.0, market_start: start, nxt_book_width, ..SimConfig::default() };
+        let (played, _) = play(&config, &["H0NXASP0"]);
+        let mut books = played.iter().filter(|p| p.tr_id == "H0NXASP0").peekable();
+        assert!(books.peek().is_some() && books.all(|book| book.records[0].len() == width));
+    }
+}
+
+#[test]
+fn a_registration_ends_an_idle_wait() {
+    let start = jiff::civil::date(2026, 11, 20).at(10, 0, 0, 0);
+    let mut market = SimMarket::new(&SimConfig { symbols: 1, market_start: start, ..SimConfig::default() });
+    let mut registrations = Registrations::default();
+    let mut frame = TimedFrame::default();
+    let idle = market.next(&Demand { registrations: &registrations, frames_sent: 0, now_ns: 0 }, &mut frame);
+    assert_eq!(idle, Next::IdleUntil(1_000_000_000));
+    registrations.add("H0STCNT0", &market.symbols()[0].code, 0);
+    let now_ns = 300_000_000;
+    let next = market.next(&Demand { registrations: &registrations, frames_sent: 0, now_ns }, &mut frame);
+    assert_eq!((next, frame.at_ns), (Next::Frame, now_ns));
 }
 
 #[test]
