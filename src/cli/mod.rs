@@ -19,7 +19,6 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows what a recording engine does: rates, latencies, rings, rejects, connections.
     Stat(stat::Args),
 }
 
