@@ -58,7 +58,7 @@ fn a_reader_never_sees_a_torn_histogram() {
     let mut stage = collector.stage_histogram();
     let reader = MetricsReader::open(folder.path()).unwrap();
     let stop = AtomicBool::new(false);
-    let rounds = if cfg!(debug_assertions) { 400 } else { 5_000 };
+    let rounds = if cfg!(debug_assertions) { 400 } else { 1_000 };
     thread::scope(|scope| {
         let looking = scope.spawn(|| {
             let (mut looks, mut last) = (0_u64, 0);
