@@ -336,4 +336,18 @@ mod tests {
         all.merge(&with(4, 2));
         assert_eq!((all.get(Counter::FramesReceived), all.get(Counter::Instruments)), (7, 9));
     }
+
+    /// Goal: a figure for the page; run with `--release -- --nocapture`. No bound: machines differ.
+    #[test]
+    fn the_cost_of_counting_is_reported() {
+        let words = std::sync::Arc::new(crate::sys::shared::SharedWords::anonymous(BLOCK_WORDS).unwrap());
+        let counters = Counters::new(words.block(0).unwrap(), "test");
+        let rounds: u64 = if cfg!(debug_assertions) { 100_000 } else { 100_000_000 };
+        let start = std::time::Instant::now();
+        for round in 0..rounds {
+            counters.add(Counter::FramesReceived, std::hint::black_box(round & 1));
+        }
+        eprintln!("add {:.2} ns", start.elapsed().as_secs_f64() * 1e9 / rounds as f64);
+        assert_eq!(counters.get(Counter::FramesReceived), rounds / 2);
+    }
 }

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, Color, Table};
+use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, TableStyle};
 
 use crate::cli::units;
 use crate::metrics::{ConnectionState, Counter, Health, Latency, LatencySet, Unit};
 
 use super::report::{RATES, RINGS, Report};
+
+/// A line below the heads and no other: live figures should fit on a screen.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Shown even when zero: that there is none is the news.
 const ALWAYS: [Counter; 5] =
@@ -212,7 +214,7 @@ fn streams(report: &Report) -> Option<Table> {
 
 fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
     if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         table.force_no_tty();
     }
@@ -224,8 +226,10 @@ fn right(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
+/// A name of the library for people; its unit stands with the value.
 fn label(name: &str) -> String {
-    name.replace('_', " ")
+    let name = name.replace("_cycle_ns_max", "_longest_cycle");
+    name.strip_suffix("_ns").unwrap_or(&name).replace('_', " ")
 }
 
 fn list(pairs: impl Iterator<Item = (&'static str, u64)>) -> String {
