@@ -228,21 +228,29 @@ mod hardware {
         }
         let mut crc = crc as u32;
         for (byte, place) in tail.iter().zip(places_tail) {
-            *place = *byte;
-            crc = _mm_crc32_u8(crc, *byte);
+            let byte = opaque(u64::from(*byte)) as u8;
+            *place = byte;
+            crc = _mm_crc32_u8(crc, byte);
         }
         !crc
+    }
+
+    /// The same word, as one the compiler knows nothing of.
+    ///
+    /// NB: without this the compiler takes the copies out of their loops as calls of `memcpy`, whose wide loads of a
+    /// source just written are what [`copy_checksum`] exists to avoid.
+    #[inline(always)]
+    fn opaque(mut word: u64) -> u64 {
+        // SAFETY: no instruction is emitted; the word is only declared to be changed, in its own register.
+        unsafe { asm!("/* {word} */", word = inout(reg) word, options(pure, nomem, nostack, preserves_flags)) }
+        word
     }
 
     /// One word to its place and into the checksum.
     #[inline]
     #[target_feature(enable = "sse4.2,pclmulqdq")]
     fn feed(crc: u64, word: &[u8; 8], place: &mut [u8; 8]) -> u64 {
-        let mut word = u64::from_le_bytes(*word);
-        // NB: without this the compiler takes the copy out of the loop as a call of `memcpy`, whose wide loads of a source
-        // just written are what this function exists to avoid.
-        // SAFETY: no instruction is emitted; the word is only declared to be changed, in its own register.
-        unsafe { asm!("/* {word} */", word = inout(reg) word, options(pure, nomem, nostack, preserves_flags)) }
+        let word = opaque(u64::from_le_bytes(*word));
         *place = word.to_le_bytes();
         _mm_crc32_u64(crc, word)
     }
