@@ -33,13 +33,32 @@ impl RecordSink for Copy {
     }
 }
 
-const TRADE: &str = "005930^093354^71900^5^-100^-0.14^72023.83^72100^72400^71700^71900^71800^1^3052507^219853241700^5105^6937^1832^84.90^1366314^1159996^1^0.39^20.28^090020^5^-200^090820^5^-500^092619^2^200^20260914^20^N^65945^216924^1118750^2199206^0.05^2424142^125.92^0^^72100^2^2";
+/// Frames of one loop: enough that no branch learns them by heart.
+const FRAMES: usize = 256;
 
-fn book() -> String {
-    let mut fields = vec!["005930".to_owned(), "093730".to_owned(), "0".to_owned()];
+/// The n-th trade of a day; quantities add up.
+fn trade(n: usize) -> String {
+    let (px, qty, cum) =
+        (71_900 + n % 7 * 100, 1 + n % 97 * 13, (0..=n).map(|n| 1 + n % 97 * 13).sum::<usize>() + 3_052_507);
+    format!(
+        "005930^0933{:02}^{px}^5^-{}^-0.14^72023.83^72100^72400^71700^{}^{}^{qty}^{cum}^{}^{}^6937^1832^84.90^1366314^1159996^{}^0.39^20.28^090020^5^-200^090820^5^-500^092619^2^200^20260914^20^N^{}^{}^1118750^2199206^0.05^2424142^125.92^0^^72100^2",
+        n / 10 % 60,
+        72_000 - px.min(71_990),
+        px,
+        px - 100,
+        cum * 72_000,
+        5105 + n,
+        [1, 5][n % 2],
+        65_945 + n * 131 % 9999,
+        n * 977 % 216_924
+    )
+}
+
+fn book(n: usize) -> String {
+    let mut fields = vec!["005930".to_owned(), format!("0937{:02}", n / 10 % 60), "0".to_owned()];
     fields.extend((0..10).map(|level| (71_900 + level * 100).to_string()));
     fields.extend((0..10).map(|level| (71_800 - level * 100).to_string()));
-    fields.extend((0..20).map(|level| (91_918 + level * 7_331).to_string()));
+    fields.extend((0..20_usize).map(|level| ((9_191 + n * 131 + level * 7_331) % 150_000).to_string()));
     let tail = "1159362^2095167^0^0^0^0^525579^-72000^5^-100.00^3159115^0^12^0^0^0^71850^0^0^2";
     fields.extend(tail.split('^').map(str::to_owned));
     fields.join("^")
@@ -128,9 +147,12 @@ fn decode(c: &mut Criterion) {
     config.instruments_max = 4096;
     let mut decoder = Decoder::new(config);
     let context = FrameContext { market_now_ns: Some(1_789_347_600_000_000_000), ..FrameContext::default() };
-    let trade = format!("0|H0STCNT0|001|{TRADE}").into_bytes();
-    let batch = format!("0|H0STCNT0|019|{}", vec![TRADE; 19].join("^")).into_bytes();
-    let book = format!("0|H0STASP0|001|{}", book()).into_bytes();
+    let trades: Vec<String> = (0..FRAMES * 19).map(trade).collect();
+    let frames = |tr: &str, per_frame: usize, records: &[String]| -> Vec<Vec<u8>> {
+        let frames = records.chunks_exact(per_frame).take(FRAMES);
+        frames.map(|records| format!("0|{tr}|{per_frame:03}|{}", records.join("^")).into_bytes()).collect()
+    };
+    let books: Vec<String> = (0..FRAMES).map(book).collect();
 
     let mut group = c.benchmark_group("harness");
     let mut finished = Trade::UNDEF;
@@ -138,18 +160,18 @@ fn decode(c: &mut Criterion) {
     group.finish();
 
     type Twin = fn(&[u8], &mut Copy);
-    let cases: [(&str, &str, &[u8], u64, Twin); 3] = [
-        ("frame", "trade_47", &trade, 1, twin::trades),
-        ("frame", "book_63", &book, 1, twin::books),
-        ("batch", "trade_47_x19", &batch, 19, twin::trades),
+    let cases: [(&str, &str, Vec<Vec<u8>>, u64, Twin); 3] = [
+        ("frame", "trade_47", frames("H0STCNT0", 1, &trades), 1, twin::trades),
+        ("frame", "book_63", frames("H0STASP0", 1, &books), 1, twin::books),
+        ("batch", "trade_47_x19", frames("H0STCNT0", 19, &trades), 19, twin::trades),
     ];
-    for (group, name, frame, records, twin) in cases {
+    for (group, name, frames, records, twin) in cases {
         let mut group = c.benchmark_group(format!("{group}/{name}"));
         group.throughput(Throughput::Elements(records));
-        group.bench_function("hoga", |b| {
-            b.iter(|| decoder.decode(&context, black_box(frame), || 7, &mut sink));
-        });
-        group.bench_function("twin", |b| b.iter(|| twin(black_box(frame), &mut sink)));
+        let mut next = frames.iter().cycle();
+        let mut frame = || black_box(next.next().map_or(&[][..], Vec::as_slice));
+        group.bench_function("hoga", |b| b.iter(|| decoder.decode(&context, frame(), || 7, &mut sink)));
+        group.bench_function("twin", |b| b.iter(|| twin(frame(), &mut sink)));
         group.finish();
     }
     println!("hash of the records {:016x}", sink.hash);
