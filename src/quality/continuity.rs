@@ -165,13 +165,13 @@ mod tests {
     fn trade(qty: u64, cum_qty: u64) -> Trade {
         let mut trade = Trade::UNDEF;
         trade.header.instrument_id = 1;
-        trade.header.ts_recv = cum_qty * 10;
+        trade.header.ts_recv = cum_qty.wrapping_mul(10);
         trade.market.ts_event = cum_qty;
         trade.business_date = 20_260_914;
         trade.px = 70_000_000_000_000;
         trade.qty = qty;
         trade.cum_qty = cum_qty;
-        trade.cum_turnover = cum_qty.cast_signed() * 70_000 * 10_000;
+        trade.cum_turnover = cum_qty.cast_signed().wrapping_mul(70_000 * 10_000);
         (trade.sell_count, trade.buy_count) = ((cum_qty / 10) as u32, 7);
         trade
     }

@@ -35,7 +35,7 @@ pub const PX_DECIMALS: u32 = 9;
 /// assert_eq!(parse("9223372036.854775807"), Err(NumberError::Overflow)); // would be the sentinel
 /// assert_eq!(parse("1e5"), Err(NumberError::Junk));
 /// ```
-#[inline]
+#[inline(always)]
 pub fn parse_px(text: Text<'_>) -> Result<Option<i64>, NumberError> {
     parse_scaled(text, PX_DECIMALS)
 }
@@ -57,7 +57,7 @@ pub fn parse_px(text: Text<'_>) -> Result<Option<i64>, NumberError> {
 ///
 /// assert_eq!(parse_scaled(Text::from(&b"219853241700"[..]), 4), Ok(Some(2_198_532_417_000_000)));
 /// ```
-#[inline]
+#[inline(always)]
 pub fn parse_scaled(text: Text<'_>, decimals: u32) -> Result<Option<i64>, NumberError> {
     let (negative, magnitude) = split_sign(text);
     let fast = match plain(magnitude) {
@@ -71,7 +71,7 @@ pub fn parse_scaled(text: Text<'_>, decimals: u32) -> Result<Option<i64>, Number
 }
 
 /// `value * 10^power` where that is in range.
-#[inline]
+#[inline(always)]
 fn scale(value: u64, power: u32) -> Option<i64> {
     let scaled = value.checked_mul(*POWERS.get(power as usize)?)?;
     (scaled < i64::MAX.cast_unsigned()).then_some(scaled.cast_signed())
@@ -89,7 +89,7 @@ static POWERS: [u64; 20] = {
 
 /// The value of a text of up to sixteen bytes that is digits and one dot, with the dot left out, and the number of
 /// digits behind the dot.
-#[inline]
+#[inline(always)]
 fn dotted(text: Text<'_>) -> Option<(u64, u32)> {
     // What '.' becomes when '0' becomes 0.
     const DOT: u8 = b'.' ^ b'0';

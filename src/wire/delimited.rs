@@ -176,7 +176,7 @@ impl<'a> Split<'a> {
     /// # Panics
     ///
     /// When `i` isn't below [`Self::len`].
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, i: usize) -> &'a [u8] {
         self.text(i).as_bytes()
     }
@@ -186,7 +186,7 @@ impl<'a> Split<'a> {
     /// # Panics
     ///
     /// When `i` isn't below [`Self::len`].
-    #[inline]
+    #[inline(always)]
     pub fn text(&self, i: usize) -> Text<'a> {
         let [before, end] = self.bounds[i..][..2] else { unreachable!("a slice of two has two entries") };
         Text::new(self.payload, before.wrapping_add(1), end).expect("bounds rise and end at the payload's end")
@@ -223,13 +223,13 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// Field `i` of this record. `None` when the record is narrower: a tail that wasn't sent is absent, and never read from the
     /// record behind it.
-    #[inline]
+    #[inline(always)]
     pub fn field(&self, i: usize) -> Option<&'a [u8]> {
         (i < self.width).then(|| self.split.get(self.start + i))
     }
 
     /// Field `i` as the number parsers take it. A field that wasn't sent is empty text, which the parsers call absent.
-    #[inline]
+    #[inline(always)]
     pub fn text(&self, i: usize) -> Text<'a> {
         if i < self.width { self.split.text(self.start + i) } else { Text::from(&[][..]) }
     }

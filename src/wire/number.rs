@@ -24,6 +24,9 @@
 //! so one test tells whether all eight are digits. Then neighbours are joined three times, ones to pairs, pairs to
 //! fours, fours to eight, with the last two joined in one multiplication.
 //!
+//! NB: the steps are `inline(always)`, because a [`Text`] is three words and so passed by memory: as calls they cost more
+//! than the digits.
+//!
 //! Whatever is not a plain run of up to sixteen digits (blanks, fractions, longer numbers, junk) leaves by a cold
 //! function that walks the bytes by the grammar above.
 
@@ -48,85 +51,82 @@ pub enum NumberError {
 /// fetched by whole words; their content never changes a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a> {
-    bytes: &'a [u8],
-    start: u32,
-    end: u32,
+    /// The payload up to the end of the field.
+    head: &'a [u8],
+    /// Bytes of the field; at most those of `head`.
+    len: usize,
 }
 
 impl<'a> Text<'a> {
     /// The field `bytes[start..end]`, or `None` when that isn't inside `bytes` or `start` is after `end`.
-    #[inline]
+    #[inline(always)]
     pub fn new(bytes: &'a [u8], start: u32, end: u32) -> Option<Text<'a>> {
-        (start <= end && end as usize <= bytes.len()).then_some(Text { bytes, start, end })
+        let len = end.checked_sub(start)? as usize;
+        Some(Text { head: bytes.get(..end as usize)?, len })
     }
 
     /// The bytes of the field.
-    #[inline]
+    #[inline(always)]
     pub fn as_bytes(self) -> &'a [u8] {
-        &self.bytes[self.start as usize..self.end as usize]
+        &self.head[self.head.len() - self.len..]
     }
 
     /// Bytes in the field.
-    #[inline]
+    #[inline(always)]
     pub fn len(self) -> usize {
-        (self.end - self.start) as usize
+        self.len
     }
 
     /// Whether the field has no bytes.
-    #[inline]
+    #[inline(always)]
     pub fn is_empty(self) -> bool {
-        self.start == self.end
+        self.len == 0
     }
 
     /// The first byte, or a blank if there is none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn first(self) -> u8 {
-        if self.is_empty() { b' ' } else { self.bytes[self.start as usize] }
+        if self.is_empty() { b' ' } else { self.head[self.head.len() - self.len] }
     }
 
     /// The text without its first `count` bytes, of which there are as many.
-    #[inline]
-    pub(super) fn skip(self, count: u32) -> Text<'a> {
-        debug_assert!(count <= self.end - self.start);
-        Text { start: self.start + count, ..self }
+    #[inline(always)]
+    pub(super) fn skip(self, count: usize) -> Text<'a> {
+        debug_assert!(count <= self.len);
+        Text { len: self.len - count, ..self }
     }
 
     /// The last eight bytes of a text of 1 to 8, as digit values in a little-endian word: the last byte on top, places
     /// in front of the text zero. A byte that was no digit is above 9.
-    #[inline]
+    #[inline(always)]
     pub(super) fn digits8(self) -> u64 {
-        debug_assert!((1..=8).contains(&self.len()));
-        let chunk = match self.bytes[..self.end as usize].last_chunk::<8>() {
+        debug_assert!((1..=8).contains(&self.len));
+        let chunk = match self.head.last_chunk::<8>() {
             Some(chunk) => *chunk,
             None => gather(self.as_bytes()),
         };
-        (u64::from_le_bytes(chunk) ^ ZEROS) & (u64::MAX << (64 - 8 * self.len()))
+        (u64::from_le_bytes(chunk) ^ ZEROS) & (u64::MAX << (64 - 8 * self.len))
     }
 
     /// As [`Self::digits8`] for a text of 9 to 16 bytes: the eight in front, and the last eight.
-    #[inline]
+    #[inline(always)]
     pub(super) fn digits16(self) -> (u64, u64) {
-        debug_assert!((9..=16).contains(&self.len()));
-        let chunk = match self.bytes[..self.end as usize].last_chunk::<16>() {
-            Some(chunk) => *chunk,
-            None => gather(self.as_bytes()),
+        debug_assert!((9..=16).contains(&self.len));
+        let chunk = match self.head.last_chunk::<16>() {
+            Some(chunk) => chunk,
+            None => &gather(self.as_bytes()),
         };
-        let both = u128::from_le_bytes(chunk);
-        let (front, back) = (both as u64, (both >> 64) as u64);
-        ((front ^ ZEROS) & (u64::MAX << (128 - 8 * self.len())), back ^ ZEROS)
+        let [front, back] =
+            [0, 8].map(|at| u64::from_le_bytes(*chunk[at..].first_chunk().expect("eight bytes from there")));
+        ((front ^ ZEROS) & (u64::MAX << (128 - 8 * self.len)), back ^ ZEROS)
     }
 }
 
 impl<'a> From<&'a [u8]> for Text<'a> {
     /// A text without neighbours.
-    ///
-    /// # Panics
-    ///
-    /// When it is longer than `u32::MAX`.
-    #[inline]
+    #[inline(always)]
     fn from(bytes: &'a [u8]) -> Self {
-        assert!(bytes.len() <= u32::MAX as usize, "positions are 32 bits wide");
-        Text { bytes, start: 0, end: bytes.len() as u32 }
+        Text { head: bytes, len: bytes.len() }
     }
 }
 
@@ -156,7 +156,7 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// assert_eq!(parse("-1"), Err(NumberError::Overflow));
 /// assert_eq!(parse("0.5"), Err(NumberError::Inexact));
 /// ```
-#[inline]
+#[inline(always)]
 pub fn parse_u64(text: Text<'_>) -> Result<Option<u64>, NumberError> {
     match plain(text) {
         Some(value) => Ok(Some(value)),
@@ -182,7 +182,7 @@ pub fn parse_u64(text: Text<'_>) -> Result<Option<u64>, NumberError> {
 /// assert_eq!(parse("+7"), Ok(Some(7)));
 /// assert_eq!(parse("--7"), Err(NumberError::Junk));
 /// ```
-#[inline]
+#[inline(always)]
 pub fn parse_i64(text: Text<'_>) -> Result<Option<i64>, NumberError> {
     let (negative, magnitude) = split_sign(text);
     match plain(magnitude) {
@@ -193,22 +193,22 @@ pub fn parse_i64(text: Text<'_>) -> Result<Option<i64>, NumberError> {
 }
 
 /// Whether the text begins with a minus, and the text behind its sign if it has one.
-#[inline]
+#[inline(always)]
 pub(super) fn split_sign(text: Text<'_>) -> (bool, Text<'_>) {
     let first = text.first();
     let negative = first == b'-';
-    (negative, text.skip(u32::from(negative | (first == b'+'))))
+    (negative, text.skip(usize::from(negative | (first == b'+'))))
 }
 
 /// `value` or its negative, without a branch.
-#[inline]
+#[inline(always)]
 pub(super) fn apply_sign(value: i64, negative: bool) -> i64 {
     let mask = -i64::from(negative);
     (value ^ mask) - mask
 }
 
 /// The value of a text that is nothing but 1 to 16 digits.
-#[inline]
+#[inline(always)]
 pub(super) fn plain(text: Text<'_>) -> Option<u64> {
     match text.len() {
         1..=8 => {
@@ -225,19 +225,19 @@ pub(super) fn plain(text: Text<'_>) -> Option<u64> {
 
 /// Whether each byte is 0..=9. A byte from 0x0a on gets a high bit from the sum, a byte from 0x80 on has its own; the
 /// sum carries into the next byte only from a byte that already fails.
-#[inline]
+#[inline(always)]
 pub(super) const fn all_digits(digits: u64) -> bool {
     (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 == 0
 }
 
 /// Neighbours joined to pairs: bytes 0, 2, 4 and 6 hold two digits each, the bytes between them hold nothing of use.
-#[inline]
+#[inline(always)]
 pub(super) const fn join_pairs(digits: u64) -> u64 {
     digits.wrapping_mul(10).wrapping_add(digits >> 8)
 }
 
 /// The number of eight digit values, the first in the lowest byte.
-#[inline]
+#[inline(always)]
 pub(super) const fn join8(digits: u64) -> u64 {
     const PAIRS: u64 = 0x0000_00ff_0000_00ff;
     let pairs = join_pairs(digits);

@@ -21,7 +21,7 @@ impl<'a> Row<'a> {
     }
 
     /// Fields of the record.
-    #[inline]
+    #[inline(always)]
     pub fn width(&self) -> usize {
         self.record.width()
     }
@@ -32,12 +32,12 @@ impl<'a> Row<'a> {
     }
 
     /// Bytes of a field; empty when it wasn't sent.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&self, field: usize) -> &'a [u8] {
         self.record.text(field).as_bytes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn or<T>(&mut self, result: Result<Option<T>, NumberError>, absent: T) -> T {
         match result {
             Ok(Some(value)) => value,
@@ -50,27 +50,27 @@ impl<'a> Row<'a> {
     }
 
     /// A price, 1e-9.
-    #[inline]
+    #[inline(always)]
     pub fn px(&mut self, field: usize) -> i64 {
         let result = parse_px(self.record.text(field));
         self.or(result, UNDEF_PX)
     }
 
     /// A price that must be there.
-    #[inline]
+    #[inline(always)]
     pub fn px_needed(&self, field: usize) -> Option<i64> {
         parse_px(self.record.text(field)).ok().flatten()
     }
 
     /// A quantity.
-    #[inline]
+    #[inline(always)]
     pub fn qty(&mut self, field: usize) -> u64 {
         let result = parse_u64(self.record.text(field));
         self.or(result, UNDEF_QTY)
     }
 
     /// A quantity that must be there.
-    #[inline]
+    #[inline(always)]
     pub fn qty_needed(&self, field: usize) -> Option<u64> {
         parse_u64(self.record.text(field)).ok().flatten()
     }
@@ -86,14 +86,14 @@ impl<'a> Row<'a> {
     }
 
     /// A signed quantity.
-    #[inline]
+    #[inline(always)]
     pub fn change(&mut self, field: usize) -> i64 {
         let result = parse_i64(self.record.text(field));
         self.or(result, UNDEF_CHANGE)
     }
 
     /// A number of things.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, field: usize) -> u32 {
         let result = match parse_u64(self.record.text(field)) {
             Ok(Some(value)) => u32::try_from(value).map(Some).map_err(|_| NumberError::Overflow),
@@ -104,14 +104,14 @@ impl<'a> Row<'a> {
     }
 
     /// A turnover in units of 10^-`decimals`: 4 of currency units, 10 of millions.
-    #[inline]
+    #[inline(always)]
     pub fn turnover(&mut self, field: usize, decimals: u32) -> i64 {
         let result = parse_scaled(self.record.text(field), decimals);
         self.or(result, UNDEF_TURNOVER)
     }
 
     /// A code of one byte; 0 when it wasn't sent, is empty or longer.
-    #[inline]
+    #[inline(always)]
     pub fn byte(&self, field: usize) -> u8 {
         match self.bytes(field) {
             [byte] => *byte,
