@@ -1,0 +1,238 @@
+//! Shared maps of files: atomic words by offset, and what the kernel can be told about ranges of pages.
+//!
+//! A map is a window on memory that other processes see and change. So nothing here lends `&[u8]`: words are read and
+//! written atomically, and the one place that borrows bytes (`journal::segment`) says why it may.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+/// Bytes of a page, as assumed for rounding; a larger true page only makes ranges coarser.
+pub const PAGE_BYTES: usize = 4096;
+
+/// A map to read from. `Send` and `Sync`: all access is atomic.
+#[derive(Debug)]
+pub struct ReadMap {
+    raw: MmapRaw,
+}
+
+impl ReadMap {
+    /// Maps the first `bytes` of a file, or all of a shorter one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fstat` and `mmap`.
+    pub fn new(file: &File, bytes: usize) -> io::Result<ReadMap> {
+        let there = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let raw = MmapOptions::new().len(bytes.min(there)).map_raw_read_only(file)?;
+        Ok(ReadMap { raw })
+    }
+
+    /// Bytes mapped.
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether nothing is mapped.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// First byte of the map; valid for [`len`](Self::len) bytes as long as the map lives.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.raw.as_ptr()
+    }
+
+    /// Loads a word.
+    ///
+    /// # Panics
+    ///
+    /// When the word is not inside the map or not aligned.
+    #[inline]
+    pub fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        self.atomic_u32(offset).load(order)
+    }
+
+    /// Loads a word of eight bytes.
+    ///
+    /// # Panics
+    ///
+    /// When the word is not inside the map or not aligned.
+    #[inline]
+    pub fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        self.atomic_u64(offset).load(order)
+    }
+
+    /// Copies bytes out, eight at a time.
+    ///
+    /// # Panics
+    ///
+    /// When the range is not inside the map, or offset or length is no multiple of eight.
+    pub fn copy_to(&self, offset: usize, bytes: &mut [u8]) {
+        let (words, rest) = bytes.as_chunks_mut::<8>();
+        assert!(rest.is_empty(), "whole words");
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = self.load_u64(offset + 8 * index, Ordering::Relaxed).to_le_bytes();
+        }
+    }
+
+    /// Maps the pages of a range in for reading, ahead of use.
+    ///
+    /// # Errors
+    ///
+    /// Those of `madvise`; it is only advice.
+    pub fn populate_read(&self, offset: usize, bytes: usize) -> io::Result<()> {
+        self.advise(Advice::PopulateRead, offset, bytes)
+    }
+
+    /// Tells the kernel that the map will be read from front to back.
+    pub fn advise_sequential(&self) {
+        // Advice: without it reading is only slower.
+        let _ = self.raw.advise(Advice::Sequential);
+    }
+
+    fn advise(&self, advice: Advice, offset: usize, bytes: usize) -> io::Result<()> {
+        let end = offset.saturating_add(bytes).min(self.len());
+        let start = offset.min(end) / PAGE_BYTES * PAGE_BYTES;
+        if start == end {
+            return Ok(());
+        }
+        self.raw.advise_range(advice, start, end - start)
+    }
+
+    #[inline]
+    fn atomic_u32(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset.checked_add(4).is_some_and(|end| end <= self.len()));
+        // SAFETY: the assertion keeps the word inside the map.
+        let word = unsafe { self.raw.as_mut_ptr().add(offset) };
+        // SAFETY: the map is page-aligned, so the word is aligned; it stays mapped as long as `self` is borrowed, and
+        // every access to it, here and in other processes, is atomic or ordered by the commit word.
+        unsafe { AtomicU32::from_ptr(word.cast()) }
+    }
+
+    #[inline]
+    fn atomic_u64(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset.checked_add(8).is_some_and(|end| end <= self.len()));
+        // SAFETY: the assertion keeps the word inside the map.
+        let word = unsafe { self.raw.as_mut_ptr().add(offset) };
+        // SAFETY: as in `atomic_u32`.
+        unsafe { AtomicU64::from_ptr(word.cast()) }
+    }
+}
+
+/// A map to write through, visible to every process that maps the file.
+#[derive(Debug)]
+pub struct WriteMap {
+    map: ReadMap,
+}
+
+impl WriteMap {
+    /// Maps the whole of a file that was opened for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// Those of `fstat` and `mmap`.
+    pub fn new(file: &File) -> io::Result<WriteMap> {
+        Ok(WriteMap { map: ReadMap { raw: MmapOptions::new().map_raw(file)? } })
+    }
+
+    /// First byte of the map; valid for writes as long as the map lives.
+    pub fn as_mut_ptr(&self) -> *mut u8 {
+        self.map.raw.as_mut_ptr()
+    }
+
+    /// Stores a word.
+    ///
+    /// # Panics
+    ///
+    /// When the word is not inside the map or not aligned.
+    #[inline]
+    pub fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
+        self.map.atomic_u32(offset).store(value, order);
+    }
+
+    /// Stores a word of eight bytes.
+    ///
+    /// # Panics
+    ///
+    /// When the word is not inside the map or not aligned.
+    #[inline]
+    pub fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
+        self.map.atomic_u64(offset).store(value, order);
+    }
+
+    /// Copies bytes in, eight at a time; readers may see any mixture until a word stored after it with Release.
+    ///
+    /// # Panics
+    ///
+    /// When the range is not inside the map, or offset or length is no multiple of eight.
+    pub fn copy_from(&self, offset: usize, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        assert!(rest.is_empty(), "whole words");
+        for (index, word) in words.iter().enumerate() {
+            self.store_u64(offset + 8 * index, u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the pages of a range present and writable without changing them, so that the next store does not fault.
+    /// Kernels before 5.14 don't know how; there each page gets an atomic addition of zero.
+    pub fn populate_write(&self, offset: usize, bytes: usize) {
+        if self.map.advise(Advice::PopulateWrite, offset, bytes).is_ok() {
+            return;
+        }
+        let end = offset.saturating_add(bytes).min(self.len());
+        for page in (offset / PAGE_BYTES * PAGE_BYTES..end).step_by(PAGE_BYTES) {
+            self.map.atomic_u32(page).fetch_add(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes a range back to the disk and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `msync(MS_SYNC)`.
+    pub fn sync(&self, offset: usize, bytes: usize) -> io::Result<()> {
+        self.map.raw.flush_range(offset, bytes)
+    }
+}
+
+impl Deref for WriteMap {
+    type Target = ReadMap;
+
+    fn deref(&self) -> &ReadMap {
+        &self.map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_written_through_one_map_are_read_through_another() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(8192).unwrap();
+        let write = WriteMap::new(&file).unwrap();
+        let read = ReadMap::new(&file, usize::MAX).unwrap();
+        write.populate_write(100, 5000);
+        write.store_u64(16, 0x0102_0304_0506_0708, Ordering::Release);
+        write.copy_from(4096, &[7; 16]);
+        assert_eq!(read.load_u32(16, Ordering::Acquire), 0x0506_0708);
+        let mut bytes = [0; 16];
+        read.copy_to(4096, &mut bytes);
+        assert_eq!(bytes, [7; 16]);
+        read.populate_read(0, 100_000).unwrap();
+        write.sync(0, 8192).unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion")]
+    fn a_word_past_the_end_is_refused() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4096).unwrap();
+        ReadMap::new(&file, usize::MAX).unwrap().load_u64(4096, Ordering::Relaxed);
+    }
+}
