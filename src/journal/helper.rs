@@ -1,0 +1,288 @@
+//! The helper thread: prepares segments ahead, touches pages ahead of the writers, unmaps what they left. Cold.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytemuck::Zeroable as _;
+
+use super::control::Control;
+use super::dictionary::Dictionary;
+use super::format::{
+    END_BYTES, FORMAT_MAJOR, FORMAT_MINOR, Prepared, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, STATE_OFFSET, STATE_PREPARED,
+    Stream, padded, segment_name,
+};
+use super::segment::SegmentWriter;
+use crate::sys::file::{allocate, monotonic_ns, random_u32, realtime_ns, sync_folder};
+use crate::sys::map::WriteMap;
+
+/// Longest and shortest sleep of the helper: long while nothing moves.
+const SLEEP: [Duration; 2] = [Duration::from_millis(5), Duration::from_micros(500)];
+/// Pause after a failed preparation.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A segment made, allocated and synced, with the instruments known at that time restated.
+#[derive(Debug)]
+pub(super) struct PreparedSegment {
+    pub(super) segment: SegmentWriter,
+    /// Where records begin: behind the restated ones.
+    pub(super) position: usize,
+    /// Definitions of the dictionary restated.
+    pub(super) restated: usize,
+}
+
+/// What the segments of one opening of a stream have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Maker {
+    pub(super) folder: PathBuf,
+    pub(super) stream: Stream,
+    pub(super) epoch: u64,
+    pub(super) boot_id: [u8; 16],
+    pub(super) segment_bytes: u64,
+    pub(super) dictionary: Arc<Dictionary>,
+}
+
+impl Maker {
+    /// Makes a segment: whole under another name, synced, then renamed, so that a segment's name never stands for
+    /// half of one.
+    pub(super) fn prepare(&self, ordinal: u64) -> io::Result<PreparedSegment> {
+        let path = self.folder.join(segment_name(ordinal));
+        let fresh = path.with_extension("seg.tmp");
+        let made = self.fill(&fresh, ordinal).and_then(|made| {
+            fs::rename(&fresh, &path)?;
+            sync_folder(&self.folder)?;
+            Ok(made)
+        });
+        if made.is_err() {
+            // The room it took may be what is missing.
+            let _ = fs::remove_file(&fresh);
+        }
+        made
+    }
+
+    fn fill(&self, path: &Path, ordinal: u64) -> io::Result<PreparedSegment> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        allocate(&file, self.segment_bytes)?;
+        let map = Arc::new(WriteMap::new(&file)?);
+        let mut prepared = Prepared {
+            magic: SEGMENT_MAGIC,
+            format_major: FORMAT_MAJOR,
+            format_minor: FORMAT_MINOR,
+            header_bytes: SEGMENT_HEADER_BYTES as u32,
+            stream: self.stream.number(),
+            salt: random_u32()?,
+            ordinal,
+            epoch: self.epoch,
+            segment_bytes: self.segment_bytes,
+            boot_id: self.boot_id,
+            anchor_realtime_ns: realtime_ns(),
+            anchor_monotonic_ns: monotonic_ns(),
+            ..Prepared::zeroed()
+        };
+        let mut segment = SegmentWriter::new(Arc::clone(&map), prepared);
+        let restated = self.dictionary.count();
+        let mut position = SEGMENT_HEADER_BYTES;
+        for index in 0..restated {
+            let record = self.dictionary.restated(index);
+            let bytes = bytemuck::bytes_of(&record);
+            if position + padded(bytes.len()) + END_BYTES > segment.len() {
+                // The dictionary alone fills a segment.
+                return Err(io::Error::from_raw_os_error(libc::EFBIG));
+            }
+            position = segment.commit(position, bytes, &[]);
+        }
+        prepared.restated_bytes = (position - SEGMENT_HEADER_BYTES) as u32;
+        prepared.restated_count = restated as u32;
+        prepared.prepared_crc = prepared.crc();
+        map.copy_from(0, bytemuck::bytes_of(&prepared));
+        map.store_u32(STATE_OFFSET, STATE_PREPARED, Ordering::Release);
+        map.sync(0, position)?;
+        file.sync_all()?;
+        Ok(PreparedSegment { segment: SegmentWriter::new(map, prepared), position, restated })
+    }
+}
+
+/// The helper's side of one stream.
+#[derive(Debug)]
+pub(super) struct StreamHelper {
+    maker: Maker,
+    control: Arc<Control>,
+    ready: rtrb::Producer<PreparedSegment>,
+    retired: rtrb::Consumer<SegmentWriter>,
+    active: Arc<WriteMap>,
+    /// The segment prepared: its ordinal and map.
+    next: Option<(u64, Arc<WriteMap>)>,
+    next_ordinal: u64,
+    /// Bytes from the front touched of the active segment, and of the next.
+    touched: usize,
+    next_touched: usize,
+    window: usize,
+    retry_at: Option<Instant>,
+    beats: u64,
+    moved: bool,
+}
+
+impl StreamHelper {
+    pub(super) fn new(
+        maker: Maker,
+        control: Arc<Control>,
+        active: Arc<WriteMap>,
+        ordinal: u64,
+        window: usize,
+        ready: rtrb::Producer<PreparedSegment>,
+        retired: rtrb::Consumer<SegmentWriter>,
+    ) -> StreamHelper {
+        let beats = control.beats();
+        StreamHelper {
+            maker,
+            control,
+            ready,
+            retired,
+            active,
+            next: None,
+            next_ordinal: ordinal + 1,
+            touched: 0,
+            next_touched: 0,
+            window,
+            retry_at: None,
+            beats,
+            moved: false,
+        }
+    }
+
+    /// One round. Returns whether the writer moved on noticeably.
+    fn step(&mut self) -> bool {
+        while self.retired.pop().is_ok() {}
+        if self.ready.is_abandoned() {
+            // The writer is gone: no more signs of life.
+            return false;
+        }
+        let beats = self.control.beats();
+        self.control.helper_awake(monotonic_ns(), beats != self.beats);
+        self.beats = beats;
+        self.follow();
+        self.touch();
+        self.prepare();
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Notices that the writer took the prepared segment.
+    fn follow(&mut self) {
+        if let Some((ordinal, map)) = &self.next
+            && self.control.active_ordinal() >= *ordinal
+        {
+            self.active = Arc::clone(map);
+            self.touched = self.next_touched;
+            self.next_touched = 0;
+            self.next = None;
+            self.moved = true;
+        }
+    }
+
+    fn prepare(&mut self) {
+        if self.next.is_some() || self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        match self.maker.prepare(self.next_ordinal) {
+            Ok(prepared) => {
+                self.next = Some((self.next_ordinal, Arc::clone(prepared.segment.map())));
+                self.control.prepared(self.next_ordinal);
+                self.next_ordinal += 1;
+                self.retry_at = None;
+                let pushed = self.ready.push(prepared);
+                debug_assert!(pushed.is_ok(), "one is prepared at a time");
+                self.control.set_failure(None);
+            }
+            Err(error) => {
+                self.control.set_failure(Some(error.raw_os_error().unwrap_or(libc::EIO)));
+                self.retry_at = Some(Instant::now() + RETRY);
+            }
+        }
+    }
+
+    /// Makes the pages of a window ahead of the writer writable, a quarter of it at a time. Just ahead: what was
+    /// touched long ago is write-protected again by write-back.
+    fn touch(&mut self) {
+        let position = usize::try_from(self.control.position()).unwrap_or(0);
+        let end = (position + self.window).min(self.active.len());
+        if end >= self.touched + self.window / 4 || (end == self.active.len() && end > self.touched) {
+            let from = self.touched.max(position);
+            self.active.populate_write(from, end.saturating_sub(from));
+            self.moved |= self.touched > 0;
+            self.touched = end;
+        }
+        let beyond = (position + self.window).saturating_sub(self.active.len());
+        if let Some((_, map)) = &self.next
+            && beyond > 0
+        {
+            let end = beyond.min(map.len());
+            if end >= self.next_touched + self.window / 4 {
+                map.populate_write(self.next_touched, end - self.next_touched);
+                self.next_touched = end;
+            }
+        }
+    }
+
+    /// Removes a segment that was prepared and that nobody will use.
+    fn finish(&mut self) {
+        self.follow();
+        if let Some((ordinal, _)) = self.next.take()
+            && self.ready.is_abandoned()
+        {
+            // If it stays the next opening removes it.
+            let _ = fs::remove_file(self.maker.folder.join(segment_name(ordinal)));
+        }
+    }
+}
+
+/// The helper thread of a journal. Stops and is joined when dropped; drop it after the writers.
+#[derive(Debug)]
+pub struct Helper {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// The journal's single-writer lock, shared with the writers.
+    _lock: Arc<File>,
+}
+
+impl Helper {
+    pub(super) fn spawn(mut streams: Vec<StreamHelper>, lock: Arc<File>) -> io::Result<Helper> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        for stream in &mut streams {
+            stream.step();
+        }
+        let run = move || {
+            // Relaxed: the flag publishes nothing else.
+            while !stopped.load(Ordering::Relaxed) {
+                let mut moved = false;
+                for stream in &mut streams {
+                    moved |= stream.step();
+                }
+                std::thread::park_timeout(SLEEP[usize::from(moved)]);
+            }
+            for stream in &mut streams {
+                stream.finish();
+            }
+        };
+        let thread = std::thread::Builder::new().name("journal-helper".into()).spawn(run)?;
+        Ok(Helper { stop, thread: Some(thread), _lock: lock })
+    }
+
+    /// Stops the thread and waits for it. The lock of the journal is free once the writers are gone too.
+    pub fn stop(self) {}
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic of the helper was reported by its thread; the writers see a missing segment.
+            let _ = thread.join();
+        }
+    }
+}

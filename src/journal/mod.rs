@@ -1,0 +1,421 @@
+//! The journal: ticks and raw frames in mapped files that any process can read while they are written.
+//!
+//! What this folder promises:
+//!
+//! - A record is visible to every process when [`StreamWriter::append`] returns, by one Release store.
+//! - What is visible outlives the death of the process. What survives the host's death: level `process`, the only one
+//!   so far, promises nothing but what was written before the last [`StreamWriter::close`].
+//! - One writer: a second [`Journal::open`] is refused.
+//! - After any death [`Journal::open`] finds the last good record, puts a torn tail into `quarantine/`, says so, and
+//!   numbering goes on without a hole. Damage to committed records is never "repaired" by itself: it refuses.
+//! - Readers ([`Tailer`]) never write, never slow the writer down, and are the same for live and replay.
+//!
+//! The bytes are specified in [`format`](mod@format).
+//!
+//! ```
+//! use hoga::journal::{Journal, JournalConfig, Start, Stream, Tailer};
+//! use hoga::tick::{RType, Trade, words_of};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let dir = folder.path();
+//! let mut journal = Journal::open(dir, JournalConfig { raw: None, ..JournalConfig::with_segment_bytes(1 << 20) })?;
+//! let mut trade = Trade::UNDEF;
+//! trade.header.length = size_of::<Trade>() as u32;
+//! trade.header.rtype = RType::Trade as u8;
+//! trade.px = 93_000 * hoga::tick::PX_SCALE;
+//! assert_eq!(journal.ticks.append(words_of(&mut trade))?, 1);
+//! journal.ticks.batch_end();
+//!
+//! let mut tailer = Tailer::open(dir, Stream::Ticks, Start::Beginning)?;
+//! let polled = tailer.poll(100, |record| assert_eq!(record.position.sequence, 1))?;
+//! assert_eq!(polled.records, 1);
+//! assert!(Journal::open(dir, JournalConfig::default()).is_err(), "one writer");
+//! journal.close()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod control;
+mod dictionary;
+pub mod format;
+mod helper;
+mod reader;
+mod recovery;
+#[allow(unsafe_code)]
+mod segment;
+mod verify;
+mod walk;
+mod writer;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::control::{ControlError, ControlReader, WriterState};
+pub use self::format::Stream;
+pub use self::helper::Helper;
+pub use self::reader::{Polled, Position, RecordRef, Start, TailError, TailState, Tailer};
+pub use self::recovery::{LastFrame, StreamRecovery};
+pub use self::segment::{BadLength, SegmentReader};
+pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
+pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
+pub use self::writer::{AppendError, StreamWriter};
+
+use self::control::Control;
+use self::dictionary::Dictionary;
+use self::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, segment_ordinal};
+use self::helper::{Maker, StreamHelper};
+use self::recovery::{Recovered, recover};
+use self::writer::Begin;
+use crate::tick::{Instrument, RawPrefix, RecordView, view, words_of};
+
+/// Name of the lock file.
+pub(crate) const LOCK_NAME: &str = "lock";
+/// Name of the folder of torn tails.
+pub(crate) const QUARANTINE_NAME: &str = "quarantine";
+
+/// How a stream is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Size of a segment, bytes: a multiple of 4096 from 8192 to 2^31. Larger: fewer rolls; smaller: finer pruning.
+    /// Default 128 MiB.
+    pub segment_bytes: u64,
+    /// Bytes ahead of the writer kept present and writable. Larger survives longer bursts without page faults, but what
+    /// is touched long before use is write-protected again. Default 4 MiB.
+    pub touch_ahead_bytes: u64,
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        StreamConfig { segment_bytes: 128 << 20, touch_ahead_bytes: 4 << 20 }
+    }
+}
+
+/// How a journal is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// Stream `ticks`.
+    pub ticks: StreamConfig,
+    /// Stream `raw`; `None` = frames are not kept.
+    pub raw: Option<StreamConfig>,
+    /// Trading date of the first segment, decimal YYYYMMDD; 0 = not told.
+    pub trading_date: u32,
+    /// Most definitions of instruments, those of earlier openings included; the room is taken at once (104 bytes each).
+    pub instruments_max: usize,
+    /// Longest time an append waits for a segment the helper is late with.
+    pub stall_max: Duration,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        JournalConfig {
+            ticks: StreamConfig::default(),
+            raw: Some(StreamConfig::default()),
+            trading_date: 0,
+            instruments_max: 65_536,
+            stall_max: Duration::from_secs(2),
+        }
+    }
+}
+
+impl JournalConfig {
+    /// The defaults with segments of another size in both streams.
+    pub fn with_segment_bytes(segment_bytes: u64) -> JournalConfig {
+        let stream = StreamConfig { segment_bytes, ..StreamConfig::default() };
+        JournalConfig { ticks: stream, raw: Some(stream), ..JournalConfig::default() }
+    }
+}
+
+/// Why a journal could not be opened for writing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Someone writes it.
+    #[error("{dir} is written by process {holder}: stop it first, or record into another folder")]
+    Locked {
+        /// The journal.
+        dir: PathBuf,
+        /// What the lock file says of the holder.
+        holder: String,
+    },
+    /// Committed records are damaged: nothing is cut by itself.
+    #[error(
+        "{segment} is corrupt at offset {offset}: {finding_reason}. Nothing was changed. See `hoga verify`; \
+         `hoga repair` cuts there and keeps the rest in quarantine, or record into another folder",
+        segment = finding.segment, offset = finding.offset, finding_reason = finding.reason
+    )]
+    Corrupt {
+        /// Where and what.
+        finding: Finding,
+    },
+    /// Written by a newer program.
+    #[error("{path}: format {major} is newer than this program writes: use a newer hoga")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its major number.
+        major: u16,
+    },
+    /// A configuration that can't be.
+    #[error("segments of {segment_bytes} bytes can't be: choose a multiple of 4096 from 8192 to 2147483648")]
+    SegmentBytes {
+        /// As configured.
+        segment_bytes: u64,
+    },
+    /// The dictionary found is larger than configured.
+    #[error("the journal knows {found} instruments, but was opened for {instruments_max}: raise instruments_max")]
+    Instruments {
+        /// In the newest segment.
+        found: usize,
+        /// As configured.
+        instruments_max: usize,
+    },
+    /// The system refused something; a full disk shows here.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+pub(crate) fn io_error(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { path: path.to_owned(), source }
+}
+
+/// A frame of stream `raw` that did not reach stream `ticks`.
+#[derive(Clone, Debug)]
+pub struct RawFrame {
+    /// Its stamps and sequence.
+    pub prefix: RawPrefix,
+    /// Its bytes.
+    pub payload: Vec<u8>,
+}
+
+/// What an opening found and did.
+#[derive(Debug)]
+pub struct RecoveryReport {
+    /// Stream `ticks`.
+    pub ticks: StreamRecovery,
+    /// Stream `raw`, if it is on.
+    pub raw: Option<StreamRecovery>,
+    /// Number of this opening, from 1.
+    pub epoch: u64,
+    /// The dictionary, by id.
+    pub instruments: Vec<Instrument>,
+    /// The last frame that reached `ticks`.
+    pub last_frame: LastFrame,
+    /// The frames to decode again and append with flag RECOVERED, in order. When
+    /// [`last_frame`](Self::last_frame) is partial it comes first, and its first `records_present` records are there
+    /// already. Empty after an orderly close. Control frames are among them: they say nothing about the present
+    /// connections.
+    pub raw_frames: Vec<RawFrame>,
+}
+
+/// An open journal: the writers are taken out and given to their threads.
+#[derive(Debug)]
+pub struct Journal {
+    /// Writer of stream `ticks`.
+    pub ticks: StreamWriter,
+    /// Writer of stream `raw`, if it is on.
+    pub raw: Option<StreamWriter>,
+    /// The helper thread; to be dropped after the writers.
+    pub helper: Helper,
+    /// What was found.
+    pub recovery: RecoveryReport,
+}
+
+impl Journal {
+    /// Opens the journal in a folder for writing, and makes it when there is none: takes the lock, puts both streams in
+    /// order after whatever happened to the last writer, and begins a new segment in each with the next epoch.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]. On [`OpenError::Corrupt`] nothing was changed in the stream named.
+    pub fn open(dir: &Path, config: JournalConfig) -> Result<Journal, OpenError> {
+        Journal::open_in_boot(dir, config, crate::sys::file::boot_id())
+    }
+
+    /// As [`open`](Self::open), as if this were the boot `boot_id`: for tests of what a host's death leaves.
+    #[doc(hidden)]
+    pub fn open_in_boot(dir: &Path, config: JournalConfig, boot_id: [u8; 16]) -> Result<Journal, OpenError> {
+        for stream in [Some(config.ticks), config.raw].into_iter().flatten() {
+            let bytes = stream.segment_bytes;
+            if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) || !bytes.is_multiple_of(SEGMENT_GRAIN) {
+                return Err(OpenError::SegmentBytes { segment_bytes: bytes });
+            }
+        }
+        fs::create_dir_all(dir).map_err(|error| io_error(dir, error))?;
+        let lock = Arc::new(take_lock(dir)?);
+
+        let mut ticks = Opening::recover(dir, Stream::Ticks, config.ticks, boot_id)?;
+        let mut raw = match config.raw {
+            Some(stream) => Some(Opening::recover(dir, Stream::Raw, stream, boot_id)?),
+            None => None,
+        };
+        let found = ticks.recovered.instruments.len();
+        if found > config.instruments_max {
+            return Err(OpenError::Instruments { found, instruments_max: config.instruments_max });
+        }
+        let last_frame = ticks.recovered.last_frame;
+        let raw_frames = match &raw {
+            Some(raw) if !ticks.recovered.report.was_closed => raw_frames_after(dir, raw, last_frame)?,
+            _ => Vec::new(),
+        };
+        let epoch_max = raw.as_ref().map_or(0, |raw| raw.recovered.epoch_max).max(ticks.recovered.epoch_max);
+        let epoch = epoch_max + 1;
+
+        let dictionary = Arc::new(Dictionary::with_capacity(config.instruments_max));
+        let instruments: Vec<Instrument> = std::mem::take(&mut ticks.recovered.instruments).into_values().collect();
+        for mut definition in instruments.iter().copied() {
+            dictionary.push(words_of(&mut definition));
+        }
+        let recovery = RecoveryReport {
+            ticks: ticks.recovered.report.clone(),
+            raw: raw.as_ref().map(|raw| raw.recovered.report.clone()),
+            epoch,
+            instruments,
+            last_frame,
+            raw_frames,
+        };
+        let (ticks, ticks_helper) = ticks.begin(epoch, boot_id, &config, dictionary, &lock)?;
+        let mut helpers = vec![ticks_helper];
+        let raw = match raw.take() {
+            Some(raw) => {
+                let none = Arc::new(Dictionary::with_capacity(0));
+                let (writer, helper) = raw.begin(epoch, boot_id, &config, none, &lock)?;
+                helpers.push(helper);
+                Some(writer)
+            }
+            None => None,
+        };
+        let helper = Helper::spawn(helpers, lock).map_err(|error| io_error(dir, error))?;
+        Ok(Journal { ticks, raw, helper, recovery })
+    }
+
+    /// Closes both writers, then stops the helper.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StreamWriter::close`].
+    pub fn close(self) -> io::Result<()> {
+        let raw = self.raw.map_or(Ok(()), StreamWriter::close);
+        let ticks = self.ticks.close();
+        self.helper.stop();
+        raw.and(ticks)
+    }
+}
+
+/// A stream between its recovery and its first segment.
+struct Opening {
+    stream: Stream,
+    config: StreamConfig,
+    folder: PathBuf,
+    control: Control,
+    recovered: Recovered,
+}
+
+impl Opening {
+    fn recover(dir: &Path, stream: Stream, config: StreamConfig, boot_id: [u8; 16]) -> Result<Opening, OpenError> {
+        let folder = dir.join(stream.name());
+        let made = fs::create_dir_all(&folder).and_then(|()| crate::sys::file::sync_folder(dir));
+        made.map_err(|error| io_error(&folder, error))?;
+        let control = match Control::open_or_create(&folder, stream) {
+            Ok(Ok(control)) => control,
+            Ok(Err(ControlError::Version(major))) => return Err(OpenError::Version { path: folder, major }),
+            Ok(Err(ControlError::Damaged)) => {
+                return Err(io_error(&folder, io::Error::other("the control page could not be made")));
+            }
+            Err(error) => return Err(io_error(&folder, error)),
+        };
+        let recovered = recover(dir, &folder, stream, boot_id, &control)?;
+        Ok(Opening { stream, config, folder, control, recovered })
+    }
+
+    fn begin(
+        self,
+        epoch: u64,
+        boot_id: [u8; 16],
+        config: &JournalConfig,
+        dictionary: Arc<Dictionary>,
+        lock: &Arc<File>,
+    ) -> Result<(StreamWriter, StreamHelper), OpenError> {
+        let maker = Maker {
+            folder: self.folder.clone(),
+            stream: self.stream,
+            epoch,
+            boot_id,
+            segment_bytes: self.config.segment_bytes,
+            dictionary: Arc::clone(&dictionary),
+        };
+        let ordinal = self.recovered.next_ordinal;
+        let first = maker.prepare(ordinal).map_err(|error| io_error(&self.folder, error))?;
+        let control = Arc::new(self.control);
+        control.set_failure(None);
+        let (ready, prepared) = rtrb::RingBuffer::new(1);
+        let (retired, to_unmap) = rtrb::RingBuffer::new(4);
+        let active = Arc::clone(first.segment.map());
+        let writer = StreamWriter::begin(Begin {
+            first,
+            next_sequence: self.recovered.next_sequence,
+            trading_date: config.trading_date,
+            stall_max: config.stall_max,
+            stream: self.stream,
+            folder: self.folder,
+            control: Arc::clone(&control),
+            dictionary,
+            prepared,
+            retired,
+            lock: Arc::clone(lock),
+        });
+        let window = usize::try_from(self.config.touch_ahead_bytes).unwrap_or(usize::MAX / 2).max(4096);
+        Ok((writer, StreamHelper::new(maker, control, active, ordinal, window, ready, to_unmap)))
+    }
+}
+
+fn take_lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_NAME);
+    let fail = |error| io_error(&path, error);
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(fail)?;
+    if !crate::sys::file::try_lock(&file).map_err(fail)? {
+        let mut holder = String::new();
+        // Only for the message.
+        let _ = file.read_to_string(&mut holder);
+        return Err(OpenError::Locked { dir: dir.to_owned(), holder: holder.trim().to_owned() });
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(fail)?;
+    Ok(file)
+}
+
+/// Frames of `raw` behind the last that reached `ticks`, and that one if records of it are missing.
+fn raw_frames_after(dir: &Path, raw: &Opening, last: LastFrame) -> Result<Vec<RawFrame>, OpenError> {
+    let from = if last.is_partial() { last.raw_sequence } else { last.raw_sequence + 1 };
+    let mut frames = Vec::new();
+    if from >= raw.recovered.next_sequence {
+        return Ok(frames);
+    }
+    let fail = |error: TailError| io_error(&raw.folder, io::Error::other(error));
+    let mut tailer = Tailer::open(dir, Stream::Raw, Start::Sequence(from)).map_err(fail)?.with_crc_check(true);
+    let take = |record: RecordRef<'_>| {
+        if let Some(RecordView::Raw(prefix, payload)) = view(record.bytes) {
+            frames.push(RawFrame { prefix: *prefix, payload: payload.to_vec() });
+        }
+    };
+    tailer.poll(usize::MAX, take).map_err(fail)?;
+    Ok(frames)
+}
+
+/// Ordinals of the segments of a folder, ascending, whatever their state.
+pub(crate) fn list_segments(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut ordinals = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        ordinals.extend(entry?.file_name().to_str().and_then(segment_ordinal));
+    }
+    ordinals.sort_unstable();
+    Ok(ordinals)
+}

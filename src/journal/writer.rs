@@ -1,0 +1,348 @@
+//! The writer of a stream: hot.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::control::Control;
+use super::dictionary::Dictionary;
+use super::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Stream, padded, segment_name};
+use super::helper::PreparedSegment;
+use super::segment::SegmentWriter;
+use crate::tick::{End, EndReason, HEADER_BYTES, Header, RECORD_VERSION, RType};
+
+/// Bytes after which the position is published to the helper even without [`StreamWriter::batch_end`].
+const PUBLISH_BYTES: usize = 64 * 1024;
+/// Word of a record that holds publisher, line, rtype and version.
+const KIND_WORD: usize = std::mem::offset_of!(Header, publisher) / 8;
+const RTYPE_SHIFT: u32 = 8 * (std::mem::offset_of!(Header, rtype) % 8) as u32;
+const VERSION_SHIFT: u32 = 8 * (std::mem::offset_of!(Header, version) % 8) as u32;
+const SEQUENCE_WORD: usize = std::mem::offset_of!(Header, sequence) / 8;
+const HEADER_WORDS: usize = HEADER_BYTES / 8;
+
+const _: () = assert!(std::mem::offset_of!(Header, length) == 0 && std::mem::offset_of!(Header, sequence) == 8);
+
+/// Why a record was not appended. Nothing of it is visible then.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// `length` is less than a header or more than the words given, or the kind is the journal's own (`End`).
+    #[error("not a record: its length or kind can't be")]
+    BadRecord = 1,
+    /// The record does not fit in a whole segment.
+    #[error("the record does not fit in a segment")]
+    TooLarge = 2,
+    /// The segment is full and the next is not there; see [`StreamWriter::failure`].
+    #[error("the segment is full and the next one could not be prepared")]
+    NoSegment = 3,
+    /// The dictionary of instruments is full.
+    #[error("more instruments were declared than the journal was opened for")]
+    InstrumentsFull = 4,
+}
+
+/// Appends records to one stream.
+///
+/// For one thread at a time: `Send`, not `Sync`. In the normal case an append allocates nothing, takes no lock, makes
+/// no system call and never waits. When a segment is full the next one, prepared by the helper, is taken over; if it is
+/// late the writer spins for at most `stall_max` (counted in [`stalls`](Self::stalls)), then the append fails and can
+/// be tried again. A record is visible to every process as soon as `append` returns, and outlives the death of this one.
+///
+/// Dropped without [`close`](Self::close) the journal is left as by a crash: opening it again puts it in order.
+#[derive(Debug)]
+pub struct StreamWriter {
+    segment: SegmentWriter,
+    /// Where the next record goes.
+    position: usize,
+    /// Where `make_room` wants to be called: at most `limit`.
+    soft_limit: usize,
+    /// End of what records may take: room for an `End` behind it.
+    limit: usize,
+    next_sequence: u64,
+    market_records: u64,
+    trading_date: u32,
+    beats: u64,
+    stalls: u64,
+    stall_max: Duration,
+    stream: Stream,
+    folder: PathBuf,
+    control: Arc<Control>,
+    dictionary: Arc<Dictionary>,
+    prepared: rtrb::Consumer<PreparedSegment>,
+    retired: rtrb::Producer<SegmentWriter>,
+    /// The journal's single-writer lock, shared with the helper and the other stream.
+    _lock: Arc<File>,
+    not_sync: PhantomData<Cell<()>>,
+}
+
+/// What a writer begins with.
+#[derive(Debug)]
+pub(super) struct Begin {
+    pub(super) first: PreparedSegment,
+    pub(super) next_sequence: u64,
+    pub(super) trading_date: u32,
+    pub(super) stall_max: Duration,
+    pub(super) stream: Stream,
+    pub(super) folder: PathBuf,
+    pub(super) control: Arc<Control>,
+    pub(super) dictionary: Arc<Dictionary>,
+    pub(super) prepared: rtrb::Consumer<PreparedSegment>,
+    pub(super) retired: rtrb::Producer<SegmentWriter>,
+    pub(super) lock: Arc<File>,
+}
+
+impl StreamWriter {
+    pub(super) fn begin(begin: Begin) -> StreamWriter {
+        let mut writer = StreamWriter {
+            position: begin.first.position,
+            soft_limit: 0,
+            limit: begin.first.segment.len() - END_BYTES,
+            segment: begin.first.segment,
+            next_sequence: begin.next_sequence,
+            market_records: 0,
+            trading_date: begin.trading_date,
+            beats: 0,
+            stalls: 0,
+            stall_max: begin.stall_max,
+            stream: begin.stream,
+            folder: begin.folder,
+            control: begin.control,
+            dictionary: begin.dictionary,
+            prepared: begin.prepared,
+            retired: begin.retired,
+            _lock: begin.lock,
+            not_sync: PhantomData,
+        };
+        writer.segment.activate(writer.next_sequence, writer.trading_date);
+        let prepared = writer.segment.prepared();
+        let last_sequence = writer.next_sequence - 1;
+        writer.control.opened(prepared.epoch, prepared.ordinal, last_sequence, writer.position as u64);
+        writer
+    }
+
+    /// Appends a record: `words` is its memory, `header.length` its exact bytes.
+    ///
+    /// Writes `sequence` and `version` into the header, then copies and checksums each byte once, and commits by one
+    /// Release store of the length. Returns the sequence.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppendError`]; nothing was appended and no sequence used.
+    #[inline]
+    pub fn append(&mut self, words: &mut [u64]) -> Result<u64, AppendError> {
+        let length = words.first().map_or(0, |word| *word as u32 as usize);
+        if length < HEADER_BYTES || length > 8 * words.len() {
+            return Err(AppendError::BadRecord);
+        }
+        self.append_parts(words, length, &[])
+    }
+
+    /// Appends a record that consists of a prefix (whole words, header first) and bytes, without a staging copy of
+    /// them: `Raw`, `Reject`, `Other`. Writes `length` too.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    #[inline]
+    pub fn append_with_tail(&mut self, prefix: &mut [u64], tail: &[u8]) -> Result<u64, AppendError> {
+        let head = 8 * prefix.len();
+        if head < HEADER_BYTES {
+            return Err(AppendError::BadRecord);
+        }
+        let Ok(length) = u32::try_from(head + tail.len()) else { return Err(AppendError::TooLarge) };
+        prefix[0] = u64::from(length);
+        self.append_parts(prefix, head, tail)
+    }
+
+    #[inline]
+    fn append_parts(&mut self, words: &mut [u64], head: usize, tail: &[u8]) -> Result<u64, AppendError> {
+        debug_assert!(words.len() >= HEADER_WORDS);
+        let bytes = padded(head + tail.len());
+        if self.position + bytes > self.soft_limit {
+            self.make_room(bytes)?;
+        }
+        let sequence = self.next_sequence;
+        // NB: whole words, so that the copy's loads of eight bytes are forwarded from these stores.
+        words[SEQUENCE_WORD] = sequence;
+        words[KIND_WORD] = words[KIND_WORD] & !(0xff << VERSION_SHIFT) | u64::from(RECORD_VERSION) << VERSION_SHIFT;
+        let rtype = (words[KIND_WORD] >> RTYPE_SHIFT) as u8;
+        if rtype >= RType::Instrument as u8 && rtype < RType::Raw as u8 {
+            self.note_service(rtype, words)?;
+        }
+        self.position = self.segment.commit(self.position, &bytemuck::cast_slice(words)[..head], tail);
+        self.next_sequence = sequence + 1;
+        self.market_records += u64::from(rtype < RType::Instrument as u8);
+        Ok(sequence)
+    }
+
+    /// Tells watchers how far the stream is. Once a cycle, also an idle one: it is the writer's sign of life.
+    #[inline]
+    pub fn batch_end(&mut self) {
+        self.beats += 1;
+        self.control.hint(self.next_sequence - 1, self.position as u64, self.beats);
+    }
+
+    /// Sequence the next record gets.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Ordinal of the segment written.
+    pub fn ordinal(&self) -> u64 {
+        self.segment.prepared().ordinal
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Rolls that had to wait for the helper.
+    pub fn stalls(&self) -> u64 {
+        self.stalls
+    }
+
+    /// Why the next segment can't be prepared at present: to be asked now and then, since the present segment still has
+    /// room to say so. The helper keeps trying; `None` again when it succeeded.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.control.failure().map(io::Error::from_raw_os_error)
+    }
+
+    /// Goes on in a new segment when the trading date (decimal YYYYMMDD) is another one.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::NoSegment`]; the date is the old one then.
+    pub fn set_trading_date(&mut self, trading_date: u32) -> Result<(), AppendError> {
+        if trading_date == self.trading_date {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.trading_date, trading_date);
+        self.roll(EndReason::DayChange).inspect_err(|_| self.trading_date = before)
+    }
+
+    /// Ends the segment and the stream, syncs what was written, and says so in the control page.
+    ///
+    /// # Errors
+    ///
+    /// When syncing fails. The records are committed all the same; only the durable mark is not moved.
+    pub fn close(mut self) -> io::Result<()> {
+        self.commit_end(0, EndReason::Closed);
+        self.batch_end();
+        // Everything behind the last durable mark, the segments of this opening and of those that crashed.
+        let ordinal = self.ordinal();
+        let first = self.control.durable().map_or(1, |slot| slot.ordinal).min(ordinal);
+        for ordinal in super::list_segments(&self.folder)?.into_iter().filter(|at| (first..ordinal).contains(at)) {
+            File::open(self.folder.join(segment_name(ordinal)))?.sync_all()?;
+        }
+        self.segment.map().sync(0, self.segment.len())?;
+        let prepared = self.segment.prepared();
+        self.control.write_durable(DurableSlot {
+            epoch: prepared.epoch,
+            sequence: self.next_sequence - 1,
+            ordinal,
+            position: self.position as u64,
+            boot_id: prepared.boot_id,
+            time_ns: crate::sys::file::realtime_ns(),
+            ..bytemuck::zeroed()
+        })?;
+        self.control.closed();
+        self.control.sync()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, bytes: usize) -> Result<(), AppendError> {
+        if self.position + bytes > self.limit {
+            if SEGMENT_HEADER_BYTES + bytes > self.limit {
+                return Err(AppendError::TooLarge);
+            }
+            self.roll(EndReason::Full)?;
+            if self.position + bytes > self.limit {
+                return Err(AppendError::TooLarge);
+            }
+        }
+        self.control.hint(self.next_sequence - 1, self.position as u64, self.beats);
+        self.soft_limit = self.limit.min(self.position + bytes + PUBLISH_BYTES);
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_service(&mut self, rtype: u8, words: &[u64]) -> Result<(), AppendError> {
+        if rtype == RType::End as u8 {
+            return Err(AppendError::BadRecord);
+        }
+        if rtype == RType::Instrument as u8 && !self.dictionary.push(words) {
+            return Err(AppendError::InstrumentsFull);
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, reason: EndReason) -> Result<(), AppendError> {
+        let mut next = match self.prepared.pop() {
+            Ok(next) => next,
+            Err(_) => self.wait_for_segment()?,
+        };
+        // Definitions newer than the preparation, while nobody can see them: an active segment has all of them.
+        let limit = next.segment.len() - END_BYTES;
+        for index in next.restated..self.dictionary.count() {
+            let record = self.dictionary.restated(index);
+            let bytes = bytemuck::bytes_of(&record);
+            if next.position + padded(bytes.len()) > limit {
+                return Err(AppendError::NoSegment);
+            }
+            next.position = next.segment.commit(next.position, bytes, &[]);
+        }
+        self.commit_end(next.segment.prepared().ordinal, reason);
+        next.segment.activate(self.next_sequence, self.trading_date);
+        self.control.rolled(next.segment.prepared().ordinal, next.position as u64);
+        let old = std::mem::replace(&mut self.segment, next.segment);
+        self.position = next.position;
+        self.limit = limit;
+        self.soft_limit = 0;
+        self.market_records = 0;
+        // The helper unmaps it; if its queue is full, that is done here.
+        let _ = self.retired.push(old);
+        Ok(())
+    }
+
+    fn wait_for_segment(&mut self) -> Result<PreparedSegment, AppendError> {
+        self.stalls += 1;
+        self.control.stalled(self.stalls);
+        let begin = Instant::now();
+        loop {
+            if let Ok(next) = self.prepared.pop() {
+                return Ok(next);
+            }
+            let hopeless = self.control.failure().is_some() || self.prepared.is_abandoned();
+            if hopeless || begin.elapsed() > self.stall_max {
+                // Once more: it may have come in between.
+                return self.prepared.pop().map_err(|_| AppendError::NoSegment);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn commit_end(&mut self, next_ordinal: u64, reason: EndReason) {
+        let end = end_record(next_ordinal, self.market_records, reason);
+        self.position = self.segment.commit(self.position, bytemuck::bytes_of(&end), &[]);
+    }
+}
+
+/// An `End` as it is stored.
+pub(super) fn end_record(next_ordinal: u64, market_records: u64, reason: EndReason) -> End {
+    let mut end: End = bytemuck::zeroed();
+    end.header.length = END_BYTES as u32;
+    end.header.ts_recv = crate::sys::file::realtime_ns();
+    end.header.rtype = RType::End as u8;
+    end.header.version = RECORD_VERSION;
+    end.next_ordinal = next_ordinal;
+    end.market_records = market_records;
+    end.reason = reason as u8;
+    end
+}
