@@ -2,6 +2,12 @@
 //!
 //! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
 
+pub mod dump;
+mod output;
+mod records;
+pub mod tail;
+pub mod verify;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -15,9 +21,17 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Verify(verify::Args),
+    Dump(dump::Args),
+    Tail(tail::Args),
+}
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Verify(args) => verify::run(args),
+        Command::Dump(args) => dump::run(args),
+        Command::Tail(args) => tail::run(args),
+    }
 }
