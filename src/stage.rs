@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::clock::TickClock;
+
 /// A part of the data path.
 pub trait Stage {
     /// One duty cycle: a bounded batch; returns the work count, 0 for nothing to do.
@@ -13,6 +15,9 @@ pub trait Stage {
 
     /// Whether input is closed and empty, and all that was taken is handed on: the thread may end.
     fn is_done(&self) -> bool;
+
+    /// Told how long a cycle with work took, ns.
+    fn note_cycle(&mut self, _ns: u64) {}
 
     /// Waits for input at most `timeout`, if the stage has something to wait on (the reader's sockets); otherwise sleeps.
     fn park(&mut self, timeout: Duration) {
@@ -72,10 +77,14 @@ impl Waiter {
 }
 
 /// Runs a stage on this thread until it is done.
-pub fn run<S: Stage>(stage: &mut S, strategy: WaitStrategy) {
+pub fn run<S: Stage>(stage: &mut S, strategy: WaitStrategy, clock: &TickClock) {
     let mut waiter = Waiter::new(strategy);
     while !stage.is_done() {
+        let start = clock.now();
         let work = stage.poll();
+        if work > 0 {
+            stage.note_cycle(clock.delta_ns(start, clock.now()));
+        }
         waiter.after(stage, work);
     }
 }
@@ -108,7 +117,7 @@ mod tests {
     #[test]
     fn a_stage_runs_until_it_is_done() {
         let mut stage = Countdown { left: 10, parked: 0 };
-        run(&mut stage, WaitStrategy::Yield);
+        run(&mut stage, WaitStrategy::Yield, &TickClock::new());
         assert_eq!((stage.left, stage.parked), (0, 0));
     }
 

@@ -1,15 +1,15 @@
 //! The journal stage's core: stamps, appends and counts each record; takes what cold threads left in the inbox.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use bytemuck::Pod;
 use crossbeam::queue::ArrayQueue;
 
 use crate::clock::{TickClock, wall_ns};
 use crate::feed::RecordSink;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
-use crate::tick::{HEADER_BYTES, Header, Market, RType};
+use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType};
 
 /// Records taken from the inbox in one cycle, at most.
 const INBOX_BATCH: usize = 16;
@@ -21,6 +21,10 @@ const LENGTH_WORD: usize = 0;
 const TS_RECV_WORD: usize = 2;
 /// The word of the market prefix that holds `recv_window_ns` and `read_ns`.
 const READ_WORD: usize = Market::STAMPS_OFFSET / 8 - 1;
+/// The word of the header that holds `instrument_id` and `flags`.
+const FLAGS_WORD: usize = 3;
+/// The word of the market prefix that holds `findings`, `tr` and `width`.
+const FINDINGS_WORD: usize = Market::STAMPS_OFFSET / 8 + 1;
 /// The word of the header that holds `publisher`, `line`, `rtype`, `version`.
 const KIND_WORD: usize = 4;
 
@@ -44,8 +48,12 @@ pub(super) struct Committer {
     pub latency: StageHistogram,
     pub clock: TickClock,
     pub inbox: Inbox,
+    /// Ordinal of the segment this opening began with.
+    pub first_ordinal: u64,
     /// Of the frame whose records come now.
     pub stamp: ReadStamp,
+    /// The trading date of market time, decimal YYYYMMDD, as the metrics thread keeps it.
+    pub trading_date: Arc<AtomicU32>,
     /// Why stream `ticks` takes no more.
     pub failure: Option<AppendError>,
 }
@@ -71,8 +79,15 @@ impl Committer {
     pub fn end_cycle(&mut self, work: usize) {
         if work > 0 {
             self.writer.batch_end();
+            // A day change forces a roll. Relaxed: a number alone.
+            if let Err(error) = self.writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
+                self.failure.get_or_insert(error);
+            }
         }
-        self.latency.exchange();
+        if self.latency.exchange() {
+            self.counters.set(Counter::SegmentRolls, self.writer.ordinal() - self.first_ordinal);
+            self.counters.set(Counter::RollStalls, self.writer.stalls());
+        }
     }
 
     /// Writes `committed_ns` into a market record; the last thing before it is appended.
@@ -107,6 +122,12 @@ impl Committer {
             return;
         }
         self.counters.add(Counter::RecordsJournaled, 1);
+        let findings = words[FINDINGS_WORD] as u32;
+        if findings != 0 {
+            self.counters.findings(Findings(findings));
+        }
+        let flags = (words[FLAGS_WORD] >> 32) as u32;
+        self.counters.add(Counter::DateInferred, u64::from(flags & Flags::EVENT_DATE_INFERRED != 0));
         if let Some((decoded_ns, committed_ns)) = stamps {
             self.latency.record(Latency::DecodedToCommitted, u64::from(committed_ns.saturating_sub(decoded_ns)));
             self.latency.record(Latency::KernelToCommitted, u64::from(committed_ns));
@@ -126,19 +147,10 @@ impl RecordSink for Committer {
     }
 }
 
-/// A record of a cold thread as words for the inbox: `length` and `version` filled in.
-pub(super) fn boxed<T: Pod>(mut record: T, rtype: RType) -> Box<[u64]> {
-    let words: &mut [u64] = crate::tick::words_of(&mut record);
-    let header: &mut [u8] = bytemuck::cast_slice_mut(&mut words[..HEADER_BYTES / 8]);
-    let header: &mut Header = bytemuck::from_bytes_mut(header);
-    header.length = size_of::<T>() as u32;
-    header.rtype = rtype as u8;
-    header.version = crate::tick::RECORD_VERSION;
-    words.into()
-}
-
 const _: () = {
     assert!(std::mem::offset_of!(Header, rtype) == KIND_WORD * 8 + 4);
     assert!(std::mem::offset_of!(Header, ts_recv) == TS_RECV_WORD * 8);
+    assert!(std::mem::offset_of!(Header, flags) == FLAGS_WORD * 8 + 4);
+    assert!(HEADER_BYTES + std::mem::offset_of!(Market, findings) == FINDINGS_WORD * 8);
     assert!(HEADER_BYTES + std::mem::offset_of!(Market, read_ns) == READ_WORD * 8 + 4);
 };

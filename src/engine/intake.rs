@@ -1,6 +1,7 @@
 //! What happens to each frame on the reader's thread: it is counted, kept verbatim in stream `raw`, and handed on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytemuck::{Pod, Zeroable};
 use crossbeam::queue::ArrayQueue;
@@ -28,6 +29,8 @@ pub(super) struct Intake {
     pub secrets: Vec<Secret>,
     /// Secrets learnt since (approval keys), sent before the connection that may echo them.
     pub new_secrets: Arc<ArrayQueue<Secret>>,
+    /// The trading date of market time, decimal YYYYMMDD, as the metrics thread keeps it.
+    pub trading_date: Arc<AtomicU32>,
     /// Why stream `raw` takes no more.
     pub failure: Option<AppendError>,
 }
@@ -153,6 +156,10 @@ impl Intake {
             && let Some(writer) = &mut self.raw
         {
             writer.batch_end();
+            // Relaxed: a number alone.
+            if let Err(error) = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
+                self.failure.get_or_insert(error);
+            }
         }
         self.latency.exchange();
     }

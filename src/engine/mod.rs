@@ -17,14 +17,14 @@ mod stages;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytemuck::Zeroable;
 use crossbeam::queue::ArrayQueue;
 
-use self::commit::{Committer, Inbox, ReadStamp, boxed};
+use self::commit::{Committer, Inbox, ReadStamp};
 use self::intake::Intake;
 use self::parser::{Parser, StampedSink};
 use self::placement::{Plan, available_cores, pin, plan};
@@ -33,7 +33,7 @@ use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
-use crate::feed::kis::session::{Account, Leave, LineState, Notice, Progress, SessionManager};
+use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
 use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport};
 use crate::metrics::{
@@ -44,7 +44,7 @@ use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
 use crate::ring::message_ring;
 use crate::secret::Secret;
 use crate::stage::{WaitStrategy, run};
-use crate::tick::{Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType};
+use crate::tick::{Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType, boxed_record};
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
@@ -177,6 +177,8 @@ impl Engine {
         let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
         let mut statuses = Vec::new();
         let mut traffic = Vec::new();
+        let date = Arc::new(AtomicU32::new(trading_date(options.market.market_ns(wall_ns()))));
+        let first_ordinal = ticks.ordinal();
         let label = config.kis.ws_url.trim_start_matches("ws://").to_owned();
         for line in 1..=accounts.len() as u16 {
             let (status, received) = metrics.connection(line, &label)?;
@@ -192,6 +194,7 @@ impl Engine {
             scratch: Vec::with_capacity(message_bytes_max),
             secrets: accounts.iter().flat_map(secrets_of).collect(),
             new_secrets: Arc::clone(&secrets),
+            trading_date: Arc::clone(&date),
             failure: None,
         };
         let mut decoder = Decoder::new(DecoderConfig {
@@ -216,10 +219,13 @@ impl Engine {
             latency: collector.stage_histogram(),
             clock,
             inbox: Arc::clone(&inbox),
+            trading_date: Arc::clone(&date),
+            first_ordinal,
             stamp: ReadStamp::Recovered,
             failure: None,
         };
-        committer.record(&mut boxed(clock_record(&options.market), RType::Clock));
+        // The clock by which dates are inferred comes first.
+        committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
         recover(&mut recovery, &mut parser, &mut committer);
 
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
@@ -276,6 +282,7 @@ impl Engine {
             handle,
             notices,
             secrets,
+            Cold { inbox, counters: metrics.counters("session")? },
             observer,
         );
         let manager_stop = Arc::clone(&stop);
@@ -284,11 +291,13 @@ impl Engine {
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
+        let market = options.market;
         metrics.set_state(EngineState::Running);
         let thread = spawn("hoga-metrics", move || {
             // Relaxed: a flag alone; the hot threads have handed over their figures before it is set.
             while !thread_stop.load(Ordering::Relaxed) {
                 collector.poll();
+                date.store(trading_date(market.market_ns(wall_ns())), Ordering::Relaxed);
                 thread_live.force_push(collector.latencies().clone());
                 std::thread::sleep(METRICS_PERIOD);
             }
@@ -491,7 +500,7 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
 ) -> std::io::Result<JoinHandle<Ended>> {
     spawn(name, move || {
         pin(core, name);
-        run(&mut stage, wait);
+        run(&mut stage, wait, &TickClock::new());
         end(stage)
     })
 }

@@ -127,6 +127,10 @@ impl Stage for Fused {
         self.reader.is_done() || !self.intake.is_open() || !self.committer.is_open()
     }
 
+    fn note_cycle(&mut self, ns: u64) {
+        self.intake.counters.max(Counter::ReaderCycleNsMax, ns);
+    }
+
     fn park(&mut self, timeout: Duration) {
         self.reader.park(timeout);
     }
@@ -194,6 +198,10 @@ impl Stage for ReaderStage {
 
     fn is_done(&self) -> bool {
         (self.reader.is_done() && self.pending.is_empty()) || !self.intake.is_open() || self.ring.is_abandoned()
+    }
+
+    fn note_cycle(&mut self, ns: u64) {
+        self.intake.counters.max(Counter::ReaderCycleNsMax, ns);
     }
 
     fn park(&mut self, timeout: Duration) {
@@ -291,6 +299,10 @@ impl Stage for ParserStage {
     fn is_done(&self) -> bool {
         self.frames.is_finished() || self.sink.ring.is_abandoned()
     }
+
+    fn note_cycle(&mut self, ns: u64) {
+        self.parser.counters.max(Counter::ParserCycleNsMax, ns);
+    }
 }
 
 /// The journal writer on a thread of its own.
@@ -332,5 +344,9 @@ impl Stage for JournalStage {
 
     fn is_done(&self) -> bool {
         self.records.is_finished() || !self.committer.is_open()
+    }
+
+    fn note_cycle(&mut self, ns: u64) {
+        self.committer.counters.max(Counter::JournalCycleNsMax, ns);
     }
 }

@@ -42,7 +42,7 @@ pub use service::{
     Clock, End, EndReason, Gap, GapReason, OtherPrefix, RAW_PREFIX_BYTES, REJECT_BYTES, REJECT_PREFIX_BYTES, RawPrefix,
     RejectPrefix, RejectReason, Repair, Session, SessionEvent,
 };
-pub use view::{RecordView, view, words_of};
+pub use view::{RecordView, boxed_record, view, words_of};
 
 /// No price: the feed gave none.
 pub const UNDEF_PX: i64 = i64::MAX;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytemuck::{Pod, bytes_of_mut};
 
-use super::header::{HEADER_BYTES, Header};
+use super::header::{HEADER_BYTES, Header, RECORD_VERSION};
 use super::instrument::Instrument;
 use super::kinds::RType;
 use super::market_data::{BOOK_LEVELS, Bar, Book, Expected, Index, Level, Member, Nav, Program, Status, Trade};
@@ -108,6 +108,16 @@ pub fn view(bytes: &[u8]) -> Option<RecordView<'_>> {
 /// The words of a record in memory, as a sink takes them.
 pub fn words_of<T: Pod>(record: &mut T) -> &mut [u64] {
     bytemuck::cast_slice_mut(std::slice::from_mut(record))
+}
+
+/// A finished record of a cold thread, for the journal's inbox: `length`, `rtype` and `version` filled in.
+pub fn boxed_record<T: Pod>(mut record: T, rtype: RType) -> Box<[u64]> {
+    let words = words_of(&mut record);
+    let header: &mut [Header] = bytemuck::cast_slice_mut(&mut words[..HEADER_BYTES / 8]);
+    header[0].length = size_of::<T>() as u32;
+    header[0].rtype = rtype as u8;
+    header[0].version = RECORD_VERSION;
+    (&*words).into()
 }
 
 fn part<'a, T: Pod>(bytes: &'a [u8], undefined: &T) -> Cow<'a, T> {

@@ -66,7 +66,7 @@ impl fmt::Debug for Answer {
 impl Answer {
     /// Whether the registration is of an account's notices: then `tr_key` names the account.
     pub fn is_notice(&self) -> bool {
-        self.encrypted || self.tr_id.contains("CNI") || matches!(self.tr_id.as_str(), "HDFFF1C0" | "HDFFF2C0")
+        self.encrypted || is_notice(&self.tr_id)
     }
 
     /// Whether the registration is in force now: confirmed, or it was before (`OPSP0002`).
@@ -78,6 +78,11 @@ impl Answer {
     pub fn is_unsubscribe(&self) -> bool {
         matches!(self.code.as_str(), "OPSP0001" | "OPSP0003")
     }
+}
+
+/// Whether a transaction is of an account's notices: the keys of its registrations name the account.
+pub fn is_notice(tr_id: &str) -> bool {
+    tr_id.contains("CNI") || matches!(tr_id, "HDFFF1C0" | "HDFFF2C0")
 }
 
 /// Whether a frame is meant as JSON: its first byte that isn't blank opens an object.

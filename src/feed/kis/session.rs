@@ -10,13 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytemuck::Zeroable;
 use crossbeam::channel::{Receiver, TryRecvError, bounded};
 use crossbeam::queue::ArrayQueue;
 
+use super::control::is_notice;
 use super::rest::approval_key;
+use crate::clock::wall_ns;
 use crate::config::KisSection;
+use crate::metrics::{Counter, Counters};
 use crate::net::{Command, Connection, ConnectionConfig, ReaderHandle, connect};
 use crate::secret::{Credentials, Secret};
+use crate::tick::{Header, RType, Session, SessionEvent, boxed_record, tr_number};
 
 /// Longest a connection attempt may take, each of its steps.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,6 +109,15 @@ pub enum LineState {
     Closed,
 }
 
+/// What a cold thread needs to be seen: records for the journal's inbox, counters.
+#[derive(Debug)]
+pub struct Cold {
+    /// Finished records waiting for the one writer.
+    pub inbox: Arc<ArrayQueue<Box<[u64]>>>,
+    /// The manager's own block.
+    pub counters: Counters,
+}
+
 /// Told of each change of a line: its number, state, wanted and confirmed registrations.
 pub type LineObserver = Box<dyn FnMut(u16, LineState, usize, usize) + Send>;
 
@@ -122,6 +136,7 @@ pub struct SessionManager {
     reader: ReaderHandle,
     notices: Arc<ArrayQueue<Notice>>,
     secrets: Arc<ArrayQueue<Secret>>,
+    cold: Cold,
     rest_url: String,
     ws_url: String,
     pace: Duration,
@@ -192,6 +207,7 @@ impl SessionManager {
         reader: ReaderHandle,
         notices: Arc<ArrayQueue<Notice>>,
         secrets: Arc<ArrayQueue<Secret>>,
+        cold: Cold,
         observer: LineObserver,
     ) -> SessionManager {
         let plans = spread(kis, accounts.len());
@@ -218,6 +234,7 @@ impl SessionManager {
             reader,
             notices,
             secrets,
+            cold,
             rest_url: kis.rest_url.clone(),
             ws_url: kis.ws_url.clone(),
             pace: Duration::from_millis(kis.subscribe_pace_ms),
@@ -297,6 +314,9 @@ impl SessionManager {
             State::Waiting { until } if *until <= Instant::now() => {
                 let result = line.attempt(&self.rest_url, &self.ws_url, self.connection);
                 line.state = State::Connecting { result };
+                if line.failures > 0 {
+                    self.cold.counters.add(Counter::Reconnects, 1);
+                }
                 self.show(index);
                 true
             }
@@ -353,6 +373,7 @@ impl SessionManager {
                 };
                 let text = subscribe_message(key, registration);
                 if self.reader.send(Command::Send { line: line.number, text }).is_ok() {
+                    self.cold.subscribed(line.number, registration);
                     *next += 1;
                     *pending = Some(now);
                     *send_at = now + self.pace;
@@ -373,6 +394,26 @@ impl SessionManager {
             State::Closed => LineState::Closed,
         };
         (self.observer)(line.number, state, line.wanted.len(), line.confirmed);
+    }
+}
+
+impl Cold {
+    /// Says in the journal that a registration was sent. A full inbox is counted: the answer's record follows anyway.
+    fn subscribed(&self, line: u16, registration: &Registration) {
+        self.counters.add(Counter::RegistrationsSent, 1);
+        let mut session = Session {
+            header: Header { ts_recv: wall_ns(), line, ..Header::zeroed() },
+            tr: tr_number(&registration.tr_id).unwrap_or_default(),
+            event: SessionEvent::Subscribed as u8,
+            ..Session::zeroed()
+        };
+        // The key of account notices names the account.
+        let key = if is_notice(&registration.tr_id) { &[] } else { registration.tr_key.as_bytes() };
+        let kept = key.len().min(session.tr_key.len());
+        session.tr_key[..kept].copy_from_slice(&key[..kept]);
+        if self.inbox.push(boxed_record(session, RType::Session)).is_err() {
+            self.counters.add(Counter::InboxFull, 1);
+        }
     }
 }
 
