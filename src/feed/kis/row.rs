@@ -1,6 +1,6 @@
 //! One record's fields as values of records: absent where not sent or empty, absent and noted where not readable.
 
-use crate::tick::{Findings, UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TURNOVER};
+use crate::tick::{Findings, PX_SCALE, UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TURNOVER};
 use crate::wire::{NumberError, Record, parse_hhmmss, parse_i64, parse_px, parse_scaled, parse_u64, parse_yyyymmdd};
 
 /// No time of day.
@@ -69,12 +69,6 @@ impl<'a> Row<'a> {
         self.or(result, UNDEF_QTY)
     }
 
-    /// A quantity that must be there.
-    #[inline(always)]
-    pub fn qty_needed(&self, field: usize) -> Option<u64> {
-        parse_u64(self.record.text(field)).ok().flatten()
-    }
-
     /// A quantity sent in thousands.
     #[inline]
     pub fn qty_thousands(&mut self, field: usize) -> u64 {
@@ -83,6 +77,35 @@ impl<'a> Row<'a> {
             result => result,
         };
         self.or(result, UNDEF_QTY)
+    }
+
+    /// Prices of `N` fields from `first` on.
+    #[inline(always)]
+    pub fn pxs<const N: usize>(&mut self, first: usize) -> [i64; N] {
+        match self.record.plain_run::<N>(first) {
+            // Eight digits at most: far from the end of the range.
+            Some(run) => run.map(|value| value.cast_signed() * PX_SCALE),
+            None => self.pxs_slow(first),
+        }
+    }
+
+    /// Quantities of `N` fields from `first` on.
+    #[inline(always)]
+    pub fn qtys<const N: usize>(&mut self, first: usize) -> [u64; N] {
+        match self.record.plain_run::<N>(first) {
+            Some(run) => run,
+            None => self.qtys_slow(first),
+        }
+    }
+
+    #[inline(never)]
+    fn pxs_slow<const N: usize>(&mut self, first: usize) -> [i64; N] {
+        std::array::from_fn(|place| self.px(first + place))
+    }
+
+    #[inline(never)]
+    fn qtys_slow<const N: usize>(&mut self, first: usize) -> [u64; N] {
+        std::array::from_fn(|place| self.qty(first + place))
     }
 
     /// A signed quantity.
