@@ -25,7 +25,7 @@ fn by_python(folder: &Path) -> Option<Value> {
 
 /// The digest Python takes, of the records we read.
 fn digest_of(records: &[(u64, Vec<u8>)]) -> Option<String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let path = folder.path().join("records");
     std::fs::write(&path, records.iter().flat_map(|(_, bytes)| bytes[8..].to_vec()).collect::<Vec<u8>>()).unwrap();
     let code = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())";
@@ -35,7 +35,7 @@ fn digest_of(records: &[(u64, Vec<u8>)]) -> Option<String> {
 
 #[test]
 fn a_reader_written_from_the_byte_map_alone_reads_the_same_records() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let mut number = 0;
     for _ in 0..2 {

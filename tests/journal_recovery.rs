@@ -79,7 +79,7 @@ fn assert_opens_and_goes_on(dir: &Path, records: u64, torn: bool) {
 
 #[test]
 fn a_tail_zeroed_at_every_byte_of_the_last_records_is_torn_or_clean_and_opens() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let original = folder.path().join("original");
     let records = journal(&original, 33, false);
     let whole = fs::read(segment(&original, Stream::Ticks, 3)).unwrap();
@@ -107,7 +107,7 @@ fn a_tail_zeroed_at_every_byte_of_the_last_records_is_torn_or_clean_and_opens() 
 
 #[test]
 fn an_uncommitted_record_is_a_torn_tail() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let records = journal(dir, 33, false);
     let path = segment(dir, Stream::Ticks, 3);
@@ -127,7 +127,7 @@ fn an_uncommitted_record_is_a_torn_tail() {
 
 #[test]
 fn a_file_cut_short_at_any_byte_never_panics_and_loses_only_what_is_behind() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let original = folder.path().join("original");
     let records = journal(&original, 33, false);
     let whole = fs::read(segment(&original, Stream::Ticks, 3)).unwrap();
@@ -180,7 +180,7 @@ fn flip_each(original: &Path, scratch: &Path, mask: u8, verdict: impl Fn(u64, us
 
 #[test]
 fn every_flipped_byte_of_a_closed_journal_is_corrupt() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let original = folder.path().join("original");
     journal(&original, 33, true);
     flip_each(&original, &folder.path().join("flipped"), 0x01, |_, _| Verdict::Corrupt);
@@ -188,7 +188,7 @@ fn every_flipped_byte_of_a_closed_journal_is_corrupt() {
 
 #[test]
 fn every_flipped_byte_of_an_open_journal_is_corrupt_but_in_or_behind_its_last_record() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let original = folder.path().join("original");
     journal(&original, 33, false);
     let ends = offsets(&fs::read(segment(&original, Stream::Ticks, 3)).unwrap());
@@ -199,7 +199,7 @@ fn every_flipped_byte_of_an_open_journal_is_corrupt_but_in_or_behind_its_last_re
 
 #[test]
 fn damage_before_a_valid_record_is_refused_with_place_reason_and_remedy() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     journal(dir, 33, false);
     let path = segment(dir, Stream::Ticks, 3);
@@ -216,7 +216,7 @@ fn damage_before_a_valid_record_is_refused_with_place_reason_and_remedy() {
 
 #[test]
 fn a_dead_host_may_leave_holes_behind_the_durable_mark_and_is_cut_at_the_first() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let other_boot = [7; 16];
     let mut journal = Journal::open_in_boot(dir, small(8 << 10), other_boot).unwrap();
@@ -237,7 +237,7 @@ fn a_dead_host_may_leave_holes_behind_the_durable_mark_and_is_cut_at_the_first()
 
 #[test]
 fn a_durable_mark_makes_a_loss_corrupt_even_on_another_boot() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let mut journal = Journal::open_in_boot(dir, small(8 << 10), [7; 16]).unwrap();
     for number in 1..=33 {
@@ -255,7 +255,7 @@ fn a_durable_mark_makes_a_loss_corrupt_even_on_another_boot() {
 
 #[test]
 fn a_missing_segment_is_corrupt_but_a_missing_beginning_was_pruned() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let records = journal(dir, 33, true);
     fs::remove_file(segment(dir, Stream::Ticks, 1)).unwrap();
@@ -272,6 +272,6 @@ fn a_missing_segment_is_corrupt_but_a_missing_beginning_was_pruned() {
 
 #[test]
 fn there_is_no_journal_where_there_is_none() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     assert!(matches!(verify(folder.path(), |_, _, _, _| {}), Err(VerifyError::NoJournal(_))));
 }
