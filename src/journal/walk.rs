@@ -112,6 +112,8 @@ pub struct Walked {
     pub next_sequence: u64,
     /// Offset behind the last good record.
     pub position: usize,
+    /// Whether that is an `End`.
+    pub ended: bool,
     /// What stands there.
     pub tail: Tail,
 }
@@ -125,8 +127,14 @@ pub fn walk(
     mut on_record: impl FnMut(usize, &Header, &[u8]),
 ) -> Walked {
     let base = header.activation.map_or(1, |activation| activation.base_sequence);
-    let mut walked =
-        Walked { records: 0, market_records: 0, next_sequence: base, position: SEGMENT_HEADER_BYTES, tail: Tail::Open };
+    let mut walked = Walked {
+        records: 0,
+        market_records: 0,
+        next_sequence: base,
+        position: SEGMENT_HEADER_BYTES,
+        ended: false,
+        tail: Tail::Open,
+    };
     let bad = loop {
         let offset = walked.position;
         let record = match reader.record(offset) {
@@ -141,7 +149,7 @@ pub fn walk(
         on_record(offset, &head, record);
         walked.position = offset + padded(record.len());
         if head.rtype == RType::End as u8 {
-            walked.tail = Tail::Ended;
+            (walked.ended, walked.tail) = (true, Tail::Ended);
             break None;
         }
         walked.market_records += u64::from(head.rtype < RType::Instrument as u8);
