@@ -12,6 +12,7 @@
 mod commit;
 mod intake;
 mod parser;
+pub mod pipeline;
 pub mod placement;
 mod stages;
 
@@ -27,6 +28,7 @@ use crossbeam::queue::ArrayQueue;
 use self::commit::{Committer, Inbox, ReadStamp};
 use self::intake::Intake;
 use self::parser::{Parser, StampedSink};
+use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
@@ -34,7 +36,6 @@ use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
-use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport};
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
@@ -163,7 +164,6 @@ impl Engine {
     /// The same with credentials at hand (a simulated venue's).
     pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
         let dir = config.journal.dir.clone();
-        let clock = TickClock::new();
         let Journal { ticks, raw, helper, mut recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let placement = plan(&config.engine, available_cores());
@@ -178,7 +178,6 @@ impl Engine {
         let mut statuses = Vec::new();
         let mut traffic = Vec::new();
         let date = Arc::new(AtomicU32::new(trading_date(options.market.market_ns(wall_ns()))));
-        let first_ordinal = ticks.ordinal();
         let label = config.kis.ws_url.trim_start_matches("ws://").to_owned();
         for line in 1..=accounts.len() as u16 {
             let (status, received) = metrics.connection(line, &label)?;
@@ -186,44 +185,22 @@ impl Engine {
             traffic.push(received);
         }
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
-        let intake = Intake {
+        let Pipeline { intake, mut parser, mut committer } = Pipeline::build(Wiring {
+            metrics: &metrics,
+            collector: &mut collector,
+            ticks,
             raw,
-            counters: metrics.counters("reader")?,
-            latency: collector.stage_histogram(),
+            recovery: &recovery,
+            market: options.market,
+            instruments_max: config.engine.max_instruments as usize,
+            message_bytes_max,
             traffic,
-            scratch: Vec::with_capacity(message_bytes_max),
             secrets: accounts.iter().flat_map(secrets_of).collect(),
             new_secrets: Arc::clone(&secrets),
-            trading_date: Arc::clone(&date),
-            failure: None,
-        };
-        let mut decoder = Decoder::new(DecoderConfig {
-            instruments_max: config.engine.max_instruments as usize,
-            // Unique in the journal: each opening has numbers of its own.
-            gap_id_first: recovery.epoch << 32 | 1,
-            ..DecoderConfig::default()
-        });
-        decoder.seed_instruments(&recovery.instruments);
-        let mut parser = Parser {
-            decoder,
-            counters: metrics.counters("parser")?,
-            latency: collector.stage_histogram(),
-            clock: clock.clone(),
-            market: options.market,
             notices: Arc::clone(&notices),
-            mirrored: Default::default(),
-        };
-        let mut committer = Committer {
-            writer: ticks,
-            counters: metrics.counters("journal")?,
-            latency: collector.stage_histogram(),
-            clock,
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
-            first_ordinal,
-            stamp: ReadStamp::Recovered,
-            failure: None,
-        };
+        })?;
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
         recover(&mut recovery, &mut parser, &mut committer);
@@ -262,7 +239,7 @@ impl Engine {
                 ),
             ]
         } else {
-            let fused = Fused::new(reader, intake, parser, committer);
+            let fused = Fused::new(reader, Pipeline { intake, parser, committer });
             vec![spawn_hot("hoga-fused", placement.cores[0], wait, fused, |stage| Ended::All(Box::new(stage)))]
         };
         let hot: Vec<JoinHandle<Ended>> = hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
@@ -367,10 +344,10 @@ impl Engine {
                 }
                 Ok(Ended::Parser) => {}
                 Ok(Ended::Journal(ended)) => committer = Some(ended),
-                Ok(Ended::All(mut fused)) => {
-                    failure = failure.or(fused.intake.failure.take().map(|source| self.append_error("raw", source)));
-                    raw = fused.intake.raw.take();
-                    let Fused { committer: ended, .. } = *fused;
+                Ok(Ended::All(fused)) => {
+                    let Pipeline { mut intake, committer: ended, .. } = fused.pipeline;
+                    failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
+                    raw = intake.raw.take();
                     committer = Some(ended);
                 }
                 Err(_) => failure = failure.or(Some(EngineError::ThreadDied("hot"))),
