@@ -118,8 +118,8 @@ pub struct Walked {
     pub tail: Tail,
 }
 
-/// Walks a segment in use. `judge_tail` = look behind the last good record, which only makes sense when nobody writes;
-/// else anything behind is [`Tail::Open`].
+/// Walks a segment in use. `judge_tail` = look behind the last committed record, which only makes sense when nobody
+/// writes; else what is there is [`Tail::Open`].
 pub fn walk(
     reader: &SegmentReader,
     header: &SegmentHeader,
@@ -159,6 +159,10 @@ pub fn walk(
         }
     };
     if !judge_tail {
+        if let Some(reason) = bad {
+            // Its length word says that it was committed: no writer's half-done work.
+            walked.tail = Tail::Bad { reason, followed: true, end: walked.position };
+        }
         return walked;
     }
     let end = reader.last_nonzero(walked.position);
