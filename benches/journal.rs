@@ -56,7 +56,7 @@ fn main() {
         let _ = base.record(clock.delta_as_nanos(begin, end).max(1));
 
         record.cum_qty = number;
-        if number / PHASE % 2 == 0 {
+        if (number / PHASE).is_multiple_of(2) {
             let begin = clock.raw();
             let appended = journal.ticks.append(words_of(black_box(&mut record)));
             let end = clock.raw();
