@@ -159,8 +159,8 @@ fn decode(c: &mut Criterion) {
     group.bench_function("trade", |b| b.iter(|| sink.record(black_box(words_of(&mut finished)))));
     group.finish();
 
-    type Twin = fn(&[u8], &mut Copy);
-    let cases: [(&str, &str, Vec<Vec<u8>>, u64, Twin); 3] = [
+    type Case = (&'static str, &'static str, Vec<Vec<u8>>, u64, fn(&[u8], &mut Copy));
+    let cases: [Case; 3] = [
         ("frame", "trade_47", frames("H0STCNT0", 1, &trades), 1, twin::trades),
         ("frame", "book_63", frames("H0STASP0", 1, &books), 1, twin::books),
         ("batch", "trade_47_x19", frames("H0STCNT0", 19, &trades), 19, twin::trades),
