@@ -34,6 +34,13 @@ struct Line {
 
 /// Compares; panics at the first difference and says where it is.
 pub fn compare(ledger: &Ledger, dir: &Path) -> Compared {
+    let compared = compare_received(ledger, dir);
+    assert_eq!(compared.frames, ledger.frames_total() as u64, "frames that were sent and not received");
+    compared
+}
+
+/// As [`compare`], but a line's last frames may be missing: those the venue sent while the line was being closed.
+pub fn compare_received(ledger: &Ledger, dir: &Path) -> Compared {
     let mut compared = Compared::default();
     let mut lines = BTreeMap::<u16, Line>::new();
     each(dir, Stream::Raw, |record| {
@@ -57,12 +64,6 @@ pub fn compare(ledger: &Ledger, dir: &Path) -> Compared {
         line.sequences.push(prefix.header.sequence);
         compared.frames += 1;
     });
-    let connections: Vec<u64> = lines.values().map(|line| line.connection).collect();
-    for (connection, sent) in &ledger.frames {
-        let found = lines.values().find(|line| line.connection == *connection);
-        let received = found.map_or(0, |line| line.sequences.len());
-        assert_eq!(received, sent.len(), "frames of connection {connection}; lines belong to {connections:?}");
-    }
     each(dir, Stream::Ticks, |record| {
         let header = record.header();
         assert_ne!(header.rtype, RType::Reject as u8, "nothing is rejected: {:?}", record.view());
