@@ -89,7 +89,7 @@ impl FrameSink for FusedSink<'_> {
 
     #[inline]
     fn frame(&mut self, meta: &FrameMeta, payload: &[u8]) {
-        let meta = self.intake.take(meta, payload);
+        let (meta, payload) = self.intake.take(meta, payload);
         self.parser.frame(&meta, payload, self.committer);
     }
 
@@ -161,7 +161,7 @@ impl FrameSink for RingSink<'_> {
 
     #[inline]
     fn frame(&mut self, meta: &FrameMeta, payload: &[u8]) {
-        let meta = self.intake.take(meta, payload);
+        let (meta, payload) = self.intake.take(meta, payload);
         let pushed = self.ring.push(&RingFrame::frame(&meta), [payload, &[]]);
         debug_assert!(pushed, "the reader asked for room");
     }

@@ -86,6 +86,11 @@ pub fn read(dir: &Path, stream: Stream) -> Vec<Record> {
     records
 }
 
+/// As [`read`]; nothing where there is no journal yet.
+pub fn try_read(dir: &Path, stream: Stream) -> Vec<Record> {
+    if Tailer::open(dir, stream, Start::Beginning).is_ok() { read(dir, stream) } else { Vec::new() }
+}
+
 /// A small venue for one app key. The market opens once every registration was answered with yes.
 pub fn sim(symbols: usize, seconds: f64, rate: f64) -> SimConfig {
     SimConfig { app_keys: AppKey::generate(1), symbols, seconds, rate, wild_symbols: 0, ..SimConfig::default() }
