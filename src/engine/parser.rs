@@ -79,7 +79,7 @@ impl Parser {
 
     /// A frame of stream `raw` whose records the last writer did not get to commit.
     pub fn recovered_frame(&mut self, meta: &FrameMeta, payload: &[u8], sink: &mut impl StampedSink) {
-        if !matches!(payload.first(), Some(b'0' | b'1')) {
+        if is_control(payload) {
             return;
         }
         sink.begin_frame(ReadStamp::Recovered);

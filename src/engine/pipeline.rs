@@ -182,7 +182,7 @@ impl Pipeline {
     /// One frame: verbatim into `raw`, its records into `ticks`. Committed and visible when it returns.
     #[inline]
     pub fn feed(&mut self, meta: &FrameMeta, payload: &[u8]) {
-        let meta = self.intake.take(meta, payload);
+        let (meta, payload) = self.intake.take(meta, payload);
         self.parser.frame(&meta, payload, &mut self.committer);
     }
 
