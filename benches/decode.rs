@@ -188,7 +188,8 @@ fn decode(c: &mut Criterion) {
 /// Loops over the same frames by turns, and says how many times faster the decoder is by the fastest loop of each: on a
 /// machine shared with others the turns share its bad moments.
 fn ratio(mut ours: impl FnMut(), mut twin: impl FnMut()) -> (f64, f64) {
-    let turns = if std::env::args().any(|arg| arg == "--bench") { 400 } else { 1 };
+    let arg = |wanted: &str| std::env::args().any(|arg| arg == wanted);
+    let turns = if arg("--bench") && !arg("--profile-time") { 400 } else { 1 };
     let time = |run: &mut dyn FnMut()| {
         let start = Instant::now();
         run();

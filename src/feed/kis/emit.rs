@@ -46,6 +46,8 @@ pub(super) struct Emitter {
     continuity: Option<Continuity>,
     gap_id: u64,
     clock: EventClock,
+    /// The last short symbol, its market and its id: records of one frame are of one symbol, and frames come in runs.
+    last: ([u8; 8], [u8; 16], u32),
     /// Widths reported, by transaction number; 0 = place is free.
     reported: Box<[[u16; Emitter::REPORTS]]>,
 }
@@ -63,6 +65,7 @@ impl Emitter {
             continuity,
             gap_id: config.gap_id_first,
             clock: EventClock::default(),
+            last: ([0; 8], [0; 16], 0),
             reported: vec![[0; Emitter::REPORTS]; 256].into(),
         }
     }
@@ -218,9 +221,14 @@ impl Emitter {
         sink: &mut S,
     ) -> Option<u32> {
         let mut key = InstrumentKey { market: plan.market, symbol: [0; SYMBOL_BYTES] };
-        match row.short_symbol() {
-            Some(symbol) if plan.key == 0 => key.symbol[..8].copy_from_slice(&symbol),
-            _ => {
+        match row.short_symbol().filter(|_| plan.key == 0) {
+            Some(symbol) => {
+                if symbol == self.last.0 && plan.market == self.last.1 {
+                    return Some(self.last.2);
+                }
+                key.symbol[..8].copy_from_slice(&symbol);
+            }
+            None => {
                 let symbol = row.bytes(plan.key.into());
                 // The first field was looked at before the frame was split into records; overseas the symbol is the second.
                 if plan.key_class == KeyClass::Overseas {
@@ -237,7 +245,12 @@ impl Emitter {
             }
         }
         match self.instruments.resolve(&key) {
-            Resolved::Known(id) => Some(id),
+            Resolved::Known(id) => {
+                if plan.key == 0 && key.symbol[8..] == [0; SYMBOL_BYTES - 8] {
+                    self.last = (key.symbol[..8].try_into().unwrap_or_default(), key.market, id);
+                }
+                Some(id)
+            }
             Resolved::New(id) => {
                 self.declare(plan, frame, &key, id, sink);
                 Some(id)

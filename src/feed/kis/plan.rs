@@ -83,7 +83,13 @@ impl Plans {
     /// The plan of a transaction id.
     #[inline]
     pub fn find(&self, tr_id: &[u8]) -> Option<&Plan> {
-        let id = u64::from_le_bytes(tr_id.try_into().ok()?);
+        self.find_word(tr_id.try_into().ok()?)
+    }
+
+    /// The plan of a transaction id of eight bytes, as all are.
+    #[inline]
+    pub fn find_word(&self, tr_id: [u8; 8]) -> Option<&Plan> {
+        let id = u64::from_le_bytes(tr_id);
         let plan = self.plans.get(usize::from(self.slots[slot(id, self.multiplier)]))?;
         (plan.id == id).then_some(plan)
     }
