@@ -134,7 +134,13 @@ fn demo_and_the_readers_of_its_journal_keep_their_contract() {
     assert_eq!(demo.status.code(), Some(0), "{}", text(&demo.stderr));
     let said = last_json(&demo);
     let contract = [
-        "frames_sent", "records_sent", "frames_received", "records_journaled", "rejects", "gaps", "placement",
+        "frames_sent",
+        "records_sent",
+        "frames_received",
+        "records_journaled",
+        "rejects",
+        "gaps",
+        "placement",
         "latency_ns",
     ];
     let told: Vec<&str> = keys(&said).into_iter().filter(|key| *key != "rejects_by_reason").collect();
@@ -145,7 +151,8 @@ fn demo_and_the_readers_of_its_journal_keep_their_contract() {
     for stage in stages {
         let values = &said["latency_ns"][stage];
         assert_eq!(keys(values), ["p50", "p90", "p99", "p999", "max"]);
-        let values: Vec<u64> = ["p50", "p90", "p99", "p999", "max"].iter().filter_map(|key| values[key].as_u64()).collect();
+        let values: Vec<u64> =
+            ["p50", "p90", "p99", "p999", "max"].iter().filter_map(|key| values[key].as_u64()).collect();
         assert!(values.len() == 5 && values.is_sorted() && values[4] > 0, "{stage}: {values:?}");
     }
     assert_eq!((&said["frames_sent"], &said["records_sent"]), (&said["frames_received"], &said["records_journaled"]));
@@ -187,7 +194,11 @@ fn damaged_records_are_status_1(journal: &Path) {
     let verify = hoga(&["verify", dir, "--json"]);
     assert_eq!(verify.status.code(), Some(1));
     let report = last_json(&verify);
-    assert_eq!((&report["state"], &report["streams"]["raw"]["state"]), (&"corrupt".into(), &"clean".into()), "{report}");
+    assert_eq!(
+        (&report["state"], &report["streams"]["raw"]["state"]),
+        (&"corrupt".into(), &"clean".into()),
+        "{report}"
+    );
     assert!(!report["streams"]["ticks"]["findings"].as_array().expect("a list").is_empty());
     assert_eq!(hoga(&["dump", dir]).status.code(), Some(1));
 }

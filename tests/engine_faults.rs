@@ -58,7 +58,8 @@ fn dropped_frames(placement: Placement) {
     let journaled = played.trades();
     // What was dropped before a symbol's first or behind its last trade shows in no sum.
     let surrounded = |(symbol, _, cum): &&(String, u64, u64)| {
-        let own: Vec<u64> = journaled.iter().filter(|(name, _)| name == symbol).map(|(_, trade)| trade.cum_qty).collect();
+        let own: Vec<u64> =
+            journaled.iter().filter(|(name, _)| name == symbol).map(|(_, trade)| trade.cum_qty).collect();
         own.first().is_some_and(|first| first < cum) && own.last().is_some_and(|last| last > cum)
     };
     let missing: u64 = dropped.iter().filter(surrounded).map(|(_, qty, _)| qty).sum();
@@ -210,7 +211,8 @@ fn a_pong_nobody_asked_for_changes_nothing() {
 
 #[test]
 fn every_kind_of_frame_arrives_whole_with_several_records_a_frame() {
-    let trs = ["H0STCNT0", "H0STASP0", "H0UNCNT0", "H0UNASP0", "H0NXCNT0", "H0NXASP0", "H0STMBC0", "H0STPGM0", "H0UNMKO0"];
+    let trs =
+        ["H0STCNT0", "H0STASP0", "H0UNCNT0", "H0UNASP0", "H0NXCNT0", "H0NXASP0", "H0STMBC0", "H0STPGM0", "H0UNMKO0"];
     let played = play(sim(3, 1.5, 800.0), &trs);
     played.assert_nothing_is_lost();
     assert!(played.ticks.iter().any(|record| record.has_flag(Flags::BATCHED)));

@@ -90,7 +90,8 @@ fn write_unfinished(dir: &Path, played: &Played, kept: usize) {
 
 #[test]
 fn whatever_ticks_lack_of_raw_is_decoded_again_when_the_journal_is_opened() {
-    let played = play(SimConfig { market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0), ..sim(3, 0.4, 300.0) }, FEEDS);
+    let played =
+        play(SimConfig { market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0), ..sim(3, 0.4, 300.0) }, FEEDS);
     let whole = market_records(&played.ticks);
     let batched = played.ticks.iter().any(|record| record.market().is_some_and(|market| market.frame_count > 2));
     assert!(batched && whole.len() > 80, "frames of several records are among {}", whole.len());
@@ -163,8 +164,11 @@ fn an_engine_on_an_old_journal_goes_on_with_sequences_and_instruments() {
 fn a_second_engine_on_a_journal_is_refused_and_told_who_holds_it() {
     let stage = Stage::new(sim(1, 600.0, 50.0), FEEDS);
     let engine = stage.engine(Leave::WhenStopped);
-    let second =
-        Engine::start_with(&stage.config, stage.accounts.clone(), Options { market: rig::market(), leave: Leave::WhenStopped });
+    let second = Engine::start_with(
+        &stage.config,
+        stage.accounts.clone(),
+        Options { market: rig::market(), leave: Leave::WhenStopped },
+    );
     let error = second.expect_err("one writer");
     assert!(matches!(&error, EngineError::Journal { source: OpenError::Locked { .. }, .. }), "{error:?}");
     let text = error.to_string();
@@ -204,9 +208,11 @@ fn program(stage: &Stage, placement: &str) -> Command {
     let mut config = stage.config.clone();
     let key = &stage.venue.config().app_keys[0];
     let secrets = folder.join("credentials.toml");
-    std::fs::write(&secrets, format!("app_key = \"{}\"\napp_secret = \"{}\"\n", key.app_key, key.app_secret)).expect("written");
+    std::fs::write(&secrets, format!("app_key = \"{}\"\napp_secret = \"{}\"\n", key.app_key, key.app_secret))
+        .expect("written");
     std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o600)).expect("for the owner only");
-    config.kis.account = vec![KisAccount { name: "test".to_owned(), credentials_file: Some(secrets), ..KisAccount::default() }];
+    config.kis.account =
+        vec![KisAccount { name: "test".to_owned(), credentials_file: Some(secrets), ..KisAccount::default() }];
     config.engine.placement = if placement == "split" { Placement::Split } else { Placement::Fused };
     let file = folder.join("hoga.toml");
     std::fs::write(&file, toml::to_string(&config).expect("TOML")).expect("written");
@@ -221,9 +227,10 @@ fn kill_again_and_again(placement: &str, times: u64) {
     for round in 0..times {
         let before = if round == 0 { 0 } else { read(&dir, Stream::Ticks).len() };
         let mut child: Child = program(&stage, placement).spawn().expect("hoga run");
-        let grown = || hoga::journal::Tailer::open(&dir, Stream::Ticks, hoga::journal::Start::End).is_ok_and(|tailer| {
-            tailer.next_sequence() > before as u64 + 200 + 137 * (round % 7)
-        });
+        let grown = || {
+            hoga::journal::Tailer::open(&dir, Stream::Ticks, hoga::journal::Start::End)
+                .is_ok_and(|tailer| tailer.next_sequence() > before as u64 + 200 + 137 * (round % 7))
+        };
         wait_until("records of this round", grown);
         child.kill().expect("SIGKILL");
         child.wait().expect("it is dead");

@@ -22,7 +22,7 @@ fn state(dir: &Path) -> Verdict {
 
 #[test]
 fn records_survive_rolls_a_close_and_a_reopening_without_a_hole_in_the_sequence() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let mut number = 0;
     for epoch in 1..=3 {
@@ -57,7 +57,7 @@ fn records_survive_rolls_a_close_and_a_reopening_without_a_hole_in_the_sequence(
 
 #[test]
 fn a_second_writer_is_refused_and_told_who_writes() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let journal = Journal::open(folder.path(), small(16 << 10)).unwrap();
     let Err(OpenError::Locked { holder, .. }) = Journal::open(folder.path(), small(16 << 10)) else { panic!("locked") };
     assert_eq!(holder, std::process::id().to_string());
@@ -70,7 +70,7 @@ fn a_second_writer_is_refused_and_told_who_writes() {
 
 #[test]
 fn every_segment_restates_all_instruments_at_its_head() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let mut journal = Journal::open(dir, small(16 << 10)).unwrap();
     for number in 1..=400_u64 {
@@ -115,7 +115,7 @@ fn every_segment_restates_all_instruments_at_its_head() {
 
 #[test]
 fn a_tailer_starts_where_it_is_told_and_tells_how_the_stream_stands() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     assert!(Tailer::open(dir, Stream::Ticks, Start::Beginning).is_err());
     let mut journal = Journal::open(dir, small(16 << 10)).unwrap();
@@ -154,7 +154,7 @@ fn a_tailer_starts_where_it_is_told_and_tells_how_the_stream_stands() {
 
 #[test]
 fn frames_behind_the_last_tick_are_handed_over_after_a_crash_and_not_after_a_close() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let dir = folder.path();
     let mut journal = Journal::open(dir, small(64 << 10)).unwrap();
     for number in 1..=10 {
@@ -183,7 +183,7 @@ fn frames_behind_the_last_tick_are_handed_over_after_a_crash_and_not_after_a_clo
 
 #[test]
 fn a_new_trading_date_begins_a_new_segment() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let mut journal = Journal::open(folder.path(), small(64 << 10)).unwrap();
     append_pair(&mut journal, 1);
     journal.ticks.set_trading_date(20_261_123).unwrap();
@@ -201,7 +201,7 @@ fn a_new_trading_date_begins_a_new_segment() {
 #[test]
 fn what_is_no_record_is_refused_and_uses_no_sequence() {
     use hoga::journal::AppendError;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let mut journal = Journal::open(folder.path(), JournalConfig { instruments_max: 1, ..small(16 << 10) }).unwrap();
     let ticks = &mut journal.ticks;
     assert_eq!(ticks.append(&mut []), Err(AppendError::BadRecord));
@@ -226,7 +226,7 @@ proptest! {
     fn records_of_any_size_come_back_byte_for_byte(
         records in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..3000), 0_usize..3, any::<bool>()), 1..80),
     ) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let mut journal = Journal::open(folder.path(), JournalConfig { raw: None, ..small(12 << 10) }).unwrap();
         let mut expected = Vec::new();
         for (tail, extra, whole) in &records {

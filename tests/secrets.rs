@@ -89,12 +89,13 @@ fn answers_and_refusals_that_echo_the_approval_key_leave_no_trace_of_it() {
     let stage = Stage::new(SimConfig { faults: vec![reset], ..sim(2, 600.0, 100.0) }, &["H0STCNT0"]);
     let (dir, key) = (stage.dir(), stage.venue.config().app_keys[0].clone());
     let engine = stage.engine(Leave::WhenStopped);
-    let acked = |ticks: &[Record]| {
-        sessions(ticks).iter().filter(|session| session.event == SessionEvent::Acked as u8).count()
-    };
+    let acked =
+        |ticks: &[Record]| sessions(ticks).iter().filter(|session| session.event == SessionEvent::Acked as u8).count();
     wait_until("registrations", || acked(&read(&dir, Stream::Ticks)) >= 2);
     stage.venue.expire_approval_keys();
-    wait_until("the refusal", || sessions(&read(&dir, Stream::Ticks)).iter().any(|session| session.code.starts_with(b"OPSP0011")));
+    wait_until("the refusal", || {
+        sessions(&read(&dir, Stream::Ticks)).iter().any(|session| session.code.starts_with(b"OPSP0011"))
+    });
     let played = stage.end(engine);
     assert!(overwritten(&played.raw) >= 2);
     assert_no_secret(&played.dir, &key);
@@ -104,7 +105,9 @@ fn hostile(placement: Placement, raw: bool) {
     let keys = AppKey::generate(1);
     let (app, secret) = (&keys[0].app_key, &keys[0].app_secret);
     let texts = [
-        format!("{{\"header\":{{\"tr_id\":\"(null)\"}},\"body\":{{\"rt_cd\":\"1\",\"msg_cd\":\"OPSP9994\",\"msg1\":\"INVALID appkey {app}\"}}}}"),
+        format!(
+            "{{\"header\":{{\"tr_id\":\"(null)\"}},\"body\":{{\"rt_cd\":\"1\",\"msg_cd\":\"OPSP9994\",\"msg1\":\"INVALID appkey {app}\"}}}}"
+        ),
         format!("{{\"header\":{{\"tr_id\":\"(null)\"}},\"body\":{{\"msg1\":\"{secret}\""),
         format!("{{\"unheard of\":\"{app}\",\"secret\":\"{secret}\"}}"),
         format!("neither data nor JSON: {app} {secret}"),
@@ -165,8 +168,12 @@ fn the_most_talkative_log_shows_no_secret() {
     let key = stage.venue.config().app_keys[0].clone();
     let mut config = stage.config.clone();
     let env = |name: &str| Some(name.to_owned());
-    config.kis.account =
-        vec![KisAccount { name: "a".to_owned(), app_key_env: env("TEST_KEY"), app_secret_env: env("TEST_SECRET"), ..KisAccount::default() }];
+    config.kis.account = vec![KisAccount {
+        name: "a".to_owned(),
+        app_key_env: env("TEST_KEY"),
+        app_secret_env: env("TEST_SECRET"),
+        ..KisAccount::default()
+    }];
     let file = stage.folder.path().join("hoga.toml");
     std::fs::write(&file, toml::to_string(&config).expect("TOML")).expect("written");
     let child = Command::new(env!("CARGO_BIN_EXE_hoga"))

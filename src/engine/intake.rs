@@ -14,11 +14,27 @@ use crate::net::{FrameMeta, LineEvent};
 use crate::secret::Secret;
 use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, words_of};
 
+/// Which frames stream `raw` keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Every inbound frame.
+    All,
+    /// Only those that could not be read: their bytes would be nowhere else.
+    Rejected,
+}
+
+/// Rejected frames on their way back to the writer of stream `raw`; one that finds it full is left to its `Reject` record.
+pub(super) type Rejected = Arc<ArrayQueue<(FrameMeta, Box<[u8]>)>>;
+
 /// The reader's side of the data path.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// Stream `raw`; `None` when it is switched off.
+    /// Stream `raw`; `None` in a pipeline without one.
     pub raw: Option<StreamWriter>,
+    /// Which frames go there.
+    pub keep: Keep,
+    /// With [`Keep::Rejected`]: frames the parser could not read.
+    pub rejected: Rejected,
     pub counters: Counters,
     pub latency: StageHistogram,
     /// By line, from 1.
@@ -84,14 +100,17 @@ impl Intake {
             traffic.received(1, payload.len() as u64, meta.ts_recv);
         }
         let mut meta = *meta;
+        let keep = self.keep == Keep::All;
         if is_data && payload[0] == b'0' {
-            meta.raw_sequence = self.journal(&meta, payload, 0);
+            if keep {
+                meta.raw_sequence = self.journal(&meta, payload, 0);
+            }
             return (meta, payload);
         }
         let redacted = self.guard(payload);
-        let scratch = std::mem::take(&mut self.scratch);
-        meta.raw_sequence = self.journal(&meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
-        self.scratch = scratch;
+        if keep {
+            meta.raw_sequence = self.journal_guarded(&meta, redacted);
+        }
         (meta, &self.scratch)
     }
 
@@ -114,6 +133,15 @@ impl Intake {
         }
         let secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
         redact(&mut self.scratch, &secrets)
+    }
+
+    /// Journals what [`guard`](Self::guard) left in `scratch`.
+    #[cold]
+    fn journal_guarded(&mut self, meta: &FrameMeta, redacted: bool) -> u64 {
+        let scratch = std::mem::take(&mut self.scratch);
+        let sequence = self.journal(meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
+        self.scratch = scratch;
+        sequence
     }
 
     #[inline]
@@ -148,9 +176,28 @@ impl Intake {
         }
     }
 
+    /// Keeps the frames the parser could not read; returns how many.
+    #[cold]
+    pub fn keep_rejected(&mut self) -> usize {
+        let mut kept = 0;
+        while let Some((meta, payload)) = self.rejected.pop() {
+            if payload.first() == Some(&b'0') {
+                self.journal(&meta, &payload, 0);
+            } else {
+                let redacted = self.guard(&payload);
+                self.journal_guarded(&meta, redacted);
+            }
+            kept += 1;
+        }
+        kept
+    }
+
     /// After each cycle: publishes what was written, answers the metrics thread.
     #[inline]
-    pub fn end_cycle(&mut self, work: usize) {
+    pub fn end_cycle(&mut self, mut work: usize) {
+        if self.keep == Keep::Rejected && !self.rejected.is_empty() {
+            work += self.keep_rejected();
+        }
         if work > 0
             && let Some(writer) = &mut self.raw
         {

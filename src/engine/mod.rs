@@ -12,6 +12,7 @@
 mod commit;
 mod intake;
 mod parser;
+pub mod pipeline;
 pub mod placement;
 mod stages;
 
@@ -25,8 +26,9 @@ use bytemuck::Zeroable;
 use crossbeam::queue::ArrayQueue;
 
 use self::commit::{Committer, Inbox, ReadStamp};
-use self::intake::Intake;
+use self::intake::{Intake, Keep};
 use self::parser::{Parser, StampedSink};
+use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
@@ -34,8 +36,7 @@ use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
-use crate::feed::kis::{Decoder, DecoderConfig};
-use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport};
+use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport, StreamWriter};
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
     MetricsError,
@@ -54,6 +55,10 @@ const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 const COMMAND_SLOTS: usize = 4096;
 /// Notices that may wait for the session manager.
 const NOTICE_SLOTS: usize = 4096;
+/// Rejected frames that may wait to be kept when stream `raw` does not keep all.
+const REJECTED_SLOTS: usize = 256;
+/// Segments of stream `raw` when it keeps rejected frames only.
+const REJECTS_SEGMENT_BYTES: u64 = 8 << 20;
 /// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
 const SECRET_SLOTS: usize = 1024;
 
@@ -163,7 +168,6 @@ impl Engine {
     /// The same with credentials at hand (a simulated venue's).
     pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
         let dir = config.journal.dir.clone();
-        let clock = TickClock::new();
         let Journal { ticks, raw, helper, mut recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let placement = plan(&config.engine, available_cores());
@@ -178,52 +182,35 @@ impl Engine {
         let mut statuses = Vec::new();
         let mut traffic = Vec::new();
         let date = Arc::new(AtomicU32::new(trading_date(options.market.market_ns(wall_ns()))));
-        let first_ordinal = ticks.ordinal();
         let label = config.kis.ws_url.trim_start_matches("ws://").to_owned();
         for line in 1..=accounts.len() as u16 {
             let (status, received) = metrics.connection(line, &label)?;
             statuses.push(status);
             traffic.push(received);
         }
+        let keep = if config.journal.raw { Keep::All } else { Keep::Rejected };
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
-        let intake = Intake {
+        let Pipeline { intake, mut parser, mut committer } = Pipeline::build(Wiring {
+            metrics: &metrics,
+            collector: &mut collector,
+            ticks,
             raw,
-            counters: metrics.counters("reader")?,
-            latency: collector.stage_histogram(),
+            keep,
+            recovery: &recovery,
+            market: options.market,
+            instruments_max: config.engine.max_instruments as usize,
+            message_bytes_max,
             traffic,
-            scratch: Vec::with_capacity(message_bytes_max),
             secrets: accounts.iter().flat_map(secrets_of).collect(),
             new_secrets: Arc::clone(&secrets),
-            trading_date: Arc::clone(&date),
-            failure: None,
-        };
-        let mut decoder = Decoder::new(DecoderConfig {
-            instruments_max: config.engine.max_instruments as usize,
-            // Unique in the journal: each opening has numbers of its own.
-            gap_id_first: recovery.epoch << 32 | 1,
-            ..DecoderConfig::default()
-        });
-        decoder.seed_instruments(&recovery.instruments);
-        let mut parser = Parser {
-            decoder,
-            counters: metrics.counters("parser")?,
-            latency: collector.stage_histogram(),
-            clock: clock.clone(),
-            market: options.market,
             notices: Arc::clone(&notices),
-            mirrored: Default::default(),
-        };
-        let mut committer = Committer {
-            writer: ticks,
-            counters: metrics.counters("journal")?,
-            latency: collector.stage_histogram(),
-            clock,
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
-            first_ordinal,
-            stamp: ReadStamp::Recovered,
-            failure: None,
-        };
+        })?;
+        if keep == Keep::Rejected {
+            // What is there was rejected once; it would be rejected again.
+            recovery.raw_frames.clear();
+        }
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
         recover(&mut recovery, &mut parser, &mut committer);
@@ -262,7 +249,7 @@ impl Engine {
                 ),
             ]
         } else {
-            let fused = Fused::new(reader, intake, parser, committer);
+            let fused = Fused::new(reader, Pipeline { intake, parser, committer });
             vec![spawn_hot("hoga-fused", placement.cores[0], wait, fused, |stage| Ended::All(Box::new(stage)))]
         };
         let hot: Vec<JoinHandle<Ended>> = hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
@@ -357,21 +344,16 @@ impl Engine {
     /// Waits until all data is in the journal and the journal is closed; then every figure is exact.
     pub fn join(mut self) -> Result<Summary, EngineError> {
         let mut failure = None;
-        let mut raw = None;
+        let mut intake = None;
         let mut committer = None;
         for thread in std::mem::take(&mut self.hot) {
             match thread.join() {
-                Ok(Ended::Reader(mut intake)) => {
-                    failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
-                    raw = intake.raw.take();
-                }
+                Ok(Ended::Reader(ended)) => intake = Some(ended),
                 Ok(Ended::Parser) => {}
                 Ok(Ended::Journal(ended)) => committer = Some(ended),
-                Ok(Ended::All(mut fused)) => {
-                    failure = failure.or(fused.intake.failure.take().map(|source| self.append_error("raw", source)));
-                    raw = fused.intake.raw.take();
-                    let Fused { committer: ended, .. } = *fused;
-                    committer = Some(ended);
+                Ok(Ended::All(fused)) => {
+                    intake = Some(fused.pipeline.intake);
+                    committer = Some(fused.pipeline.committer);
                 }
                 Err(_) => failure = failure.or(Some(EngineError::ThreadDied("hot"))),
             }
@@ -396,8 +378,12 @@ impl Engine {
                 failure = Some(EngineError::System { what: "closing stream ticks", source });
             }
         }
-        if let Some(Err(source)) = raw.map(|writer| writer.close()) {
-            failure = failure.or(Some(EngineError::System { what: "closing stream raw", source }));
+        if let Some(mut intake) = intake {
+            intake.keep_rejected();
+            failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
+            if let Some(Err(source)) = intake.raw.map(StreamWriter::close) {
+                failure = failure.or(Some(EngineError::System { what: "closing stream raw", source }));
+            }
         }
         if let Some(helper) = self.helper.take() {
             helper.stop();
@@ -512,8 +498,9 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
 fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
     let segment_bytes = u64::from(config.journal.segment_mib) << 20;
     let sized = JournalConfig::with_segment_bytes(segment_bytes);
+    let rejects = JournalConfig::with_segment_bytes(segment_bytes.min(REJECTS_SEGMENT_BYTES));
     JournalConfig {
-        raw: sized.raw.filter(|_| config.journal.raw),
+        raw: if config.journal.raw { sized.raw } else { rejects.raw },
         trading_date: trading_date(market.market_ns(wall_ns())),
         instruments_max: config.engine.max_instruments as usize,
         ..sized

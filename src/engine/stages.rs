@@ -11,6 +11,7 @@ use bytemuck::{Pod, Zeroable};
 use super::commit::{Committer, ReadStamp};
 use super::intake::{Intake, LineNote, RingFrame};
 use super::parser::{Parser, StampedSink};
+use super::pipeline::Pipeline;
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::metrics::{Counter, Counters};
@@ -70,65 +71,32 @@ impl ReaderMirror {
 pub(super) struct Fused {
     reader: Reader<KisLine>,
     mirror: ReaderMirror,
-    pub intake: Intake,
-    pub parser: Parser,
-    pub committer: Committer,
-}
-
-struct FusedSink<'a> {
-    intake: &'a mut Intake,
-    parser: &'a mut Parser,
-    committer: &'a mut Committer,
-}
-
-impl FrameSink for FusedSink<'_> {
-    #[inline]
-    fn has_room(&self, _: usize) -> bool {
-        self.intake.is_open() && self.committer.is_open()
-    }
-
-    #[inline]
-    fn frame(&mut self, meta: &FrameMeta, payload: &[u8]) {
-        let (meta, payload) = self.intake.take(meta, payload);
-        self.parser.frame(&meta, payload, self.committer);
-    }
-
-    fn line_event(&mut self, line: u16, event: LineEvent) {
-        if let Some(note) = LineNote::new(line, event) {
-            self.parser.line_note(&note, self.committer);
-        }
-    }
+    pub pipeline: Pipeline,
 }
 
 impl Fused {
-    pub fn new(reader: Reader<KisLine>, intake: Intake, parser: Parser, committer: Committer) -> Fused {
-        Fused { reader, mirror: ReaderMirror::default(), intake, parser, committer }
+    pub fn new(reader: Reader<KisLine>, pipeline: Pipeline) -> Fused {
+        Fused { reader, mirror: ReaderMirror::default(), pipeline }
     }
 }
 
 impl Stage for Fused {
     #[inline]
     fn poll(&mut self) -> usize {
-        let Fused { reader, intake, parser, committer, .. } = self;
-        let mut work = reader.poll(&mut FusedSink { intake, parser, committer });
-        if !committer.inbox.is_empty() {
-            work += committer.drain_inbox();
-        }
-        intake.end_cycle(work);
-        parser.end_cycle(work);
-        committer.end_cycle(work);
+        let frames = self.reader.poll(&mut self.pipeline);
+        let work = self.pipeline.end_cycle(frames);
         if work > 0 {
-            self.mirror.update(self.reader.counters(), &self.intake.counters);
+            self.mirror.update(self.reader.counters(), &self.pipeline.intake.counters);
         }
         work
     }
 
     fn is_done(&self) -> bool {
-        self.reader.is_done() || !self.intake.is_open() || !self.committer.is_open()
+        self.reader.is_done() || !self.pipeline.is_open()
     }
 
     fn note_cycle(&mut self, ns: u64) {
-        self.intake.counters.max(Counter::ReaderCycleNsMax, ns);
+        self.pipeline.intake.counters.max(Counter::ReaderCycleNsMax, ns);
     }
 
     fn park(&mut self, timeout: Duration) {
@@ -147,10 +115,11 @@ pub(super) struct ReaderStage {
     pending: Vec<LineNote>,
 }
 
-struct RingSink<'a> {
-    intake: &'a mut Intake,
-    ring: &'a mut FrameProducer,
-    pending: &'a mut Vec<LineNote>,
+/// The reader's sink in the split form.
+pub(super) struct RingSink<'a> {
+    pub intake: &'a mut Intake,
+    pub ring: &'a mut FrameProducer,
+    pub pending: &'a mut Vec<LineNote>,
 }
 
 impl FrameSink for RingSink<'_> {

@@ -3,9 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable as _;
@@ -249,7 +249,11 @@ pub struct Helper {
 }
 
 impl Helper {
-    pub(super) fn spawn(mut streams: Vec<StreamHelper>, lock: Arc<File>) -> io::Result<Helper> {
+    pub(super) fn spawn(
+        mut streams: Vec<StreamHelper>,
+        lock: Arc<File>,
+        handle: &OnceLock<Thread>,
+    ) -> io::Result<Helper> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         for stream in &mut streams {
@@ -269,6 +273,8 @@ impl Helper {
             }
         };
         let thread = std::thread::Builder::new().name("journal-helper".into()).spawn(run)?;
+        // Writers wake it when they have to wait; set once, here.
+        let _ = handle.set(thread.thread().clone());
         Ok(Helper { stop, thread: Some(thread), _lock: lock })
     }
 

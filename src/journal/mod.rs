@@ -51,7 +51,8 @@ mod writer;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
@@ -282,18 +283,19 @@ impl Journal {
             last_frame,
             raw_frames,
         };
-        let (ticks, ticks_helper) = ticks.begin(epoch, boot_id, &config, dictionary, &lock)?;
+        let shared = Shared { lock: Arc::clone(&lock), helper: Arc::default() };
+        let (ticks, ticks_helper) = ticks.begin(epoch, boot_id, &config, dictionary, &shared)?;
         let mut helpers = vec![ticks_helper];
         let raw = match raw.take() {
             Some(raw) => {
                 let none = Arc::new(Dictionary::with_capacity(0));
-                let (writer, helper) = raw.begin(epoch, boot_id, &config, none, &lock)?;
+                let (writer, helper) = raw.begin(epoch, boot_id, &config, none, &shared)?;
                 helpers.push(helper);
                 Some(writer)
             }
             None => None,
         };
-        let helper = Helper::spawn(helpers, lock).map_err(|error| io_error(dir, error))?;
+        let helper = Helper::spawn(helpers, lock, &shared.helper).map_err(|error| io_error(dir, error))?;
         Ok(Journal { ticks, raw, helper, recovery })
     }
 
@@ -308,6 +310,12 @@ impl Journal {
         self.helper.stop();
         raw.and(ticks)
     }
+}
+
+/// What both writers and the helper hold.
+struct Shared {
+    lock: Arc<File>,
+    helper: Arc<OnceLock<Thread>>,
 }
 
 /// A stream between its recovery and its first segment.
@@ -342,7 +350,7 @@ impl Opening {
         boot_id: [u8; 16],
         config: &JournalConfig,
         dictionary: Arc<Dictionary>,
-        lock: &Arc<File>,
+        shared: &Shared,
     ) -> Result<(StreamWriter, StreamHelper), OpenError> {
         let maker = Maker {
             folder: self.folder.clone(),
@@ -370,7 +378,8 @@ impl Opening {
             dictionary,
             prepared,
             retired,
-            lock: Arc::clone(lock),
+            lock: Arc::clone(&shared.lock),
+            helper: Arc::clone(&shared.helper),
         });
         let window = usize::try_from(self.config.touch_ahead_bytes).unwrap_or(usize::MAX / 2).max(4096);
         Ok((writer, StreamHelper::new(maker, control, active, ordinal, window, ready, to_unmap)))

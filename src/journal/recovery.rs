@@ -2,13 +2,13 @@
 //! `quarantine/`, the segment is ended. Cold; the caller holds the journal's lock.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::control::Control;
-use super::format::{DurableSlot, END_BYTES, HeaderError, SegmentHeader, Stream, segment_name};
+use super::format::{DurableSlot, END_BYTES, HeaderError, SegmentHeader, Stream, padded, segment_name};
 use super::segment::{SegmentReader, SegmentWriter};
 use super::walk::{Circumstances, Finding, Reason, Tail, Verdict, Walked, judge, walk};
 use super::writer::end_record;
@@ -135,7 +135,11 @@ pub(super) fn recover(
         recovered.next_ordinal = ordinal + 1;
         recovered.report.was_closed = end_reason == Some(EndReason::Closed as u8);
         follows = Some((ordinal + 1, found.next_sequence));
-        match judge(&found, at, durable.as_ref()) {
+        let bytes = segment.reader.len() as u64;
+        let expected = segment.header.prepared.segment_bytes;
+        let short = at.last && bytes < expected;
+        let judged = judge(&found, at, durable.as_ref());
+        match judged.or(short.then_some((Verdict::Torn, Reason::ShortFile { bytes, expected }))) {
             Some((Verdict::Corrupt, reason)) => {
                 return Err(corrupt(Finding::new(stream, ordinal, found.position, Verdict::Corrupt, reason)));
             }
@@ -147,7 +151,7 @@ pub(super) fn recover(
                 }
                 break;
             }
-            None if found.tail == Tail::Open => end_segment(stream, &segment, &found, None)?,
+            None if found.tail == Tail::Open => end_segment(stream, &segment, &found, 0)?,
             None => {}
         }
     }
@@ -234,12 +238,10 @@ fn cut(
     finding: &Finding,
     recovered: &mut Recovered,
 ) -> Result<(), OpenError> {
-    let end = if let Tail::Bad { end, .. } = &found.tail { *end } else { found.position };
-    if end > found.position {
-        let mut bytes = Vec::with_capacity(end - found.position);
-        for offset in (found.position..end).step_by(8) {
-            bytes.extend_from_slice(&segment.reader.word(offset).to_le_bytes());
-        }
+    let fail = |error| io_error(&segment.path, error);
+    let mut bytes = read_from(&segment.path, found.position).map_err(fail)?;
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+    if !bytes.is_empty() {
         let about = serde_json::json!({
             "segment": finding.segment,
             "offset": finding.offset,
@@ -255,7 +257,7 @@ fn cut(
     }
     recovered.report.verdict = Verdict::Torn;
     recovered.report.findings.push(finding.clone());
-    end_segment(stream, segment, found, Some(end))
+    end_segment(stream, segment, found, bytes.len())
 }
 
 /// Writes bytes and what they are under a free name of `quarantine/`, durably.
@@ -280,29 +282,40 @@ fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::
     sync_folder(dir)
 }
 
-/// Zeroes what is behind the good records (it was copied away) and writes the `End`.
-fn end_segment(stream: Stream, segment: &Segment, found: &Walked, zero_to: Option<usize>) -> Result<(), OpenError> {
+/// Makes a shortened file whole, zeroes `torn` bytes behind the good records (they were copied away), and writes the
+/// `End` if there is none.
+fn end_segment(stream: Stream, segment: &Segment, found: &Walked, torn: usize) -> Result<(), OpenError> {
     let fail = |error| io_error(&segment.path, error);
     let bytes = segment.header.prepared.segment_bytes;
-    if found.position + END_BYTES > bytes as usize {
-        // The room for an `End` was taken: no writer of ours did that.
-        return Err(corrupt(Finding::new(stream, segment.ordinal, found.position, Verdict::Corrupt, Reason::NoEnd)));
-    }
     let file = OpenOptions::new().read(true).write(true).open(&segment.path).map_err(fail)?;
     if (segment.reader.len() as u64) < bytes {
         allocate(&file, bytes).map_err(fail)?;
     }
+    if found.ended {
+        return file.sync_all().map_err(fail);
+    }
+    if found.position + END_BYTES > bytes as usize {
+        // The room for an `End` was taken: no writer of ours did that.
+        return Err(corrupt(Finding::new(stream, segment.ordinal, found.position, Verdict::Corrupt, Reason::NoEnd)));
+    }
     let map = Arc::new(WriteMap::new(&file).map_err(fail)?);
     let mut writer = SegmentWriter::new(map, segment.header.prepared);
-    if let Some(end) = zero_to {
-        // To the end of the word in which a shortened file stopped.
-        writer.zero(found.position, (end + 8).min(writer.len()));
+    if torn > 0 {
+        writer.zero(found.position, padded(found.position + torn));
         // Zeros first: an `End` with a torn tail behind it would be damage.
-        writer.map().sync(found.position, end - found.position).map_err(fail)?;
+        writer.map().sync(found.position, torn).map_err(fail)?;
     }
     let end = end_record(segment.ordinal + 1, found.market_records, EndReason::Recovered);
     writer.commit(found.position, bytemuck::bytes_of(&end), &[]);
     writer.map().sync(found.position, END_BYTES).map_err(fail)
+}
+
+fn read_from(path: &Path, offset: usize) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset as u64))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Moves a whole segment away that stands behind a cut (pages of a host that died come back in any order).

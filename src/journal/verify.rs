@@ -158,13 +158,16 @@ fn verify_stream(
         reader.advise_sequential();
         let walked = walk(reader, header, !(live && last), |_, _, _| {});
         let circumstances = Circumstances::of(header, last, boot_id, durable.as_ref());
-        if let Some((verdict, reason)) = judge(&walked, circumstances, durable.as_ref()) {
+        let judged = judge(&walked, circumstances, durable.as_ref());
+        // Torn before the newest segment: the host died, and the next opening cuts here.
+        let cut = !last && matches!(judged, Some((Verdict::Torn, _)));
+        if let Some((verdict, reason)) = judged {
             report.find(Finding::new(stream, *ordinal, walked.position, verdict, reason));
         }
         report.segments += 1;
         report.records += walked.records;
         report.bytes += (walked.position - SEGMENT_HEADER_BYTES) as u64;
-        report.open = last && walked.tail == super::walk::Tail::Open;
+        report.open = (last || cut) && !walked.ended;
         if walked.records > 0 {
             if report.first_sequence == 0 {
                 report.first_sequence = activation.base_sequence;
@@ -172,6 +175,9 @@ fn verify_stream(
             report.last_sequence = walked.next_sequence - 1;
         }
         follows = Some((ordinal + 1, walked.next_sequence));
+        if cut {
+            break;
+        }
     }
     if let Some(slot) = durable
         && follows.is_none_or(|(next, _)| slot.ordinal >= next)

@@ -112,12 +112,14 @@ pub struct Walked {
     pub next_sequence: u64,
     /// Offset behind the last good record.
     pub position: usize,
+    /// Whether that is an `End`.
+    pub ended: bool,
     /// What stands there.
     pub tail: Tail,
 }
 
-/// Walks a segment in use. `judge_tail` = look behind the last good record, which only makes sense when nobody writes;
-/// else anything behind is [`Tail::Open`].
+/// Walks a segment in use. `judge_tail` = look behind the last committed record, which only makes sense when nobody
+/// writes; else what is there is [`Tail::Open`].
 pub fn walk(
     reader: &SegmentReader,
     header: &SegmentHeader,
@@ -125,8 +127,14 @@ pub fn walk(
     mut on_record: impl FnMut(usize, &Header, &[u8]),
 ) -> Walked {
     let base = header.activation.map_or(1, |activation| activation.base_sequence);
-    let mut walked =
-        Walked { records: 0, market_records: 0, next_sequence: base, position: SEGMENT_HEADER_BYTES, tail: Tail::Open };
+    let mut walked = Walked {
+        records: 0,
+        market_records: 0,
+        next_sequence: base,
+        position: SEGMENT_HEADER_BYTES,
+        ended: false,
+        tail: Tail::Open,
+    };
     let bad = loop {
         let offset = walked.position;
         let record = match reader.record(offset) {
@@ -141,7 +149,7 @@ pub fn walk(
         on_record(offset, &head, record);
         walked.position = offset + padded(record.len());
         if head.rtype == RType::End as u8 {
-            walked.tail = Tail::Ended;
+            (walked.ended, walked.tail) = (true, Tail::Ended);
             break None;
         }
         walked.market_records += u64::from(head.rtype < RType::Instrument as u8);
@@ -151,6 +159,10 @@ pub fn walk(
         }
     };
     if !judge_tail {
+        if let Some(reason) = bad {
+            // Its length word says that it was committed: no writer's half-done work.
+            walked.tail = Tail::Bad { reason, followed: true, end: walked.position };
+        }
         return walked;
     }
     let end = reader.last_nonzero(walked.position);
@@ -293,5 +305,45 @@ pub(super) fn judge(walked: &Walked, at: Circumstances, durable: Option<&Durable
         Tail::Bad { reason, .. } if !at.same_boot => Some((Verdict::Torn, reason.clone())),
         Tail::Bad { reason, followed, .. } if *followed || !at.last => Some((Verdict::Corrupt, reason.clone())),
         Tail::Bad { reason, .. } => Some((Verdict::Torn, reason.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole decision table: tail, newest segment or not, this boot or another, above the durable mark or below.
+    #[test]
+    fn only_what_a_death_can_leave_is_torn() {
+        let bad = |followed| Tail::Bad { reason: Reason::Uncommitted, followed, end: 600 };
+        let after_end = Tail::Bad { reason: Reason::AfterEnd, followed: false, end: 600 };
+        let verdict = |tail: &Tail, last, same_boot, below| {
+            let walked = Walked {
+                records: 1,
+                market_records: 1,
+                next_sequence: 2,
+                position: 500,
+                ended: matches!(tail, Tail::Ended),
+                tail: tail.clone(),
+            };
+            let at = Circumstances { last, same_boot, durable_bytes: if below { 501 } else { 500 } };
+            judge(&walked, at, None).map_or(Verdict::Clean, |(verdict, _)| verdict)
+        };
+        use Verdict::{Clean, Corrupt, Torn};
+        for last in [true, false] {
+            for same_boot in [true, false] {
+                let at = format!("last {last}, same boot {same_boot}");
+                let above = |tail: &Tail| verdict(tail, last, same_boot, false);
+                assert_eq!(above(&Tail::Ended), Clean, "{at}");
+                assert_eq!(above(&after_end), Corrupt, "{at}");
+                let open = if last { Clean } else { [Torn, Corrupt][usize::from(same_boot)] };
+                assert_eq!(above(&Tail::Open), open, "{at}");
+                assert_eq!(above(&bad(true)), if same_boot { Corrupt } else { Torn }, "{at}");
+                assert_eq!(above(&bad(false)), if same_boot && !last { Corrupt } else { Torn }, "{at}");
+                for tail in [Tail::Open, bad(true), bad(false), after_end.clone()] {
+                    assert_eq!(verdict(&tail, last, same_boot, true), Corrupt, "below the mark: {at}");
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::control::Control;
@@ -74,6 +75,7 @@ pub struct StreamWriter {
     dictionary: Arc<Dictionary>,
     prepared: rtrb::Consumer<PreparedSegment>,
     retired: rtrb::Producer<SegmentWriter>,
+    helper: Arc<OnceLock<Thread>>,
     /// The journal's single-writer lock, shared with the helper and the other stream.
     _lock: Arc<File>,
     not_sync: PhantomData<Cell<()>>,
@@ -93,6 +95,7 @@ pub(super) struct Begin {
     pub(super) prepared: rtrb::Consumer<PreparedSegment>,
     pub(super) retired: rtrb::Producer<SegmentWriter>,
     pub(super) lock: Arc<File>,
+    pub(super) helper: Arc<OnceLock<Thread>>,
 }
 
 impl StreamWriter {
@@ -115,6 +118,7 @@ impl StreamWriter {
             prepared: begin.prepared,
             retired: begin.retired,
             _lock: begin.lock,
+            helper: begin.helper,
             not_sync: PhantomData,
         };
         writer.segment.activate(writer.next_sequence, writer.trading_date);
@@ -314,6 +318,9 @@ impl StreamWriter {
     fn wait_for_segment(&mut self) -> Result<PreparedSegment, AppendError> {
         self.stalls += 1;
         self.control.stalled(self.stalls);
+        if let Some(helper) = self.helper.get() {
+            helper.unpark();
+        }
         let begin = Instant::now();
         loop {
             if let Ok(next) = self.prepared.pop() {

@@ -7,6 +7,11 @@ use std::time::Duration;
 use hoga::journal::{Journal, JournalConfig, Start, Stream, StreamConfig, StreamWriter, Tailer};
 use hoga::tick::{Flags, Instrument, InstrumentKey, RType, RawPrefix, Trade, words_of};
 
+/// A scratch folder, in memory where there is such a place: these tests sync a lot.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a scratch folder")
+}
+
 /// A configuration with small segments.
 pub fn small(segment_bytes: u64) -> JournalConfig {
     let stream = StreamConfig { segment_bytes, touch_ahead_bytes: 16 << 10 };

@@ -50,7 +50,10 @@ pub fn compare_received(ledger: &Ledger, dir: &Path) -> Compared {
         }
         let line = lines.entry(prefix.header.line).or_insert_with(|| {
             let sender = ledger.frames.iter().find(|(_, frames)| frames[0] == payload);
-            Line { connection: *sender.expect("a frame that the venue sent first on some connection").0, ..Line::default() }
+            Line {
+                connection: *sender.expect("a frame that the venue sent first on some connection").0,
+                ..Line::default()
+            }
         });
         let sent = &ledger.frames[&line.connection];
         let place = line.sequences.len();

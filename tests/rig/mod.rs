@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hoga::clock::MarketClock;
-use hoga::config::{
-    Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement,
-};
+use hoga::config::{Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement};
 use hoga::engine::{Engine, Options, Summary};
 use hoga::feed::kis::session::{Account, Leave};
 use hoga::journal::{Start, Stream, Tailer};

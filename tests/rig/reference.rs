@@ -64,7 +64,10 @@ impl Expected {
     pub fn check(&self, record: &Record, date: u32) -> u64 {
         let header = record.header();
         let market = record.market().expect("market data");
-        let about = format!("{} {} record {} of {}, sequence {}", self.tr, self.values[0], self.place, self.count, header.sequence);
+        let about = format!(
+            "{} {} record {} of {}, sequence {}",
+            self.tr, self.values[0], self.place, self.count, header.sequence
+        );
         assert_eq!(hoga::tick::tr_name(market.tr), Some(&*self.tr), "transaction of {about}");
         assert_eq!(record.symbol, self.values[0], "symbol of {about}");
         assert_eq!((market.frame_index, market.frame_count), (self.place, self.count), "place of {about}");
@@ -101,19 +104,32 @@ fn names(tr: &str) -> Vec<String> {
         "CNT0" if tr == "H0UPCNT0" => INDEX.to_owned(),
         "CNT0" | "ANC0" => TRADE.to_owned(),
         "ASP0" if tr == "H0STASP0" => format!("{BOOK_HEAD} KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE MARKET_CLS"),
-        "ASP0" => format!("{BOOK_HEAD} KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE ANTC_EXCH"),
+        "ASP0" => format!(
+            "{BOOK_HEAD} KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE ANTC_EXCH"
+        ),
         "MKO0" => STATUS.to_owned(),
         "PGM0" => PROGRAM.to_owned(),
         "MBC0" => {
             let numbered = |name: &str| (1..=5).map(|n| format!("{name}{n} ")).collect::<String>();
             let parts = [
-                "SELN_MBCR_NAME", "BYOV_MBCR_NAME", "TOTAL_SELN_QTY", "TOTAL_SHNU_QTY", "SELN_MBCR_GLOB_YN",
-                "SHNU_MBCR_GLOB_YN", "SELN_MBCR_NO", "SHNU_MBCR_NO", "SELN_MBCR_RLIM", "SHNU_MBCR_RLIM",
-                "SELN_QTY_ICDC", "SHNU_QTY_ICDC",
+                "SELN_MBCR_NAME",
+                "BYOV_MBCR_NAME",
+                "TOTAL_SELN_QTY",
+                "TOTAL_SHNU_QTY",
+                "SELN_MBCR_GLOB_YN",
+                "SHNU_MBCR_GLOB_YN",
+                "SELN_MBCR_NO",
+                "SHNU_MBCR_NO",
+                "SELN_MBCR_RLIM",
+                "SHNU_MBCR_RLIM",
+                "SELN_QTY_ICDC",
+                "SHNU_QTY_ICDC",
             ];
             let parts: String = parts.iter().map(|part| numbered(part)).collect();
-            format!("MKSC_SHRN_ISCD {parts}GLOB_TOTAL_SELN_QTY GLOB_TOTAL_SHNU_QTY GLOB_TOTAL_SELN_QTY_ICDC \
-                     GLOB_TOTAL_SHNU_QTY_ICDC GLOB_NTBY_QTY")
+            format!(
+                "MKSC_SHRN_ISCD {parts}GLOB_TOTAL_SELN_QTY GLOB_TOTAL_SHNU_QTY GLOB_TOTAL_SELN_QTY_ICDC \
+                     GLOB_TOTAL_SHNU_QTY_ICDC GLOB_NTBY_QTY"
+            )
         }
         _ => panic!("{tr} is not in this table"),
     };
@@ -131,13 +147,15 @@ type Compare<'a> = &'a mut dyn FnMut(&str, i128, i128);
 impl Values<'_> {
     /// A field's text; empty where it was not sent.
     fn text(&self, name: &str) -> &str {
-        let place = self.names.iter().position(|known| known == name).unwrap_or_else(|| panic!("{} has no {name}", self.tr));
+        let place =
+            self.names.iter().position(|known| known == name).unwrap_or_else(|| panic!("{} has no {name}", self.tr));
         self.values.get(place).map_or("", String::as_str)
     }
 
     /// Time of day in seconds.
     fn time(&self) -> Option<u32> {
-        let name = ["STCK_CNTG_HOUR", "BSOP_HOUR"].into_iter().find(|name| self.names.iter().any(|known| known == name))?;
+        let name =
+            ["STCK_CNTG_HOUR", "BSOP_HOUR"].into_iter().find(|name| self.names.iter().any(|known| known == name))?;
         let text = self.text(name);
         let part = |from: usize| text[from..from + 2].parse::<u32>().expect("digits");
         Some(part(0) * 3600 + part(2) * 60 + part(4))

@@ -35,22 +35,19 @@ const NO_MID: MidPrice = MidPrice { px: UNDEF_PX, qty: UNDEF_QTY };
 /// Fills the body of `buffer`, all of it. `None` when the layout is not certain: then the record is kept as bytes.
 #[inline]
 pub(super) fn stock_book(row: &mut Row<'_>, tail: Tail, buffer: &mut BookBuffer) -> Option<Event> {
+    let (px, qty) = (row.pxs::<20>(3), row.qtys::<20>(23));
     for (index, level) in buffer.levels.iter_mut().enumerate() {
-        level.ask_px = row.px(3 + index);
-        level.bid_px = row.px(13 + index);
-        level.ask_qty = row.qty(23 + index);
-        level.bid_qty = row.qty(33 + index);
+        level.ask_px = px[index];
+        level.bid_px = px[10 + index];
+        level.ask_qty = qty[index];
+        level.bid_qty = qty[10 + index];
         level.bid_count = UNDEF_COUNT;
         level.ask_count = UNDEF_COUNT;
     }
     let book = &mut buffer.book;
-    book.total_ask_qty = row.qty(43);
-    book.total_bid_qty = row.qty(44);
-    book.overtime_ask_qty = row.qty(45);
-    book.overtime_bid_qty = row.qty(46);
+    [book.total_ask_qty, book.total_bid_qty, book.overtime_ask_qty, book.overtime_bid_qty] = row.qtys(43);
     book.expected_px = row.px(47);
-    book.expected_qty = row.qty(48);
-    book.expected_volume = row.qty(49);
+    [book.expected_qty, book.expected_volume] = row.qtys(48);
     book.expected_change_px = row.px(50);
     book.expected_sign = row.byte(51);
     book.cum_qty = row.qty(53);
@@ -89,7 +86,7 @@ pub(super) fn stock_book(row: &mut Row<'_>, tail: Tail, buffer: &mut BookBuffer)
 }
 
 /// Price, quantity and side code of a mid price, all three or none.
-#[inline]
+#[inline(always)]
 fn mid(row: &mut Row<'_>, field: usize) -> (MidPrice, u8) {
     if row.width() < field + 3 {
         return (NO_MID, 0);

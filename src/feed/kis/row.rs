@@ -1,6 +1,6 @@
 //! One record's fields as values of records: absent where not sent or empty, absent and noted where not readable.
 
-use crate::tick::{Findings, UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TURNOVER};
+use crate::tick::{Findings, PX_SCALE, UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TURNOVER};
 use crate::wire::{NumberError, Record, parse_hhmmss, parse_i64, parse_px, parse_scaled, parse_u64, parse_yyyymmdd};
 
 /// No time of day.
@@ -24,6 +24,15 @@ impl<'a> Row<'a> {
     #[inline(always)]
     pub fn width(&self) -> usize {
         self.record.width()
+    }
+
+    /// The first field as the head of a zero-padded symbol, when it has one to eight bytes and the record eight.
+    #[inline(always)]
+    pub fn short_symbol(&self) -> Option<[u8; 8]> {
+        let length = self.bytes(0).len();
+        let chunk = self.record.as_bytes().first_chunk::<8>()?;
+        let mask = u64::MAX.checked_shr(64_u32.wrapping_sub(8 * length as u32))?;
+        Some((u64::from_le_bytes(*chunk) & mask).to_le_bytes())
     }
 
     /// Bytes of the whole record.
@@ -69,12 +78,6 @@ impl<'a> Row<'a> {
         self.or(result, UNDEF_QTY)
     }
 
-    /// A quantity that must be there.
-    #[inline(always)]
-    pub fn qty_needed(&self, field: usize) -> Option<u64> {
-        parse_u64(self.record.text(field)).ok().flatten()
-    }
-
     /// A quantity sent in thousands.
     #[inline]
     pub fn qty_thousands(&mut self, field: usize) -> u64 {
@@ -83,6 +86,41 @@ impl<'a> Row<'a> {
             result => result,
         };
         self.or(result, UNDEF_QTY)
+    }
+
+    /// Prices of `N` fields from `first` on.
+    #[inline(always)]
+    pub fn pxs<const N: usize>(&mut self, first: usize) -> [i64; N] {
+        match self.record.plain_run::<N>(first) {
+            // Eight digits at most: far from the end of the range.
+            Some(run) => {
+                let mut px = [0; N];
+                for (px, value) in px.iter_mut().zip(run) {
+                    *px = value.cast_signed() * PX_SCALE;
+                }
+                px
+            }
+            None => self.pxs_slow(first),
+        }
+    }
+
+    /// Quantities of `N` fields from `first` on.
+    #[inline(always)]
+    pub fn qtys<const N: usize>(&mut self, first: usize) -> [u64; N] {
+        match self.record.plain_run::<N>(first) {
+            Some(run) => run,
+            None => self.qtys_slow(first),
+        }
+    }
+
+    #[inline(never)]
+    fn pxs_slow<const N: usize>(&mut self, first: usize) -> [i64; N] {
+        std::array::from_fn(|place| self.px(first + place))
+    }
+
+    #[inline(never)]
+    fn qtys_slow<const N: usize>(&mut self, first: usize) -> [u64; N] {
+        std::array::from_fn(|place| self.qty(first + place))
     }
 
     /// A signed quantity.

@@ -3,28 +3,22 @@
 
 use super::Event;
 use super::row::Row;
-use crate::tick::{Flags, Side, Trade, UNDEF_PX};
+use crate::tick::{Flags, Side, Trade, UNDEF_PX, UNDEF_QTY};
 
 /// Fills the body of `trade`, all of it. `None` when price or quantity holds no number: then the record is rejected.
 #[inline]
 pub(super) fn stock_trade(row: &mut Row<'_>, trade: &mut Trade) -> Option<Event> {
     trade.px = row.px_needed(2)?;
-    trade.qty = row.qty_needed(12)?;
-    trade.cum_qty = row.qty(13);
+    [trade.qty, trade.cum_qty] = row.qtys(12);
+    if trade.qty == UNDEF_QTY {
+        return None;
+    }
     trade.cum_turnover = row.turnover(14, 4);
-    trade.cum_sell_qty = row.qty(19);
-    trade.cum_buy_qty = row.qty(20);
-    trade.open_px = row.px(7);
-    trade.high_px = row.px(8);
-    trade.low_px = row.px(9);
+    [trade.cum_sell_qty, trade.cum_buy_qty] = row.qtys(19);
     trade.vwap_px = row.px(6);
     trade.change_px = row.px(4);
-    trade.bid_px = row.px(11);
-    trade.ask_px = row.px(10);
-    trade.bid_qty = row.qty(37);
-    trade.ask_qty = row.qty(36);
-    trade.total_bid_qty = row.qty(39);
-    trade.total_ask_qty = row.qty(38);
+    [trade.open_px, trade.high_px, trade.low_px, trade.ask_px, trade.bid_px] = row.pxs(7);
+    [trade.ask_qty, trade.bid_qty, trade.total_ask_qty, trade.total_bid_qty] = row.qtys(36);
     trade.vi_px = row.px(45);
     trade.sell_count = row.count(15);
     trade.buy_count = row.count(16);

@@ -26,7 +26,7 @@ const BATCH: usize = 128;
 const POLL_EVERY_NS: u64 = 200_000;
 /// Keep-alive, faults by time and counters by TR are looked at this often.
 const TIMERS_EVERY_NS: u64 = 2_000_000;
-/// A sleep ends this long before the next frame; the rest is yielded away.
+/// A sleep ends this long before the next frame; the rest is spun away.
 const SLEEP_EARLY_NS: u64 = 60_000;
 /// Wait between the last of N registrations and the opening.
 const OPEN_DELAY_NS: u64 = 100_000_000;
@@ -418,10 +418,11 @@ impl EventLoop {
         if left >= 1_500_000 {
             // The poll counts whole milliseconds, rounded up.
             self.poll_sockets(events, Duration::from_millis((left - 500_000) / 1_000_000));
-        } else if left > SLEEP_EARLY_NS + 20_000 {
-            std::thread::sleep(Duration::from_nanos(left - SLEEP_EARLY_NS));
+        } else if left > SLEEP_EARLY_NS + 20_000 || !self.config.spin {
+            std::thread::sleep(Duration::from_nanos(left.saturating_sub(SLEEP_EARLY_NS).max(1)));
         } else {
-            std::thread::yield_now();
+            // NB: yielding here costs milliseconds when anything else wants the processor.
+            std::hint::spin_loop();
         }
     }
 

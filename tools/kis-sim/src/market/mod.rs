@@ -177,6 +177,8 @@ impl SimMarket {
         let text = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
         market.date.copy_from_slice(text.as_bytes());
         market.phase = [KRX, NXT].map(|venue| market.phase_of(venue, second));
+        let open = market.open();
+        market.stocks.iter_mut().for_each(|stock| stock.remember_totals(open));
         for venue in [KRX, NXT] {
             if market.phase[venue].is_auction() {
                 market.stocks.iter_mut().for_each(|stock| stock.expect(venue));

@@ -177,7 +177,7 @@ impl Stock {
         let (lower, upper) = price_limits(base);
         let scale = (20_000_000 / base).clamp(20, 20_000);
         let book = Book::around(down(base), lower, upper, scale, &mut rng);
-        let mut stock = Self {
+        Self {
             name: format!("모의종목{index:04}"),
             code,
             base,
@@ -196,14 +196,13 @@ impl Stock {
             members: std::array::from_fn(|i| 1_000 * (10 - (i as i64) % 5)),
             buy_per_mille: if wild { 960 } else { 500 },
             rng,
-        };
-        stock.remember_totals();
-        stock
+        }
     }
 
-    fn remember_totals(&mut self) {
+    /// Takes the totals of now as those of the book last sent, before the first one is.
+    pub fn remember_totals(&mut self, open: [bool; 2]) {
         for feed in 0..3 {
-            let (ask, bid) = self.depth(feed, [true, true]).totals();
+            let (ask, bid) = self.depth(feed, open).totals();
             self.last_totals[feed] = LastTotals { ask, bid };
         }
     }

@@ -1,0 +1,59 @@
+"""Reads a stream of a journal from its documentation alone (src/journal/format.rs): python3 read_journal.py DIR/ticks
+
+Checks headers, checksums and sequence; prints one JSON object. Plain Python, nothing of the program is used.
+"""
+import hashlib, json, os, struct, sys
+
+TABLE = []
+for byte in range(256):
+    for _ in range(8):
+        byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+    TABLE.append(byte)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def read_segment(data, stream, ordinal, found):
+    magic, major, _, header_bytes = struct.unpack_from("<8sHHI", data, 0)
+    assert magic == b"hogaSEG\0" and major == 1 and header_bytes == 4096
+    number, salt, own_ordinal, epoch, size = struct.unpack_from("<IIQQQ", data, 16)
+    assert number == {"ticks": 1, "raw": 2}[stream] and own_ordinal == ordinal and size == len(data)
+    assert struct.unpack_from("<I", data, 92)[0] == crc32c(data[:92])
+    if data[192:196] == b"PREP":
+        return
+    assert data[192:196] == b"ACTV"
+    base, date, crc = struct.unpack_from("<QII", data, 128)
+    assert crc == crc32c(data[92:96] + data[128:140])
+    assert found["last_sequence"] in (0, base - 1), "a hole between segments"
+    found["last_sequence"] = base - 1
+    found["segments"] += 1
+    found["epoch"], found["trading_date"] = epoch, date
+    at = 4096
+    while at + 40 <= len(data):
+        length, crc, sequence = struct.unpack_from("<IIQ", data, at)
+        if length == 0:
+            break
+        flags, rtype = struct.unpack_from("<I", data, at + 28)[0], data[at + 36]
+        assert crc == crc32c(struct.pack("<II", salt, length) + data[at + 8 : at + length]), f"checksum at {at}"
+        if rtype == 38 or (sequence == 0 and flags >> 14 & 1):
+            found["restated"] += rtype == 32
+        else:
+            assert sequence == found["last_sequence"] + 1, f"sequence at {at}"
+            found["last_sequence"] = sequence
+            found["records"] += 1
+            found["digest"].update(data[at + 8 : at + length])
+        at += (length + 7) // 8 * 8
+
+
+folder = sys.argv[1].rstrip("/")
+found = {"records": 0, "restated": 0, "segments": 0, "last_sequence": 0, "digest": hashlib.sha256()}
+for name in sorted(name for name in os.listdir(folder) if name.endswith(".seg")):
+    with open(os.path.join(folder, name), "rb") as file:
+        read_segment(file.read(), os.path.basename(folder), int(name[:-4]), found)
+found["digest"] = found["digest"].hexdigest()
+print(json.dumps(found))
