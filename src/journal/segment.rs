@@ -20,6 +20,9 @@ use crate::simd::Crc32c;
 use crate::sys::map::{ReadMap, WriteMap};
 use crate::tick::HEADER_BYTES;
 
+/// Bytes brought in at once when a segment is searched from its end.
+const SEARCH_BYTES: usize = 4 << 20;
+
 /// A segment to read. Any thread, any process, while it is written or long after.
 #[derive(Debug)]
 pub struct SegmentReader {
@@ -123,9 +126,17 @@ impl SegmentReader {
 
     /// Offset behind the last byte that is not zero, at least `from`.
     pub(super) fn last_nonzero(&self, from: usize) -> usize {
-        let words = self.map.len() / 8 * 8;
-        let mut end = words;
-        while end > from && self.word(end - 8) == 0 {
+        let mut end = self.map.len() / 8 * 8;
+        let mut present = end;
+        while end > from {
+            if end == present {
+                // Going backwards, each page would be a fault and a read of its own.
+                present = end.saturating_sub(SEARCH_BYTES).max(from / 8 * 8);
+                let _ = self.map.populate_read(present, end - present);
+            }
+            if self.word(end - 8) != 0 {
+                break;
+            }
             end -= 8;
         }
         end.max(from)
