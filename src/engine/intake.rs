@@ -100,16 +100,15 @@ impl Intake {
             traffic.received(1, payload.len() as u64, meta.ts_recv);
         }
         let mut meta = *meta;
-        let keep = self.keep == Keep::All;
         if is_data && payload[0] == b'0' {
-            if keep {
+            if self.keep == Keep::All {
                 meta.raw_sequence = self.journal(&meta, payload, 0);
             }
             return (meta, payload);
         }
         let redacted = self.guard(payload);
-        if keep {
-            meta.raw_sequence = self.journal_guarded(&meta, redacted);
+        if self.keep == Keep::All {
+            meta.raw_sequence = self.journal_scratch(&meta, redacted);
         }
         (meta, &self.scratch)
     }
@@ -135,9 +134,9 @@ impl Intake {
         redact(&mut self.scratch, &secrets)
     }
 
-    /// Journals what [`guard`](Self::guard) left in `scratch`.
+    /// Appends what [`guard`](Self::guard) left.
     #[cold]
-    fn journal_guarded(&mut self, meta: &FrameMeta, redacted: bool) -> u64 {
+    fn journal_scratch(&mut self, meta: &FrameMeta, redacted: bool) -> u64 {
         let scratch = std::mem::take(&mut self.scratch);
         let sequence = self.journal(meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
         self.scratch = scratch;
@@ -181,12 +180,8 @@ impl Intake {
     pub fn keep_rejected(&mut self) -> usize {
         let mut kept = 0;
         while let Some((meta, payload)) = self.rejected.pop() {
-            if payload.first() == Some(&b'0') {
-                self.journal(&meta, &payload, 0);
-            } else {
-                let redacted = self.guard(&payload);
-                self.journal_guarded(&meta, redacted);
-            }
+            let redacted = self.guard(&payload);
+            self.journal_scratch(&meta, redacted);
             kept += 1;
         }
         kept

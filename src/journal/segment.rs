@@ -20,9 +20,6 @@ use crate::simd::Crc32c;
 use crate::sys::map::{ReadMap, WriteMap};
 use crate::tick::HEADER_BYTES;
 
-/// Bytes brought in at once when a segment is searched from its end.
-const SEARCH_BYTES: usize = 4 << 20;
-
 /// A segment to read. Any thread, any process, while it is written or long after.
 #[derive(Debug)]
 pub struct SegmentReader {
@@ -124,22 +121,18 @@ impl SegmentReader {
         let _ = self.map.populate_read(0, bytes);
     }
 
-    /// Offset behind the last byte that is not zero, at least `from`.
+    /// Offset behind the last word that is not zero, at least `from`, a multiple of eight.
+    ///
+    /// NB: from front to back, though the answer lies at the back: the kernel reads ahead in that direction only, and
+    /// going backwards over pages never touched was measured at 100 µs a page.
     pub(super) fn last_nonzero(&self, from: usize) -> usize {
-        let mut end = self.map.len() / 8 * 8;
-        let mut present = end;
-        while end > from {
-            if end == present {
-                // Going backwards, each page would be a fault and a read of its own.
-                present = end.saturating_sub(SEARCH_BYTES).max(from / 8 * 8);
-                let _ = self.map.populate_read(present, end - present);
+        let mut end = from;
+        for offset in (from..self.map.len() / 8 * 8).step_by(8) {
+            if self.word(offset) != 0 {
+                end = offset + 8;
             }
-            if self.word(end - 8) != 0 {
-                break;
-            }
-            end -= 8;
         }
-        end.max(from)
+        end
     }
 
     #[inline]
