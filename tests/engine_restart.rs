@@ -160,7 +160,7 @@ fn frames_with_rejected_records_are_completed_and_no_reject_is_said_twice() {
         records.iter().for_each(|record| fields[record * width + 2] = "?");
         format!("{head}|{}", fields.join("^")).into_bytes()
     });
-    let cut_short = text[..text.len() - 40].as_bytes().to_vec();
+    let cut_short = text.as_bytes()[..text.len() - 40].to_vec();
     let frames: Vec<TimedFrame> = (1..)
         .zip(spoilt.into_iter().chain([cut_short]))
         .map(|(n, text)| TimedFrame::from_text(n * 1_000_000, &text).expect("a frame"))
