@@ -226,12 +226,16 @@ impl Config {
         if !(64..=65_536).contains(&engine.max_message_kib) {
             return refuse("engine.max_message_kib", engine.max_message_kib.to_string(), "64 to 65536");
         }
-        if engine.frame_ring_mib * 1024 < engine.max_message_kib * 2 || engine.frame_ring_mib > 4096 {
+        let message_kib = u64::from(engine.max_message_kib);
+        if u64::from(engine.frame_ring_mib) * 1024 < message_kib * 2 || engine.frame_ring_mib > 4096 {
             let expected = "at least twice max_message_kib and at most 4096 MiB";
             return refuse("engine.frame_ring_mib", engine.frame_ring_mib.to_string(), expected);
         }
-        if !(4..=4096).contains(&engine.record_ring_mib) {
-            return refuse("engine.record_ring_mib", engine.record_ring_mib.to_string(), "4 to 4096");
+        // One frame may become as many words as it has bytes in a reject, or 999 records: just under 1 MiB of them.
+        let record_ring_kib = u64::from(engine.record_ring_mib) * 1024;
+        if !(4..=4096).contains(&engine.record_ring_mib) || record_ring_kib < message_kib + 1024 {
+            let expected = "4 to 4096, and at least 1 MiB more than max_message_kib";
+            return refuse("engine.record_ring_mib", engine.record_ring_mib.to_string(), expected);
         }
         if engine.max_instruments == 0 || engine.inbox_slots == 0 {
             return refuse("engine.max_instruments, engine.inbox_slots", "0".to_owned(), "at least 1");
@@ -346,6 +350,18 @@ mod tests {
         let error = load(&GOOD.replace("name = \"a\"", "name = \"a\"\napp_key = \"PShunter2\"")).unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("app_key_env") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn rings_that_could_not_hold_the_largest_frame_are_refused() {
+        for (ring, expected) in [
+            ("frame_ring_mib = 4000000000", "at most 4096 MiB"),
+            ("frame_ring_mib = 8\nrecord_ring_mib = 4\nmax_message_kib = 4096", "1 MiB more than max_message_kib"),
+        ] {
+            let error = load(&format!("{GOOD}[engine]\n{ring}\n")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        load(&format!("{GOOD}[engine]\nframe_ring_mib = 6\nrecord_ring_mib = 4\nmax_message_kib = 3072\n")).unwrap();
     }
 
     #[test]

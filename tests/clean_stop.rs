@@ -57,7 +57,10 @@ fn committed(dir: &Path) -> u64 {
 }
 
 fn stopped_by(name: &str, placement: &str) {
-    let stage = Stage::new(SimConfig { app_keys: AppKey::generate(3), ..sim(30, 600.0, 2000.0) }, FEEDS);
+    // The program lives in real time: noon of today is nearer to now than that of any other day.
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
+    let market_start = now.date().at(12, 0, 0, 0);
+    let stage = Stage::new(SimConfig { app_keys: AppKey::generate(3), market_start, ..sim(30, 600.0, 2000.0) }, FEEDS);
     let mut config = stage.config.clone();
     config.kis.account = credentials(stage.folder.path(), &stage.venue.config().app_keys);
     let text = toml::to_string(&config).expect("TOML").replace("\"fused\"", &format!("\"{placement}\""));
@@ -85,7 +88,8 @@ fn stopped_by(name: &str, placement: &str) {
     let venue = stage.venue.join();
     assert_eq!((venue.closed_cleanly, venue.counts.connections), (3, 3), "each connection's Close came");
     // The venue goes on for as long as our Close is under way: what it counts as sent then comes behind our end.
-    let ledger = Ledger::read(&stage.folder.path().join("ledger"));
+    let mut ledger = Ledger::read(&stage.folder.path().join("ledger"));
+    ledger.date = market_start.strftime("%Y%m%d").to_string().parse().expect("a date");
     let compared = compare::compare_received(&ledger, &dir);
     assert_eq!(said["frames_received"], compared.frames, "{said}");
     assert_eq!(said["records_journaled"], compared.records, "{said}");

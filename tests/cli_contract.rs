@@ -175,10 +175,10 @@ fn demo_and_the_readers_of_its_journal_keep_their_contract() {
             assert_eq!(record["sequence"], sequence);
         }
     }
-    let trades = hoga(&["dump", dir, "--kind", "trade", "--json", "--limit", "3"]);
-    let trades = text(&trades.stdout);
-    assert_eq!(trades.lines().count(), 3);
-    assert!(trades.lines().all(|line| line.contains("\"type\":\"trade\"")), "{trades}");
+    let books = hoga(&["dump", dir, "--kind", "book", "--json", "--limit", "3"]);
+    let books = text(&books.stdout);
+    assert_eq!(books.lines().count(), 3);
+    assert!(books.lines().all(|line| line.contains("\"type\":\"book\"")), "{books}");
     let tail = hoga(&["tail", dir, "--records", "4", "--json"]);
     assert_eq!((tail.status.code(), text(&tail.stdout).lines().count()), (Some(0), 4));
     assert_eq!(hoga(&["stat", dir, "--once", "--json"]).status.code(), Some(0));

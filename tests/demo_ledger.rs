@@ -185,6 +185,34 @@ fn what_was_sent_is_in_the_journal_and_other_processes_see_it_with_a_thread_for_
 }
 
 #[test]
+fn the_comparison_notices_one_changed_digit_and_one_missing_frame() {
+    let sim = kis_sim::SimConfig {
+        market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0),
+        max_records_per_frame: 1,
+        ..rig::sim(1, 0.3, 200.0)
+    };
+    let played = rig::play(sim, &["H0STCNT0"]);
+    played.assert_nothing_is_lost();
+    let differs = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let mut ledger = Ledger::read(&played.folder.path().join("ledger"));
+        change(ledger.frames.get_mut(&1).expect("the connection"));
+        std::panic::catch_unwind(|| compare(&ledger, &played.dir)).is_err()
+    };
+    assert!(!differs(&|_| {}));
+    assert!(differs(&|frames| drop(frames.pop())));
+    assert!(differs(&|frames| frames.push(frames[0].clone())));
+    assert!(differs(&|frames| {
+        let digit = frames[20].iter().rposition(u8::is_ascii_digit).expect("a digit");
+        frames[20][digit] ^= 1;
+    }));
+    // The decoder against the reference, not only the frames against each other: the same record with another price.
+    let expected = rig::reference::split(&played.ledger.frames[&1][20]).remove(0);
+    let other = played.ticks.iter().filter(|record| record.market().is_some()).nth(25).expect("another record");
+    let date = rig::reference::MARKET_DATE;
+    assert!(std::panic::catch_unwind(|| expected.check(other, date)).is_err());
+}
+
+#[test]
 fn nothing_is_lost_by_one_thread_that_spins() {
     short("fused", "spin");
 }

@@ -219,6 +219,20 @@ fn every_kind_of_frame_arrives_whole_with_several_records_a_frame() {
 }
 
 #[test]
+fn the_smallest_rings_that_may_be_configured_lose_nothing() {
+    for (message_kib, frame_ring_mib) in [(1024, 2), (3072, 6)] {
+        let mut stage = rig::Stage::new(sim(8, 1.0, 8000.0), BOTH);
+        stage.config.engine.placement = Placement::Split;
+        stage.config.engine.max_message_kib = message_kib;
+        (stage.config.engine.frame_ring_mib, stage.config.engine.record_ring_mib) = (frame_ring_mib, 4);
+        stage.config.check().expect("it may be configured");
+        let engine = stage.engine(hoga::feed::kis::session::Leave::WhenClosed);
+        rig::wait_until("the end of the run", || engine.is_finished());
+        stage.end(engine).assert_nothing_is_lost();
+    }
+}
+
+#[test]
 fn the_ledgers_escapes_are_undone() {
     assert_eq!(unescape(b"a\\x5Cb\\xB0").as_deref(), Some(&b"a\\b\xB0"[..]));
     assert_eq!(reference::split(b"0|H0STASP0|002|1^2^3^4").len(), 2);

@@ -17,7 +17,7 @@ use hoga::feed::kis::session::Leave;
 use hoga::journal::{Journal, JournalConfig, OpenError, Stream, Verdict, verify};
 use hoga::metrics::Counter;
 use hoga::tick::{Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, RType, RecordView};
-use kis_sim::{OpenWhen, SimConfig};
+use kis_sim::{OpenWhen, SimConfig, TimedFrame};
 use rig::{Played, Record, Stage, is_long, play, read, sim, wait_until};
 
 const FEEDS: &[&str] = &["H0STCNT0", "H0STASP0", "H0UNCNT0"];
@@ -59,19 +59,23 @@ fn assert_all_frames_are_decoded(dir: &Path) -> usize {
     ticks.iter().filter(|record| record.has_flag(Flags::RECOVERED) && record.market().is_some()).count()
 }
 
-/// A market record without what differs when it is decoded again: sequence, checksum, stamps, flags of circumstance.
+/// A record of a frame without what differs when it is decoded again: sequence, checksum, stamps, flags of circumstance.
 fn essence(record: &Record) -> Vec<u8> {
     let mut bytes = record.bytes.clone();
     bytes[4..16].fill(0);
     let header = record.header();
     let flags = header.flags & !(Flags::RECOVERED | Flags::GAP_BEFORE);
     bytes[28..32].copy_from_slice(&flags.to_le_bytes());
-    bytes[HEADER_BYTES + 24..HEADER_BYTES + 32].fill(0);
+    if record.market().is_some() {
+        bytes[HEADER_BYTES + 24..HEADER_BYTES + 32].fill(0);
+    }
     bytes
 }
 
-fn market_records(ticks: &[Record]) -> Vec<Vec<u8>> {
-    ticks.iter().filter(|record| record.market().is_some()).map(essence).collect()
+/// What frames became: market records and rejects.
+fn from_frames(ticks: &[Record]) -> Vec<Vec<u8>> {
+    let is_reject = |record: &Record| record.header().rtype == RType::Reject as u8;
+    ticks.iter().filter(|record| record.market().is_some() || is_reject(record)).map(essence).collect()
 }
 
 /// Writes a journal as an engine would that dies when `kept` records of `ticks` are committed: no close.
@@ -88,22 +92,16 @@ fn write_unfinished(dir: &Path, played: &Played, kept: usize) {
     played.ticks[..kept].iter().for_each(|record| append(&mut journal.ticks, record));
 }
 
-#[test]
-fn whatever_ticks_lack_of_raw_is_decoded_again_when_the_journal_is_opened() {
-    let played =
-        play(SimConfig { market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0), ..sim(3, 0.4, 300.0) }, FEEDS);
-    let whole = market_records(&played.ticks);
-    let batched = played.ticks.iter().any(|record| record.market().is_some_and(|market| market.frame_count > 2));
-    assert!(batched && whole.len() > 80, "frames of several records are among {}", whole.len());
-    assert_eq!(assert_all_frames_are_decoded(&played.dir), 0);
+/// Writes a journal short of its last records, for each number kept, opens it, and holds what it has then against the
+/// whole. `has_rejects`: not every frame became all its records.
+fn cut_and_open(played: &Played, cuts: impl Iterator<Item = usize>, has_rejects: bool) {
+    let whole = from_frames(&played.ticks);
     let total = played.ticks.len();
     let stage = Stage::new(SimConfig { open_when: OpenWhen::AfterDelay { ms: 600_000 }, ..sim(1, 1.0, 1.0) }, FEEDS);
-    // Each of the last cuts; then at a distance; then nothing of ticks at all.
-    let cuts = (total - 24..=total).chain([total / 2, total / 3, 5, 0]);
     for kept in cuts {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path().join("journal");
-        write_unfinished(&dir, &played, kept);
+        write_unfinished(&dir, played, kept);
         let mut config = stage.config.clone();
         config.journal.dir.clone_from(&dir);
         (config.kis.rest_url, config.kis.ws_url) = (format!("http://{NOWHERE}"), format!("ws://{NOWHERE}"));
@@ -114,19 +112,64 @@ fn whatever_ticks_lack_of_raw_is_decoded_again_when_the_journal_is_opened() {
         engine.stop();
         engine.join().expect("it ends well");
         let ticks = read(&dir, Stream::Ticks);
-        let found = market_records(&ticks);
+        let found = from_frames(&ticks);
         assert_eq!(found.len(), whole.len(), "{kept} of {total} records kept");
         let differs = found.iter().zip(&whole).position(|(found, whole)| found != whole);
         assert_eq!(differs, None, "{kept} of {total} records kept");
-        let kept_market = played.ticks[..kept].iter().filter(|record| record.market().is_some()).count();
-        assert_eq!(assert_all_frames_are_decoded(&dir), whole.len() - kept_market);
+        if !has_rejects {
+            let present = played.ticks[..kept].iter().filter(|record| record.market().is_some()).count();
+            assert_eq!(assert_all_frames_are_decoded(&dir), whole.len() - present);
+        }
         // An orderly end leaves nothing to do.
         let engine = open_and_stop(&config, &stage);
         assert!(engine.recovery().ticks.was_closed);
         engine.stop();
         engine.join().expect("it ends well");
-        assert_eq!(market_records(&read(&dir, Stream::Ticks)).len(), whole.len());
+        assert_eq!(from_frames(&read(&dir, Stream::Ticks)).len(), whole.len());
     }
+}
+
+/// Continuous trading of three symbols.
+fn busy() -> SimConfig {
+    SimConfig { market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0), ..sim(3, 0.4, 300.0) }
+}
+
+#[test]
+fn whatever_ticks_lack_of_raw_is_decoded_again_when_the_journal_is_opened() {
+    let played = play(busy(), FEEDS);
+    let batched = played.ticks.iter().any(|record| record.market().is_some_and(|market| market.frame_count > 2));
+    assert!(batched && from_frames(&played.ticks).len() > 80, "frames of several records are among many");
+    assert_eq!(assert_all_frames_are_decoded(&played.dir), 0);
+    let total = played.ticks.len();
+    // Each of the last cuts; then at a distance; then nothing of ticks at all.
+    cut_and_open(&played, (total - 24..=total).chain([total / 2, total / 3, 5, 0]), false);
+}
+
+#[test]
+fn frames_with_rejected_records_are_completed_and_no_reject_is_said_twice() {
+    let sample = play(busy(), &["H0STCNT0"]);
+    let batch = sample.ledger.frames[&1].iter().find(|frame| &frame[11..14] >= b"003".as_slice());
+    let text = String::from_utf8(batch.expect("a frame of three trades").clone()).expect("plain text");
+    let (head, payload) = text.rsplit_once('|').expect("a payload");
+    let count: usize = head[11..14].parse().expect("a count");
+    let fields: Vec<&str> = payload.split('^').collect();
+    let width = fields.len() / count;
+    // No price in the first, the second, the last, the first two records; then a frame that can't be split.
+    let spoilt = [&[0][..], &[1], &[count - 1], &[0, 1], &[]].map(|records| {
+        let mut fields = fields.clone();
+        records.iter().for_each(|record| fields[record * width + 2] = "?");
+        format!("{head}|{}", fields.join("^")).into_bytes()
+    });
+    let cut_short = text.as_bytes()[..text.len() - 40].to_vec();
+    let frames: Vec<TimedFrame> = (1..)
+        .zip(spoilt.into_iter().chain([cut_short]))
+        .map(|(n, text)| TimedFrame::from_text(n * 1_000_000, &text).expect("a frame"))
+        .collect();
+    let played = rig::play_frames(frames, &[fields[0].to_owned()], &["H0STCNT0"]);
+    assert_eq!(played.rejects().len(), 6, "{:?}", played.rejects());
+    assert_eq!(played.trades().len(), 5 * count - 5);
+    let first = played.ticks.iter().position(|record| record.market().is_some()).expect("a record");
+    cut_and_open(&played, first - 1..=played.ticks.len(), true);
 }
 
 #[test]

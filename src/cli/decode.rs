@@ -14,7 +14,12 @@ use crate::tick::{JsonForm, Names, RType, RecordView, RejectPrefix, RejectReason
 ///
 /// Rejects go to stderr, one JSON object each with its reason; a line that counts them closes stderr. Control frames (JSON)
 /// are counted. The exit status is 0, with --strict 1 when anything was rejected.
+///
+/// Examples:
+///   hoga decode --feed kis < frames.txt
+///   hoga decode --feed kis --strict < frames.txt | jq -c '[.symbol, .px, .qty]'
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// Whose frames they are.
     #[arg(long, value_enum)]

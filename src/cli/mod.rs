@@ -32,6 +32,7 @@ struct Cli {
     command: Command,
 }
 
+// A comment on a variant would take the place of the text at its `Args`.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Play a simulated market through the real engine into a journal, and compare
@@ -39,15 +40,10 @@ enum Command {
     Demo(demo::Args),
     /// Record a broker's feed until told to stop
     Run(run::Args),
-    /// Decode frames from stdin, one a line, to JSON records
     Decode(decode::Args),
-    /// Show rates, latencies, connections and rejects of an engine
     Stat(stat::Args),
-    /// Show the newest records of a journal, and follow it
     Tail(tail::Args),
-    /// Print the records of a journal
     Dump(dump::Args),
-    /// Check every record of a journal; changes nothing
     Verify(verify::Args),
 }
 

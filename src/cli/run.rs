@@ -13,6 +13,7 @@ use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
 use super::units::count;
 use crate::config::Config;
 use crate::engine::{Engine, EngineError, Options, Summary};
+use crate::journal::Verdict;
 use crate::metrics::Counter;
 
 /// Arguments of `hoga run`.
@@ -74,6 +75,7 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
 fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<(String, Summary), EngineError> {
     let placement = engine.placement().to_owned();
     tracing::info!(placement, journal = %engine.dir().display(), "recording");
+    tell_recovery(&engine);
     let mut line = ProgressLine::default();
     // Relaxed: a flag alone.
     while !stop.load(Ordering::Relaxed) && !engine.is_finished() {
@@ -84,6 +86,25 @@ fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<(Str
     line.finish();
     engine.stop();
     Ok((placement, engine.join()?))
+}
+
+/// Says what a recorder that died left behind.
+fn tell_recovery(engine: &Engine) {
+    let recovery = engine.recovery();
+    for (stream, found) in [("ticks", Some(&recovery.ticks)), ("raw", recovery.raw.as_ref())] {
+        let Some(found) = found else { continue };
+        if found.verdict != Verdict::Clean {
+            let (bytes, last) = (found.quarantined_bytes, found.last_sequence);
+            tracing::warn!(stream, bytes, last, "a torn tail was moved to quarantine/; recording goes on behind it");
+        } else if !found.was_closed {
+            let last = found.last_sequence;
+            tracing::warn!(
+                stream,
+                last,
+                "the last recorder died without closing the journal; recording goes on behind it"
+            );
+        }
+    }
 }
 
 fn check(config: &Config) -> ExitCode {

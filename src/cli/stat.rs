@@ -20,7 +20,12 @@ const SAMPLE: Duration = Duration::from_millis(500);
 ///
 /// On a terminal the view refreshes until Ctrl-C or the engine's end; into a pipe or with --json it is shown once. Rates
 /// and latencies are those between two looks; of an engine that no longer runs, those since its start.
+///
+/// Examples:
+///   hoga stat journal
+///   hoga stat journal --json | jq .latency_ns
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     /// The journal's folder, in which the engine keeps its file `metrics`.
     folder: PathBuf,

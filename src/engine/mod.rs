@@ -432,8 +432,8 @@ fn recover(recovery: &mut RecoveryReport, parser: &mut Parser, committer: &mut C
             opcode: prefix.opcode,
         };
         let is_last = last.is_partial() && prefix.header.sequence == last.raw_sequence;
-        let present = if is_last { last.records_present } else { 0 };
-        parser.recovered_frame(&meta, &payload, &mut Missing { committer, present });
+        let (present, rejects) = if is_last { (last.records_present, last.rejects_present) } else { (0, 0) };
+        parser.recovered_frame(&meta, &payload, &mut Missing { committer, present, rejects });
     }
     committer.end_cycle(1);
 }
@@ -441,16 +441,21 @@ fn recover(recovery: &mut RecoveryReport, parser: &mut Parser, committer: &mut C
 /// Passes on the records of a frame but those that are in the journal already.
 struct Missing<'a> {
     committer: &'a mut Committer,
+    /// Market records present: those with a lower place.
     present: u16,
+    /// Rejects present: the first.
+    rejects: u16,
 }
 
 impl Missing<'_> {
-    fn is_present(&self, words: &[u64]) -> bool {
+    fn is_present(&mut self, words: &[u64]) -> bool {
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let header: Header = bytemuck::pod_read_unaligned(&bytes[..HEADER_BYTES]);
         let is_market = RType::from_number(header.rtype).is_some_and(RType::is_market);
         if !is_market {
-            return false;
+            let is_present = header.rtype == RType::Reject as u8 && self.rejects > 0;
+            self.rejects -= u16::from(is_present);
+            return is_present;
         }
         let market: Market = bytemuck::pod_read_unaligned(&bytes[HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES]);
         market.frame_index < self.present

@@ -211,8 +211,8 @@ pub struct RecoveryReport {
     /// The last frame that reached `ticks`.
     pub last_frame: LastFrame,
     /// The frames to decode again and append with flag RECOVERED, in order. When
-    /// [`last_frame`](Self::last_frame) is partial it comes first, and its first `records_present` records are there
-    /// already. Empty after an orderly close. Control frames are among them: they say nothing about the present
+    /// [`last_frame`](Self::last_frame) is partial it comes first, and its records with a place below `records_present`
+    /// and its first `rejects_present` rejects are there already. Empty after an orderly close. Control frames are among them: they say nothing about the present
     /// connections.
     pub raw_frames: Vec<RawFrame>,
 }

@@ -24,14 +24,17 @@ pub struct LastFrame {
     pub raw_sequence: u64,
     /// Records of it that are in `ticks`: those with a lower `frame_index`.
     pub records_present: u16,
-    /// Records in the frame.
+    /// Records in the frame; 0 = only rejects of it are there.
     pub frame_count: u16,
+    /// `Reject` records of it that are in `ticks`.
+    pub rejects_present: u16,
 }
 
 impl LastFrame {
-    /// Whether records of the frame are missing: the writer died between them.
+    /// Whether records of the frame may be missing: the writer died between them, or a `Reject` is among them, which
+    /// does not tell its place.
     pub fn is_partial(&self) -> bool {
-        self.records_present < self.frame_count
+        self.records_present < self.frame_count || self.rejects_present > 0
     }
 }
 
@@ -218,13 +221,16 @@ fn note(head: &Header, record: &[u8], instruments: &mut BTreeMap<u32, Instrument
                 raw_sequence: market.raw_sequence,
                 records_present: market.frame_index.saturating_add(1),
                 frame_count: market.frame_count,
+                rejects_present: if market.raw_sequence == last.raw_sequence { last.rejects_present } else { 0 },
             };
         }
     } else if head.rtype == RType::Reject as u8 {
         let Some(prefix) = record.get(..size_of::<RejectPrefix>()) else { return };
         let reject: RejectPrefix = bytemuck::pod_read_unaligned(prefix);
         if reject.raw_sequence > last.raw_sequence {
-            *last = LastFrame { raw_sequence: reject.raw_sequence, records_present: 0, frame_count: 0 };
+            *last = LastFrame { raw_sequence: reject.raw_sequence, rejects_present: 1, ..LastFrame::default() };
+        } else if reject.raw_sequence == last.raw_sequence && last.raw_sequence > 0 {
+            last.rejects_present = last.rejects_present.saturating_add(1);
         }
     }
 }

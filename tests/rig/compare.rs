@@ -79,7 +79,7 @@ pub fn compare_received(ledger: &Ledger, dir: &Path) -> Compared {
         }
         let expected = line.expected.pop_front().expect("a frame has records");
         assert_eq!(market.raw_sequence, line.sequences[line.frames_decoded - 1], "the record's frame in raw");
-        compared.fields += expected.check(record);
+        compared.fields += expected.check(record, ledger.date);
         compared.records += 1;
     });
     for (number, line) in &lines {

@@ -10,6 +10,8 @@ use serde_json::Value;
 /// A ledger read whole.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    /// The day that records without a date belong to, decimal YYYYMMDD.
+    pub date: u32,
     /// Frames by connection, in the order in which they were sent.
     pub frames: BTreeMap<u64, Vec<Vec<u8>>>,
     /// `#` lines.
@@ -18,7 +20,7 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn read(path: &Path) -> Ledger {
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger { date: super::reference::MARKET_DATE, ..Ledger::default() };
         let mut reader = BufReader::new(File::open(path).expect("a ledger"));
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).expect("a ledger is read") > 0 {

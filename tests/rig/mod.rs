@@ -21,7 +21,7 @@ use hoga::tick::{
     Flags, Gap, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, RType, RecordView, RejectPrefix, Session,
     SessionEvent, Trade, view,
 };
-use kis_sim::{AppKey, At, Fault, FaultSpec, SimConfig, Target, Venue};
+use kis_sim::{AppKey, At, Fault, FaultSpec, IterSource, OpenWhen, SimConfig, Target, TimedFrame, Venue};
 use tempfile::TempDir;
 
 use self::ledger::Ledger;
@@ -113,9 +113,24 @@ impl Stage {
     pub fn new(mut sim: SimConfig, trs: &[&str]) -> Stage {
         let folder = tempfile::tempdir().expect("a temporary folder");
         sim.ledger = Some(folder.path().join("ledger"));
-        let accounts = accounts(&sim.app_keys);
         let venue = Venue::start(sim).expect("a venue");
-        let config = config(folder.path(), &venue.rest_url(), &venue.ws_url(), &symbols(&venue), trs, accounts.len());
+        let keys = symbols(&venue);
+        Stage::on(folder, venue, &keys, trs)
+    }
+
+    /// Starts a venue that plays these frames, as [`new`](Self::new).
+    pub fn with_frames(frames: Vec<TimedFrame>, keys: &[String], trs: &[&str]) -> Stage {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let open_when = OpenWhen::Registrations { count: keys.len() * trs.len() };
+        let ledger = Some(folder.path().join("ledger"));
+        let sim = SimConfig { open_when, ledger, ..sim(1, 1.0, 1.0) };
+        let venue = Venue::start_with(sim, Box::new(IterSource(frames.into_iter()))).expect("a venue");
+        Stage::on(folder, venue, keys, trs)
+    }
+
+    fn on(folder: TempDir, venue: Venue, keys: &[String], trs: &[&str]) -> Stage {
+        let accounts = accounts(&venue.config().app_keys);
+        let config = config(folder.path(), &venue.rest_url(), &venue.ws_url(), keys, trs, accounts.len());
         Stage { folder, venue, config, accounts }
     }
 
@@ -159,6 +174,14 @@ pub struct Played {
 /// Plays the venue to its end. The engine leaves when every line was closed.
 pub fn play(sim: SimConfig, trs: &[&str]) -> Played {
     play_placed(sim, trs, Placement::Fused)
+}
+
+/// As [`play`], of these frames.
+pub fn play_frames(frames: Vec<TimedFrame>, keys: &[String], trs: &[&str]) -> Played {
+    let stage = Stage::with_frames(frames, keys, trs);
+    let engine = stage.engine(Leave::WhenClosed);
+    wait_until("the end of the run", || engine.is_finished());
+    stage.end(engine)
 }
 
 /// As [`play`], with the stages placed so.

@@ -59,8 +59,9 @@ pub fn split(frame: &[u8]) -> Vec<Expected> {
 }
 
 impl Expected {
-    /// Holds a journaled record against this one; panics where they differ. Returns how many fields were compared.
-    pub fn check(&self, record: &Record) -> u64 {
+    /// Holds a journaled record of that day against this one; panics where they differ. Returns how many fields were
+    /// compared.
+    pub fn check(&self, record: &Record, date: u32) -> u64 {
         let header = record.header();
         let market = record.market().expect("market data");
         let about = format!(
@@ -79,7 +80,7 @@ impl Expected {
         };
         let values = Values { tr: &self.tr, values: &self.values, names: names(&self.tr) };
         let event = match values.time() {
-            Some(seconds) => kst_ns(MARKET_DATE, seconds),
+            Some(seconds) => kst_ns(date, seconds),
             None => hoga::tick::UNDEF_TS,
         };
         compare("ts_event", market.ts_event.into(), event.into());
