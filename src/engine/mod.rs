@@ -36,7 +36,10 @@ use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
-use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport, StreamWriter};
+use crate::journal::{
+    AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport, Start, Stream, StreamWriter,
+    Tailer,
+};
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
     MetricsError,
@@ -45,7 +48,9 @@ use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
 use crate::ring::message_ring;
 use crate::secret::Secret;
 use crate::stage::{WaitStrategy, run};
-use crate::tick::{Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType, boxed_record};
+use crate::tick::{
+    Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType, RecordView, boxed_record, view,
+};
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
@@ -59,6 +64,8 @@ const NOTICE_SLOTS: usize = 4096;
 const REJECTED_SLOTS: usize = 256;
 /// Segments of stream `raw` when it keeps rejected frames only.
 const REJECTS_SEGMENT_BYTES: u64 = 8 << 20;
+/// Segments read back at the start for the cumulative volumes of today: half a GiB, well under a second.
+const RESUME_SEGMENTS_MAX: usize = 5;
 /// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
 const SECRET_SLOTS: usize = 1024;
 
@@ -211,6 +218,7 @@ impl Engine {
             // What is there was rejected once; it would be rejected again.
             recovery.raw_frames.clear();
         }
+        resume_continuity(&dir, date.load(Ordering::Relaxed), &mut parser);
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
         recover(&mut recovery, &mut parser, &mut committer);
@@ -414,6 +422,26 @@ impl Drop for Engine {
         self.stop();
         self.metrics_stop.store(true, Ordering::Relaxed);
     }
+}
+
+/// Tells the decoder where the cumulative volumes of today stood, so that what was traded while no engine ran is a gap.
+///
+/// Instruments that did not trade in the newest segments begin anew: opening must not take long while the market goes on.
+fn resume_continuity(dir: &Path, date: u32, parser: &mut Parser) {
+    let start = Start::Day { date, segments_max: RESUME_SEGMENTS_MAX };
+    let resumed = Tailer::open(dir, Stream::Ticks, start).and_then(|mut tailer| {
+        tailer.poll(usize::MAX, |record| {
+            if record.header().rtype == RType::Trade as u8
+                && let Some(RecordView::Trade(trade)) = view(record.bytes)
+            {
+                parser.decoder.resume(&trade);
+            }
+        })
+    });
+    if let Err(error) = resumed {
+        tracing::warn!(%error, "continuity starts anew: today's records could not be read");
+    }
+    parser.decoder.connection_lost();
 }
 
 /// Decodes raw frames past the last committed tick again. Of a frame whose records were half committed only the missing

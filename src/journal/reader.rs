@@ -33,6 +33,13 @@ pub enum Start {
     End,
     /// The record with this sequence, or the first after it that is there.
     Sequence(u64),
+    /// The newest segments of a trading date, as far back as they are of that date.
+    Day {
+        /// Decimal YYYYMMDD.
+        date: u32,
+        /// Segments to go back, at most.
+        segments_max: usize,
+    },
 }
 
 /// Place of a record. Ordered by (epoch, sequence).
@@ -175,13 +182,29 @@ impl Tailer {
         let mut found = None;
         let newest_first: Box<dyn Iterator<Item = &u64>> = match start {
             Start::Beginning => Box::new(ordinals.iter()),
-            Start::End | Start::Sequence(_) => Box::new(ordinals.iter().rev()),
+            Start::End | Start::Sequence(_) | Start::Day { .. } => Box::new(ordinals.iter().rev()),
         };
+        let mut seen = 0;
         for &ordinal in newest_first {
             let Some(current) = open_active(&folder, stream, ordinal)? else { continue };
-            let base = current.header.activation.map_or(0, |activation| activation.base_sequence);
+            let (base, date) = match current.header.activation {
+                Some(activation) => (activation.base_sequence, activation.trading_date),
+                None => (0, 0),
+            };
+            if let Start::Day { date: wanted, segments_max } = start
+                && seen > 0
+                && (date != wanted || seen >= segments_max)
+            {
+                break;
+            }
             found = Some(current);
-            if !matches!(start, Start::Sequence(sequence) if base > sequence) {
+            seen += 1;
+            let goes_back = match start {
+                Start::Sequence(sequence) => base > sequence,
+                Start::Day { .. } => true,
+                Start::Beginning | Start::End => false,
+            };
+            if !goes_back {
                 break;
             }
         }

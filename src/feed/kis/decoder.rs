@@ -163,6 +163,12 @@ impl Decoder {
         self.emitter.seed_instruments(instruments)
     }
 
+    /// Takes a trade that an earlier run recorded as the one before the next of its instrument and venue, so that what was
+    /// missed in between is a gap. Trades are given in the order of the journal.
+    pub fn resume(&mut self, trade: &Trade) {
+        self.emitter.resume(trade);
+    }
+
     /// Gaps found over a connection lost before now have that as their reason.
     pub fn connection_lost(&mut self) {
         self.emitter.connection_lost();

@@ -3,6 +3,7 @@
 use super::Event;
 use super::decoder::{DecodeCounters, DecoderConfig, head_reason};
 use super::layout::KeyClass;
+use super::plan::continuity_venue;
 use super::plan::{Kind, Plan};
 use super::row::Row;
 use super::time::EventClock;
@@ -72,6 +73,12 @@ impl Emitter {
 
     pub fn seed_instruments(&mut self, instruments: &[Instrument]) -> usize {
         self.instruments.seed(instruments)
+    }
+
+    pub fn resume(&mut self, trade: &Trade) {
+        if let (Some(venue), Some(continuity)) = (continuity_venue(trade.market.tr), &mut self.continuity) {
+            continuity.check(venue.into(), trade);
+        }
     }
 
     pub fn connection_lost(&mut self) {

@@ -2,7 +2,7 @@
 
 use super::layout::{Form, KeyClass, Layout, LayoutTable};
 use super::table::Steps;
-use crate::tick::{Publisher, RType, tr_number};
+use crate::tick::{Publisher, RType, tr_name, tr_number};
 
 /// What the decoder does with a transaction's records.
 #[derive(Clone, Debug)]
@@ -113,17 +113,21 @@ fn place(plans: &[Plan], multiplier: u64) -> Option<Box<[u8; SLOTS]>> {
     Some(slots)
 }
 
+/// Place in the continuity table of a transaction whose cumulative volume advances by quantity.
+pub(super) fn continuity_venue(tr: u16) -> Option<u8> {
+    ["H0STCNT0", "H0NXCNT0", "H0UNCNT0"]
+        .into_iter()
+        .zip(0..)
+        .find(|(name, _)| tr_name(tr) == Some(name))
+        .map(|(_, venue)| venue)
+}
+
 fn compile(layout: &Layout) -> Plan {
     let tr = &layout.tr;
     let wrong = |what: &str| -> ! { panic!("layout of {tr}: {what}") };
     let publisher = Publisher::ALL.into_iter().find(|publisher| publisher.venue() == layout.publisher);
     let publisher = publisher.unwrap_or_else(|| wrong("publisher"));
-    let continuity = match (layout.form, layout.widths[0].width, publisher) {
-        (Form::StockTrade, 46, Publisher::KisKrx) => Some(0),
-        (Form::StockTrade, 46, Publisher::KisNxt) => Some(1),
-        (Form::StockTrade, 46, Publisher::KisUn) => Some(2),
-        _ => None,
-    };
+    let continuity = tr_number(tr).and_then(continuity_venue);
     let steps = match layout.form {
         Form::Table => Some(Steps::compile(layout).unwrap_or_else(|name| wrong(&name))),
         _ => None,
