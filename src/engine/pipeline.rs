@@ -198,6 +198,11 @@ impl Pipeline {
         self.intake.is_open() && self.committer.is_open()
     }
 
+    /// Ordinals of the segments written now, of both streams in sum: grows by one with each roll.
+    pub fn ordinals(&self) -> u64 {
+        self.committer.writer.ordinal() + self.intake.raw.as_ref().map_or(0, StreamWriter::ordinal)
+    }
+
     /// Rolls of both streams that had to wait for the helper so far.
     pub fn stalls(&self) -> u64 {
         self.committer.writer.stalls() + self.intake.raw.as_ref().map_or(0, StreamWriter::stalls)
