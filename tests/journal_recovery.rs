@@ -271,6 +271,27 @@ fn a_missing_segment_is_corrupt_but_a_missing_beginning_was_pruned() {
 }
 
 #[test]
+fn a_live_journal_is_judged_by_what_is_committed_only() {
+    let folder = scratch();
+    let dir = folder.path();
+    let mut journal = Journal::open(dir, small(64 << 10)).unwrap();
+    for number in 1..=10 {
+        append_pair(&mut journal, number);
+    }
+    let path = segment(dir, Stream::Ticks, 1);
+    let write_at = |at: usize, bytes: &[u8]| {
+        use std::os::unix::fs::FileExt as _;
+        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(bytes, at as u64).unwrap();
+    };
+    let end = *offsets(&fs::read(&path).unwrap()).last().unwrap();
+    write_at(end + 8, &[9; 50]);
+    let report = verify(dir, |_, _, _, _| {}).unwrap();
+    assert_eq!((report.state, report.streams[0].1.records), (Verdict::Clean, 10), "a record being written");
+    write_at(end - 100, &[9]);
+    assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Corrupt, "a committed record changed");
+}
+
+#[test]
 fn there_is_no_journal_where_there_is_none() {
     let folder = scratch();
     assert!(matches!(verify(folder.path(), |_, _, _, _| {}), Err(VerifyError::NoJournal(_))));

@@ -14,11 +14,27 @@ use crate::net::{FrameMeta, LineEvent};
 use crate::secret::Secret;
 use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, words_of};
 
+/// Which frames stream `raw` keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Every inbound frame.
+    All,
+    /// Only those that could not be read: their bytes would be nowhere else.
+    Rejected,
+}
+
+/// Rejected frames on their way back to the writer of stream `raw`; one that finds it full is left to its `Reject` record.
+pub(super) type Rejected = Arc<ArrayQueue<(FrameMeta, Box<[u8]>)>>;
+
 /// The reader's side of the data path.
 #[derive(Debug)]
 pub(super) struct Intake {
-    /// Stream `raw`; `None` when it is switched off.
+    /// Stream `raw`; `None` in a pipeline without one.
     pub raw: Option<StreamWriter>,
+    /// Which frames go there.
+    pub keep: Keep,
+    /// With [`Keep::Rejected`]: frames the parser could not read.
+    pub rejected: Rejected,
     pub counters: Counters,
     pub latency: StageHistogram,
     /// By line, from 1.
@@ -67,9 +83,10 @@ impl Intake {
         self.failure.is_none()
     }
 
-    /// Takes a frame: returns its metadata with `raw_sequence` filled in.
+    /// Takes a frame: returns its metadata with `raw_sequence` filled in, and the bytes to hand on, in which secrets of
+    /// control messages are overwritten.
     #[inline]
-    pub fn take(&mut self, meta: &FrameMeta, payload: &[u8]) -> FrameMeta {
+    pub fn take<'a>(&'a mut self, meta: &FrameMeta, payload: &'a [u8]) -> (FrameMeta, &'a [u8]) {
         let is_data = matches!(payload.first(), Some(b'0' | b'1'));
         if is_data {
             self.counters.add(Counter::FramesReceived, 1);
@@ -83,35 +100,44 @@ impl Intake {
             traffic.received(1, payload.len() as u64, meta.ts_recv);
         }
         let mut meta = *meta;
-        if self.raw.is_some() {
-            meta.raw_sequence = if is_data && payload[0] == b'0' {
-                self.journal(&meta, payload, 0)
-            } else {
-                self.journal_guarded(&meta, payload)
-            };
+        if is_data && payload[0] == b'0' {
+            if self.keep == Keep::All {
+                meta.raw_sequence = self.journal(&meta, payload, 0);
+            }
+            return (meta, payload);
         }
-        meta
+        let redacted = self.guard(payload);
+        if self.keep == Keep::All {
+            meta.raw_sequence = self.journal_scratch(&meta, redacted);
+        }
+        (meta, &self.scratch)
     }
 
-    /// Control and encrypted messages: secrets are overwritten in a copy first; of an encrypted frame only the head is
-    /// kept.
+    /// Copies a control or encrypted message to `scratch` with its secrets overwritten; of an encrypted frame only the
+    /// head is kept. Whether there were any.
     #[cold]
     #[inline(never)]
-    fn journal_guarded(&mut self, meta: &FrameMeta, payload: &[u8]) -> u64 {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
-        scratch.extend_from_slice(payload);
-        let redacted = if payload.first() == Some(&b'1') {
-            let head = payload.iter().enumerate().filter(|(_, byte)| **byte == b'|').nth(2).map_or(0, |(at, _)| at + 1);
-            scratch[head..].fill(b'*');
-            true
-        } else {
-            while let Some(secret) = self.new_secrets.pop() {
+    fn guard(&mut self, payload: &[u8]) -> bool {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(payload);
+        if payload.first() == Some(&b'1') {
+            let head = payload.iter().enumerate().filter(|(_, byte)| **byte == b'|').nth(2);
+            self.scratch[head.map_or(payload.len().min(2), |(at, _)| at + 1)..].fill(b'*');
+            return true;
+        }
+        while let Some(secret) = self.new_secrets.pop() {
+            if !self.secrets.contains(&secret) {
                 self.secrets.push(secret);
             }
-            let secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
-            redact(&mut scratch, &secrets)
-        };
+        }
+        let secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+        redact(&mut self.scratch, &secrets)
+    }
+
+    /// Appends what [`guard`](Self::guard) left.
+    #[cold]
+    fn journal_scratch(&mut self, meta: &FrameMeta, redacted: bool) -> u64 {
+        let scratch = std::mem::take(&mut self.scratch);
         let sequence = self.journal(meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
         self.scratch = scratch;
         sequence
@@ -149,9 +175,24 @@ impl Intake {
         }
     }
 
+    /// Keeps the frames the parser could not read; returns how many.
+    #[cold]
+    pub fn keep_rejected(&mut self) -> usize {
+        let mut kept = 0;
+        while let Some((meta, payload)) = self.rejected.pop() {
+            let redacted = self.guard(&payload);
+            self.journal_scratch(&meta, redacted);
+            kept += 1;
+        }
+        kept
+    }
+
     /// After each cycle: publishes what was written, answers the metrics thread.
     #[inline]
-    pub fn end_cycle(&mut self, work: usize) {
+    pub fn end_cycle(&mut self, mut work: usize) {
+        if self.keep == Keep::Rejected && !self.rejected.is_empty() {
+            work += self.keep_rejected();
+        }
         if work > 0
             && let Some(writer) = &mut self.raw
         {

@@ -26,7 +26,7 @@ use bytemuck::Zeroable;
 use crossbeam::queue::ArrayQueue;
 
 use self::commit::{Committer, Inbox, ReadStamp};
-use self::intake::Intake;
+use self::intake::{Intake, Keep};
 use self::parser::{Parser, StampedSink};
 use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
@@ -36,7 +36,7 @@ use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
-use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport};
+use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport, StreamWriter};
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
     MetricsError,
@@ -55,6 +55,10 @@ const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 const COMMAND_SLOTS: usize = 4096;
 /// Notices that may wait for the session manager.
 const NOTICE_SLOTS: usize = 4096;
+/// Rejected frames that may wait to be kept when stream `raw` does not keep all.
+const REJECTED_SLOTS: usize = 256;
+/// Segments of stream `raw` when it keeps rejected frames only.
+const REJECTS_SEGMENT_BYTES: u64 = 8 << 20;
 /// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
 const SECRET_SLOTS: usize = 1024;
 
@@ -184,12 +188,14 @@ impl Engine {
             statuses.push(status);
             traffic.push(received);
         }
+        let keep = if config.journal.raw { Keep::All } else { Keep::Rejected };
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
         let Pipeline { intake, mut parser, mut committer } = Pipeline::build(Wiring {
             metrics: &metrics,
             collector: &mut collector,
             ticks,
             raw,
+            keep,
             recovery: &recovery,
             market: options.market,
             instruments_max: config.engine.max_instruments as usize,
@@ -201,6 +207,10 @@ impl Engine {
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
         })?;
+        if keep == Keep::Rejected {
+            // What is there was rejected once; it would be rejected again.
+            recovery.raw_frames.clear();
+        }
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
         recover(&mut recovery, &mut parser, &mut committer);
@@ -334,21 +344,16 @@ impl Engine {
     /// Waits until all data is in the journal and the journal is closed; then every figure is exact.
     pub fn join(mut self) -> Result<Summary, EngineError> {
         let mut failure = None;
-        let mut raw = None;
+        let mut intake = None;
         let mut committer = None;
         for thread in std::mem::take(&mut self.hot) {
             match thread.join() {
-                Ok(Ended::Reader(mut intake)) => {
-                    failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
-                    raw = intake.raw.take();
-                }
+                Ok(Ended::Reader(ended)) => intake = Some(ended),
                 Ok(Ended::Parser) => {}
                 Ok(Ended::Journal(ended)) => committer = Some(ended),
                 Ok(Ended::All(fused)) => {
-                    let Pipeline { mut intake, committer: ended, .. } = fused.pipeline;
-                    failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
-                    raw = intake.raw.take();
-                    committer = Some(ended);
+                    intake = Some(fused.pipeline.intake);
+                    committer = Some(fused.pipeline.committer);
                 }
                 Err(_) => failure = failure.or(Some(EngineError::ThreadDied("hot"))),
             }
@@ -365,12 +370,20 @@ impl Engine {
             while committer.drain_inbox() > 0 {}
             failure = failure.or(committer.failure.take().map(|source| self.append_error("ticks", source)));
             committer.latency.finish();
-            if let Err(source) = committer.writer.close() {
-                failure = failure.or(Some(EngineError::System { what: "closing stream ticks", source }));
+            // After a failure the stream is left as a dead writer leaves it: what is in `raw` and did not get here is
+            // decoded when the journal is opened again. A closed stream would say that nothing is missing.
+            if failure.is_none()
+                && let Err(source) = committer.writer.close()
+            {
+                failure = Some(EngineError::System { what: "closing stream ticks", source });
             }
         }
-        if let Some(Err(source)) = raw.map(|writer| writer.close()) {
-            failure = failure.or(Some(EngineError::System { what: "closing stream raw", source }));
+        if let Some(mut intake) = intake {
+            intake.keep_rejected();
+            failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
+            if let Some(Err(source)) = intake.raw.map(StreamWriter::close) {
+                failure = failure.or(Some(EngineError::System { what: "closing stream raw", source }));
+            }
         }
         if let Some(helper) = self.helper.take() {
             helper.stop();
@@ -485,8 +498,9 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
 fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
     let segment_bytes = u64::from(config.journal.segment_mib) << 20;
     let sized = JournalConfig::with_segment_bytes(segment_bytes);
+    let rejects = JournalConfig::with_segment_bytes(segment_bytes.min(REJECTS_SEGMENT_BYTES));
     JournalConfig {
-        raw: sized.raw.filter(|_| config.journal.raw),
+        raw: if config.journal.raw { sized.raw } else { rejects.raw },
         trading_date: trading_date(market.market_ns(wall_ns())),
         instruments_max: config.engine.max_instruments as usize,
         ..sized

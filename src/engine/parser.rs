@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 use crossbeam::queue::ArrayQueue;
 
 use super::commit::ReadStamp;
-use super::intake::LineNote;
+use super::intake::{LineNote, Rejected};
 use crate::clock::{MarketClock, TickClock};
 use crate::feed::kis::control::{Control, is_control};
 use crate::feed::kis::session::Notice;
@@ -25,6 +25,8 @@ pub(super) struct Parser {
     pub clock: TickClock,
     pub market: MarketClock,
     pub notices: Arc<ArrayQueue<Notice>>,
+    /// Where frames that can't be read go when stream `raw` does not keep all.
+    pub rejected: Option<Rejected>,
     /// What the decoder had counted when it was last mirrored.
     pub mirrored: DecodeCounters,
 }
@@ -59,12 +61,25 @@ impl Parser {
             latency.record(Latency::ReadToDecoded, since_read);
             u32::try_from(read_ns + since_read).unwrap_or(u32::MAX)
         };
+        let rejects = self.decoder.counters().rejects_total();
         self.decoder.decode(&context, payload, stamp, sink);
+        if self.rejected.is_some() && self.decoder.counters().rejects_total() > rejects {
+            self.hand_back(meta, payload);
+        }
+    }
+
+    /// Gives a frame back to be kept verbatim. A full queue leaves it to its `Reject` record.
+    #[cold]
+    #[inline(never)]
+    fn hand_back(&self, meta: &FrameMeta, payload: &[u8]) {
+        if let Some(rejected) = &self.rejected {
+            let _ = rejected.push((*meta, payload.into()));
+        }
     }
 
     /// A frame of stream `raw` whose records the last writer did not get to commit.
     pub fn recovered_frame(&mut self, meta: &FrameMeta, payload: &[u8], sink: &mut impl StampedSink) {
-        if !matches!(payload.first(), Some(b'0' | b'1')) {
+        if is_control(payload) {
             return;
         }
         sink.begin_frame(ReadStamp::Recovered);

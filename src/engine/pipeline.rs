@@ -12,10 +12,10 @@ use std::sync::atomic::AtomicU32;
 use crossbeam::queue::ArrayQueue;
 
 use super::commit::{Committer, Inbox, ReadStamp};
-use super::intake::{Intake, LineNote};
+use super::intake::{Intake, Keep, LineNote, Rejected};
 use super::parser::Parser;
 use super::stages::{FrameProducer, JournalStage, ParserStage, RingSink, frame_words_max};
-use super::{EngineError, NOTICE_SLOTS, SECRET_SLOTS, Summary, summary_of};
+use super::{EngineError, NOTICE_SLOTS, REJECTED_SLOTS, SECRET_SLOTS, Summary, summary_of};
 use crate::clock::{MarketClock, TickClock};
 use crate::feed::kis::session::{Notice, Progress};
 use crate::feed::kis::{Decoder, DecoderConfig};
@@ -82,6 +82,7 @@ pub(super) struct Wiring<'a> {
     pub collector: &'a mut Collector,
     pub ticks: StreamWriter,
     pub raw: Option<StreamWriter>,
+    pub keep: Keep,
     pub recovery: &'a RecoveryReport,
     pub market: MarketClock,
     pub instruments_max: usize,
@@ -113,6 +114,7 @@ impl Pipeline {
             collector: &mut collector,
             ticks,
             raw,
+            keep: Keep::All,
             recovery: &recovery,
             market: config.market,
             instruments_max: config.instruments_max,
@@ -131,8 +133,11 @@ impl Pipeline {
     pub(super) fn build(wiring: Wiring<'_>) -> Result<Pipeline, MetricsError> {
         let Wiring { metrics, collector, recovery, .. } = wiring;
         let clock = TickClock::new();
+        let rejected: Rejected = Arc::new(ArrayQueue::new(REJECTED_SLOTS));
         let intake = Intake {
             raw: wiring.raw,
+            keep: wiring.keep,
+            rejected: Arc::clone(&rejected),
             counters: metrics.counters("reader")?,
             latency: collector.stage_histogram(),
             traffic: wiring.traffic,
@@ -156,6 +161,7 @@ impl Pipeline {
             clock: clock.clone(),
             market: wiring.market,
             notices: wiring.notices,
+            rejected: (wiring.keep == Keep::Rejected).then_some(rejected),
             mirrored: Default::default(),
         };
         let first_ordinal = wiring.ticks.ordinal();
@@ -176,7 +182,7 @@ impl Pipeline {
     /// One frame: verbatim into `raw`, its records into `ticks`. Committed and visible when it returns.
     #[inline]
     pub fn feed(&mut self, meta: &FrameMeta, payload: &[u8]) {
-        let meta = self.intake.take(meta, payload);
+        let (meta, payload) = self.intake.take(meta, payload);
         self.parser.frame(&meta, payload, &mut self.committer);
     }
 

@@ -130,7 +130,7 @@ impl FrameSink for RingSink<'_> {
 
     #[inline]
     fn frame(&mut self, meta: &FrameMeta, payload: &[u8]) {
-        let meta = self.intake.take(meta, payload);
+        let (meta, payload) = self.intake.take(meta, payload);
         let pushed = self.ring.push(&RingFrame::frame(&meta), [payload, &[]]);
         debug_assert!(pushed, "the reader asked for room");
     }

@@ -197,7 +197,7 @@ impl Stream {
     }
 }
 
-/// Bytes 0..96 of a segment: written when it is made. Bytes read from a file are *unchecked*; [`Prepared::check`]
+/// Bytes 0..96 of a segment: written when it is made. Bytes read from a file are *unchecked*; [`UncheckedHeader::check`]
 /// makes a [`SegmentHeader`] of them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]

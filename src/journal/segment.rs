@@ -121,14 +121,18 @@ impl SegmentReader {
         let _ = self.map.populate_read(0, bytes);
     }
 
-    /// Offset behind the last byte that is not zero, at least `from`.
+    /// Offset behind the last word that is not zero, at least `from`, a multiple of eight.
+    ///
+    /// NB: from front to back, though the answer lies at the back: the kernel reads ahead in that direction only, and
+    /// going backwards over pages never touched was measured at 100 µs a page.
     pub(super) fn last_nonzero(&self, from: usize) -> usize {
-        let words = self.map.len() / 8 * 8;
-        let mut end = words;
-        while end > from && self.word(end - 8) == 0 {
-            end -= 8;
+        let mut end = from;
+        for offset in (from..self.map.len() / 8 * 8).step_by(8) {
+            if self.word(offset) != 0 {
+                end = offset + 8;
+            }
         }
-        end.max(from)
+        end
     }
 
     #[inline]

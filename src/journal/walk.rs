@@ -118,8 +118,8 @@ pub struct Walked {
     pub tail: Tail,
 }
 
-/// Walks a segment in use. `judge_tail` = look behind the last good record, which only makes sense when nobody writes;
-/// else anything behind is [`Tail::Open`].
+/// Walks a segment in use. `judge_tail` = look behind the last committed record, which only makes sense when nobody
+/// writes; else what is there is [`Tail::Open`].
 pub fn walk(
     reader: &SegmentReader,
     header: &SegmentHeader,
@@ -159,6 +159,10 @@ pub fn walk(
         }
     };
     if !judge_tail {
+        if let Some(reason) = bad {
+            // Its length word says that it was committed: no writer's half-done work.
+            walked.tail = Tail::Bad { reason, followed: true, end: walked.position };
+        }
         return walked;
     }
     let end = reader.last_nonzero(walked.position);
@@ -301,5 +305,45 @@ pub(super) fn judge(walked: &Walked, at: Circumstances, durable: Option<&Durable
         Tail::Bad { reason, .. } if !at.same_boot => Some((Verdict::Torn, reason.clone())),
         Tail::Bad { reason, followed, .. } if *followed || !at.last => Some((Verdict::Corrupt, reason.clone())),
         Tail::Bad { reason, .. } => Some((Verdict::Torn, reason.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole decision table: tail, newest segment or not, this boot or another, above the durable mark or below.
+    #[test]
+    fn only_what_a_death_can_leave_is_torn() {
+        let bad = |followed| Tail::Bad { reason: Reason::Uncommitted, followed, end: 600 };
+        let after_end = Tail::Bad { reason: Reason::AfterEnd, followed: false, end: 600 };
+        let verdict = |tail: &Tail, last, same_boot, below| {
+            let walked = Walked {
+                records: 1,
+                market_records: 1,
+                next_sequence: 2,
+                position: 500,
+                ended: matches!(tail, Tail::Ended),
+                tail: tail.clone(),
+            };
+            let at = Circumstances { last, same_boot, durable_bytes: if below { 501 } else { 500 } };
+            judge(&walked, at, None).map_or(Verdict::Clean, |(verdict, _)| verdict)
+        };
+        use Verdict::{Clean, Corrupt, Torn};
+        for last in [true, false] {
+            for same_boot in [true, false] {
+                let at = format!("last {last}, same boot {same_boot}");
+                let above = |tail: &Tail| verdict(tail, last, same_boot, false);
+                assert_eq!(above(&Tail::Ended), Clean, "{at}");
+                assert_eq!(above(&after_end), Corrupt, "{at}");
+                let open = if last { Clean } else { [Torn, Corrupt][usize::from(same_boot)] };
+                assert_eq!(above(&Tail::Open), open, "{at}");
+                assert_eq!(above(&bad(true)), if same_boot { Corrupt } else { Torn }, "{at}");
+                assert_eq!(above(&bad(false)), if same_boot && !last { Corrupt } else { Torn }, "{at}");
+                for tail in [Tail::Open, bad(true), bad(false), after_end.clone()] {
+                    assert_eq!(verdict(&tail, last, same_boot, true), Corrupt, "below the mark: {at}");
+                }
+            }
+        }
     }
 }

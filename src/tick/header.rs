@@ -19,7 +19,7 @@ pub struct Header {
     pub length: u32,
     /// CRC-32C over all that follows this field, seeded with the segment's salt and `length`.
     pub crc32c: u32,
-    /// Per stream, +1 each; 0 for restated records.
+    /// Per stream, +1 each; 0 for restated records and `End`.
     pub sequence: u64,
     /// Kernel's stamp of the newest byte of the read that completed the frame: an upper bound of arrival
     /// (see [`Market::recv_window_ns`]). Records of cold threads: when they were made.

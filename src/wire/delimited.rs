@@ -246,17 +246,20 @@ impl<'a> Record<'a> {
         }
         let bounds = &self.split.bounds[self.start + first..][..=N];
         let mut values = [0; N];
-        let mut wrong = 0;
-        for (value, pair) in values.iter_mut().zip(bounds.windows(2)) {
-            let (before, end) = (pair[0], pair[1]);
-            let length = end.wrapping_sub(before).wrapping_sub(1);
+        let (mut wrong, mut lengths) = (0, 0);
+        let mut before = bounds[0];
+        for (value, &end) in values.iter_mut().zip(&bounds[1..]) {
+            // One less than the length, so that an empty field is as wrong as one that is too long.
+            let length = end.wrapping_sub(before).wrapping_sub(2);
             // Only in front of the eighth byte is there no whole word.
             let chunk = self.split.payload.get(..end as usize)?.last_chunk::<8>()?;
             let digits = digits_of(*chunk, length);
-            wrong |= u64::from(length.wrapping_sub(1) > 7) << 63 | not_digits(digits);
+            lengths |= length;
+            wrong |= not_digits(digits);
             *value = join8(digits);
+            before = end;
         }
-        (wrong & 0x8080_8080_8080_8080 == 0).then_some(values)
+        (lengths <= 7 && wrong & 0x8080_8080_8080_8080 == 0).then_some(values)
     }
 
     /// Fields present in this record.

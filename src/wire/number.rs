@@ -230,12 +230,24 @@ pub(super) const fn all_digits(digits: u64) -> bool {
     not_digits(digits) & 0x8080_8080_8080_8080 == 0
 }
 
-/// The bytes of a text as digit values, as [`Text::digits8`] of the chunk that ends with it. A length that isn't in
-/// `1..=8` gives anything.
+/// The bytes of a text as digit values, as [`Text::digits8`] of the chunk that ends with it. `places` is one less than
+/// the text's length; what isn't in `0..8` gives anything. The mask comes from a table: a shift by a variable count is
+/// three steps where BMI2 isn't assumed.
 #[inline(always)]
-pub(super) const fn digits_of(chunk: [u8; 8], length: u32) -> u64 {
-    (u64::from_le_bytes(chunk) ^ ZEROS) & (u64::MAX << (64_u32.wrapping_sub(length.wrapping_mul(8)) & 63))
+pub(super) fn digits_of(chunk: [u8; 8], places: u32) -> u64 {
+    (u64::from_le_bytes(chunk) ^ ZEROS) & MASKS[(places & 7) as usize]
 }
+
+/// Masks of the last bytes of a word, by one less than their number.
+static MASKS: [u64; 8] = {
+    let mut masks = [0; 8];
+    let mut places = 0;
+    while places < 8 {
+        masks[places] = u64::MAX << (56 - 8 * places);
+        places += 1;
+    }
+    masks
+};
 
 /// A word with the high bit set in the lowest byte that isn't 0..=9, and in none when all are; see [`all_digits`].
 #[inline(always)]

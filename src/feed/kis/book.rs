@@ -86,7 +86,7 @@ pub(super) fn stock_book(row: &mut Row<'_>, tail: Tail, buffer: &mut BookBuffer)
 }
 
 /// Price, quantity and side code of a mid price, all three or none.
-#[inline]
+#[inline(always)]
 fn mid(row: &mut Row<'_>, field: usize) -> (MidPrice, u8) {
     if row.width() < field + 3 {
         return (NO_MID, 0);

@@ -217,19 +217,24 @@ impl Emitter {
         row: &Row<'_>,
         sink: &mut S,
     ) -> Option<u32> {
-        let symbol = row.bytes(plan.key.into());
         let mut key = InstrumentKey { market: plan.market, symbol: [0; SYMBOL_BYTES] };
-        // The first field was looked at before the frame was split into records; overseas the symbol is the second.
-        if plan.key_class == KeyClass::Overseas {
-            let sound = (1..=SYMBOL_BYTES).contains(&symbol.len()) && symbol.iter().all(u8::is_ascii_graphic);
-            let Some(exchange) = exchange(row.bytes(0)).filter(|_| sound) else {
-                self.reject(frame, RejectReason::BadKey, row.record_bytes(), sink);
-                return None;
-            };
-            key.market[..3].copy_from_slice(&exchange);
-        }
-        for (to, from) in key.symbol.iter_mut().zip(symbol) {
-            *to = *from;
+        match row.short_symbol() {
+            Some(symbol) if plan.key == 0 => key.symbol[..8].copy_from_slice(&symbol),
+            _ => {
+                let symbol = row.bytes(plan.key.into());
+                // The first field was looked at before the frame was split into records; overseas the symbol is the second.
+                if plan.key_class == KeyClass::Overseas {
+                    let sound = (1..=SYMBOL_BYTES).contains(&symbol.len()) && symbol.iter().all(u8::is_ascii_graphic);
+                    let Some(exchange) = exchange(row.bytes(0)).filter(|_| sound) else {
+                        self.reject(frame, RejectReason::BadKey, row.record_bytes(), sink);
+                        return None;
+                    };
+                    key.market[..3].copy_from_slice(&exchange);
+                }
+                for (to, from) in key.symbol.iter_mut().zip(symbol) {
+                    *to = *from;
+                }
+            }
         }
         match self.instruments.resolve(&key) {
             Resolved::Known(id) => Some(id),

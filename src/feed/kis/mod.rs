@@ -23,6 +23,8 @@ mod expected;
 mod layout;
 mod misc;
 mod plan;
+#[cfg(test)]
+mod proptests;
 mod redact;
 pub mod rest;
 mod row;

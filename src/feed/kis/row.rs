@@ -26,6 +26,15 @@ impl<'a> Row<'a> {
         self.record.width()
     }
 
+    /// The first field as the head of a zero-padded symbol, when it has one to eight bytes and the record eight.
+    #[inline(always)]
+    pub fn short_symbol(&self) -> Option<[u8; 8]> {
+        let length = self.bytes(0).len();
+        let chunk = self.record.as_bytes().first_chunk::<8>()?;
+        let mask = u64::MAX.checked_shr(64_u32.wrapping_sub(8 * length as u32))?;
+        Some((u64::from_le_bytes(*chunk) & mask).to_le_bytes())
+    }
+
     /// Bytes of the whole record.
     pub fn record_bytes(&self) -> &'a [u8] {
         self.record.as_bytes()
@@ -84,7 +93,13 @@ impl<'a> Row<'a> {
     pub fn pxs<const N: usize>(&mut self, first: usize) -> [i64; N] {
         match self.record.plain_run::<N>(first) {
             // Eight digits at most: far from the end of the range.
-            Some(run) => run.map(|value| value.cast_signed() * PX_SCALE),
+            Some(run) => {
+                let mut px = [0; N];
+                for (px, value) in px.iter_mut().zip(run) {
+                    *px = value.cast_signed() * PX_SCALE;
+                }
+                px
+            }
             None => self.pxs_slow(first),
         }
     }
