@@ -307,6 +307,7 @@ impl Keeper {
         let Pipeline { intake, parser, committer } = pipeline;
         intake.latency.finish();
         parser.latency.finish();
+        committer.mirror_rolls();
         committer.latency.finish();
         committer.writer.close().map_err(system("closing stream ticks"))?;
         if let Some(raw) = intake.raw {
