@@ -1,7 +1,9 @@
 //! Any bytes as frames of the broker: no panic, sound records only, control messages read or refused, secrets gone.
 //!
-//! Input: frames, one a line; a decoder's state goes on from one to the next.
+//! Input: frames, one a line; a decoder's state goes on from one to the next, and over some hundred inputs.
 #![no_main]
+
+use std::cell::RefCell;
 
 use hoga::feed::kis::control::{Control, is_control, is_pingpong};
 use hoga::feed::kis::{Decoder, DecoderConfig, redact};
@@ -28,8 +30,7 @@ impl Judge {
         let rtype = RType::from_number(header.rtype).expect("a kind of the registry");
         if rtype.is_market() {
             self.market += 1;
-            let market: Market =
-                bytemuck::pod_read_unaligned(&bytes[HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES]);
+            let market: Market = bytemuck::pod_read_unaligned(&bytes[HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES]);
             assert!(market.frame_index < market.frame_count, "{} of {}", market.frame_index, market.frame_count);
             assert_eq!((market.decoded_ns, market.raw_sequence), (7, 9));
         } else {
@@ -84,11 +85,32 @@ fn redacts(bytes: &[u8]) {
     assert_eq!(copy, once, "a second time changes nothing");
 }
 
-fuzz_target!(|input: &[u8]| {
+/// Inputs that one decoder sees: making one costs more than a run, and its state is part of what is tried.
+const INPUTS: u32 = 500;
+
+thread_local! {
+    static DECODER: RefCell<(u32, Option<Decoder>)> = const { RefCell::new((0, None)) };
+}
+
+fn new_decoder() -> Decoder {
     let mut config = DecoderConfig::default();
-    (config.instruments_max, config.fields_max) = (8, 2048);
-    let mut decoder = Decoder::new(config);
+    (config.instruments_max, config.fields_max) = (64, 2048);
+    Decoder::new(config)
+}
+
+fuzz_target!(|input: &[u8]| {
+    DECODER.with_borrow_mut(|(inputs, decoder)| {
+        *inputs += 1;
+        if *inputs % INPUTS == 0 {
+            *decoder = None;
+        }
+        run(input, decoder.get_or_insert_with(new_decoder));
+    });
+});
+
+fn run(input: &[u8], decoder: &mut Decoder) {
     let mut judge = Judge::default();
+    let seen = *decoder.counters();
     for (number, frame) in input.split(|byte| *byte == b'\n').enumerate() {
         if is_control(frame) {
             let _ = Control::parse(frame);
@@ -109,6 +131,7 @@ fuzz_target!(|input: &[u8]| {
             assert_ne!(before, (judge.market, judge.rejects), "a frame without a record: dropped silently");
         }
     }
-    assert_eq!(decoder.counters().records_total(), judge.market);
-    assert_eq!(decoder.counters().rejects_total(), judge.rejects);
-});
+    let now = decoder.counters();
+    assert_eq!(now.records_total() - seen.records_total(), judge.market);
+    assert_eq!(now.rejects_total() - seen.rejects_total(), judge.rejects);
+}

@@ -38,7 +38,12 @@ impl Cuts {
 }
 
 /// All events of a wire, and how it ended. Now and then an event is held back and must come again as it was.
-fn run(wire: &[u8], message_bytes_max: usize, read_bytes: usize, mut cuts: Option<Cuts>) -> (Vec<Owned>, Option<Violation>) {
+fn run(
+    wire: &[u8],
+    message_bytes_max: usize,
+    read_bytes: usize,
+    mut cuts: Option<Cuts>,
+) -> (Vec<Owned>, Option<Violation>) {
     let mut buffer = FrameBuffer::new(message_bytes_max, read_bytes);
     let mut events = Vec::new();
     let mut left = wire;

@@ -174,7 +174,8 @@ fn must_not_be_clean(image: &Image, files: &[Option<Vec<u8>>]) -> bool {
         }
         let places = records(before);
         let lengths_intact = records(after) == places;
-        let header_intact = before.len() == after.len() && before[..SEGMENT_HEADER_BYTES] == after[..SEGMENT_HEADER_BYTES];
+        let header_intact =
+            before.len() == after.len() && before[..SEGMENT_HEADER_BYTES] == after[..SEGMENT_HEADER_BYTES];
         if !header_intact || !(lengths_intact || image.closed) {
             return false;
         }
