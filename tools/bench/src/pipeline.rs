@@ -39,6 +39,9 @@ use crate::quantiles::{Quantiles, Recorder, median};
 /// Most bytes of a read, for both.
 const READ_BYTES: usize = 64 << 10;
 
+/// Bytes ahead of the writers kept present.
+const TOUCH_AHEAD_BYTES: u64 = 16 << 20;
+
 /// Sizes of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters {
@@ -158,7 +161,8 @@ fn next_read(wire: &Wire, at: usize, frame: &mut usize, room: usize, single: boo
 /// The configuration of a measured pipeline.
 #[must_use]
 pub fn pipeline_config(segment_mib: u64) -> PipelineConfig {
-    let stream = StreamConfig { segment_bytes: segment_mib << 20, ..StreamConfig::default() };
+    // Flat out a stream grows by a gigabyte in two seconds: more pages ahead than everyday traffic needs.
+    let stream = StreamConfig { segment_bytes: segment_mib << 20, touch_ahead_bytes: TOUCH_AHEAD_BYTES };
     let journal = JournalConfig { ticks: stream, raw: Some(stream), ..JournalConfig::default() };
     PipelineConfig { journal, ..PipelineConfig::default() }
 }
