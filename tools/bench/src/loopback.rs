@@ -1,6 +1,7 @@
 //! Behind a socket: an open-loop sender in another process at a fixed rate, each frame carrying the moment at which it
-//! was to be sent, and the engine's reader and pipeline on one spinning thread, or the idiomatic client, at the other
-//! end.
+//! was to be sent, and the engine's reader and pipeline on one thread, with the wait strategy asked for, or the idiomatic
+//! client, at the other end. On a shared machine a thread that spins is put aside when its time is up and one that
+//! sleeps is not: there `park` is the fair opponent of a client that sleeps in `epoll`.
 //!
 //! Latency counts from the intended moment, whether the sender or the receiver was late: what a stall holds up is in the
 //! figures. How late the sender itself was is shown beside them. Ours ends when the record is committed, visible to
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 use futures_util::StreamExt as _;
-use hoga::clock::wall_ns;
+use hoga::clock::{TickClock, wall_ns};
 use hoga::engine::pipeline::Pipeline;
 use hoga::feed::kis::KisLine;
 use hoga::journal::{Start, Stream, Tailer};
 use hoga::metrics::Counter;
 use hoga::net::{Command as LineCommand, Connection, ConnectionConfig, Reader, ReaderConfig, connect};
+use hoga::stage::{Stage, WaitStrategy};
 use hoga::tick::{RecordView, view};
 use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::Message;
@@ -33,6 +35,10 @@ use crate::quantiles::{Quantiles, Recorder};
 
 /// From the handshake to the first frame.
 const LEAD_NS: u64 = 300_000_000;
+/// The sender sleeps until so long before the moment of a frame, then yields.
+const SLEEP_MARGIN: Duration = Duration::from_micros(150);
+/// How long nothing may come.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Frames that begin each run and are not counted: pages and caches are cold.
 const WARM_UP_SECONDS: f64 = 0.3;
 /// Largest time in a frame taken for a time.
@@ -95,12 +101,12 @@ struct Sent {
 ///
 /// # Errors
 /// When a process, socket or journal fails, or frames are missing.
-pub fn run(rates: &[u64], seconds: f64) -> Result<Report, Error> {
+pub fn run(rates: &[u64], seconds: f64, wait: WaitStrategy) -> Result<Report, Error> {
     let mut report = Report { rates: Vec::new() };
     for &rate in rates {
         let frames = ((rate as f64 * seconds) as u64).max(1);
         let skip = ((rate as f64 * WARM_UP_SECONDS.min(seconds / 4.0)) as u64).min(frames - 1);
-        let (hoga_ns, kernel_to_commit_ns, late) = with_sender(rate, frames, |url| hoga(url, frames, skip))?;
+        let (hoga_ns, kernel_to_commit_ns, late) = with_sender(rate, frames, |url| hoga(url, frames, skip, wait))?;
         let (baseline_ns, (), base_late) =
             with_sender(rate, frames, |url| baseline(url, frames, skip).map(|times| (times, ())))?;
         report.rates.push(Rate { rate, hoga_ns, kernel_to_commit_ns, baseline_ns, sender_late_ns: [late, base_late] });
@@ -157,7 +163,10 @@ pub fn send(rate: u64, frames: u64) -> Result<(), Error> {
         stamp(&mut wire.bytes, place, intended);
         let mut now = wall_ns();
         while now < intended {
-            std::hint::spin_loop();
+            match Duration::from_nanos(intended - now).checked_sub(SLEEP_MARGIN) {
+                Some(sleep) if !sleep.is_zero() => std::thread::sleep(sleep),
+                _ => std::thread::yield_now(),
+            }
             now = wall_ns();
         }
         late.record(now - intended);
@@ -170,29 +179,58 @@ pub fn send(rate: u64, frames: u64) -> Result<(), Error> {
     Ok(())
 }
 
-fn hoga(url: &str, frames: u64, skip: u64) -> Result<(Quantiles, Quantiles), Error> {
+/// Reader and pipeline as the engine's fused stage has them, until all frames are there or none come.
+struct Receiving {
+    reader: Reader<KisLine>,
+    pipeline: Pipeline,
+    frames: u64,
+    last: Instant,
+    silent: bool,
+}
+
+impl Stage for Receiving {
+    fn poll(&mut self) -> usize {
+        let work = self.reader.poll(&mut self.pipeline);
+        let work = self.pipeline.end_cycle(work);
+        if work > 0 {
+            self.last = Instant::now();
+        } else {
+            self.silent = self.last.elapsed() > SILENCE_MAX;
+        }
+        work
+    }
+
+    fn is_done(&self) -> bool {
+        self.silent || self.reader.is_done() || self.reader.counters().frames >= self.frames
+    }
+
+    fn park(&mut self, timeout: Duration) {
+        self.reader.park(timeout);
+    }
+}
+
+fn hoga(url: &str, frames: u64, skip: u64, wait: WaitStrategy) -> Result<(Quantiles, Quantiles), Error> {
     let folder = crate::scratch()?;
-    let (mut pipeline, keeper) = Pipeline::open(folder.path(), &pipeline_config(64))?;
-    let mut reader = Reader::new(ReaderConfig::default(), KisLine, Arc::new(ArrayQueue::new(4)))?;
+    let (pipeline, keeper) = Pipeline::open(folder.path(), &pipeline_config(64))?;
+    // As the engine: one that parks asks for events first.
+    let direct_reads_max = if wait == WaitStrategy::Park { 0 } else { ReaderConfig::default().direct_reads_max };
+    let config = ReaderConfig { direct_reads_max, ..ReaderConfig::default() };
+    let reader = Reader::new(config, KisLine, Arc::new(ArrayQueue::new(4)))?;
     let connection = connect(url, &[], Duration::from_secs(10))?;
     let connection = Connection::prepare(connection, &ConnectionConfig::default())?;
+    let handle = reader.handle();
     let refused = |_| "the reader takes no commands";
-    reader.handle().send(LineCommand::Add { line: 1, connection }).map_err(refused)?;
-    let mut last = Instant::now();
-    while reader.counters().frames < frames {
-        let work = reader.poll(&mut pipeline);
-        pipeline.end_cycle(work);
-        if work > 0 {
-            last = Instant::now();
-        } else if last.elapsed() > Duration::from_secs(20) {
-            return Err(format!("{} frames of {frames} came", reader.counters().frames).into());
-        }
+    handle.send(LineCommand::Add { line: 1, connection }).map_err(refused)?;
+    let mut receiving = Receiving { reader, pipeline, frames, last: Instant::now(), silent: false };
+    hoga::stage::run(&mut receiving, wait, &TickClock::new());
+    if receiving.silent {
+        return Err(format!("{} frames of {frames} came", receiving.reader.counters().frames).into());
     }
-    reader.handle().send(LineCommand::Stop).map_err(refused)?;
-    while !reader.is_done() {
-        let work = reader.poll(&mut pipeline);
-        pipeline.end_cycle(work);
+    handle.send(LineCommand::Stop).map_err(refused)?;
+    while !receiving.reader.is_done() {
+        receiving.poll();
     }
+    let pipeline = receiving.pipeline;
     let summary = keeper.close(pipeline)?;
     if summary.get(Counter::FramesReceived) != frames || rejects(&summary) != 0 {
         return Err(format!("{} frames of {frames}", summary.get(Counter::FramesReceived)).into());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hoga::stage::WaitStrategy;
 use hoga_bench::machine::Machine;
 use hoga_bench::{Error, append, loopback, pipeline, tail};
 use serde::Serialize;
@@ -49,6 +50,9 @@ enum Name {
         /// Seconds of each run.
         #[arg(long, default_value_t = 5.0)]
         seconds: f64,
+        /// What our thread does without work.
+        #[arg(long, default_value = "yield", value_parser = ["spin", "yield", "park"])]
+        wait: String,
     },
     /// From an append to a tailer in another process, beside a pipe.
     Tail {
@@ -104,7 +108,14 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             let parameters = pipeline::Parameters { frames: frames.max(4), rounds: rounds.max(1), seed, segment_mib };
             show(json, "pipeline", pipeline::run(parameters)?)
         }
-        Name::Loopback { rates, seconds } => show(json, "loopback", loopback::run(rates, *seconds)?),
+        Name::Loopback { rates, seconds, wait } => {
+            let wait = match wait.as_str() {
+                "spin" => WaitStrategy::Spin,
+                "park" => WaitStrategy::Park,
+                _ => WaitStrategy::Yield,
+            };
+            show(json, "loopback", loopback::run(rates, *seconds, wait)?)
+        }
         Name::Tail { rate, seconds } => show(json, "tail", tail::run(*rate, *seconds)?),
         Name::Append { count, slot_ns, segment_mib } => {
             show(json, "append", append::run(*count, *slot_ns, *segment_mib)?)
