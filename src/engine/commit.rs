@@ -85,9 +85,14 @@ impl Committer {
             }
         }
         if self.latency.exchange() {
-            self.counters.set(Counter::SegmentRolls, self.writer.ordinal() - self.first_ordinal);
-            self.counters.set(Counter::RollStalls, self.writer.stalls());
+            self.mirror_rolls();
         }
+    }
+
+    /// Counts the rolls so far; at the end once more, so that the last figures are exact.
+    pub fn mirror_rolls(&self) {
+        self.counters.set(Counter::SegmentRolls, self.writer.ordinal() - self.first_ordinal);
+        self.counters.set(Counter::RollStalls, self.writer.stalls());
     }
 
     /// Writes `committed_ns` into a market record; the last thing before it is appended.

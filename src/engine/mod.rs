@@ -377,6 +377,7 @@ impl Engine {
         if let Some(mut committer) = committer {
             while committer.drain_inbox() > 0 {}
             failure = failure.or(committer.failure.take().map(|source| self.append_error("ticks", source)));
+            committer.mirror_rolls();
             committer.latency.finish();
             // After a failure the stream is left as a dead writer leaves it: what is in `raw` and did not get here is
             // decoded when the journal is opened again. A closed stream would say that nothing is missing.

@@ -204,6 +204,11 @@ impl Pipeline {
         self.intake.is_open() && self.committer.is_open()
     }
 
+    /// Ordinals of the segments written now, of both streams in sum: grows by one with each roll.
+    pub fn ordinals(&self) -> u64 {
+        self.committer.writer.ordinal() + self.intake.raw.as_ref().map_or(0, StreamWriter::ordinal)
+    }
+
     /// Rolls of both streams that had to wait for the helper so far.
     pub fn stalls(&self) -> u64 {
         self.committer.writer.stalls() + self.intake.raw.as_ref().map_or(0, StreamWriter::stalls)
@@ -302,6 +307,7 @@ impl Keeper {
         let Pipeline { intake, parser, committer } = pipeline;
         intake.latency.finish();
         parser.latency.finish();
+        committer.mirror_rolls();
         committer.latency.finish();
         committer.writer.close().map_err(system("closing stream ticks"))?;
         if let Some(raw) = intake.raw {
