@@ -233,29 +233,25 @@ fn report(args: &Args, dir: &Path, sent: Sent, summary: &Summary, placement: &st
             "placement": placement,
             "latency_ns": latency_json(summary),
         });
-        println!("{object}");
+        say!("{object}");
     } else {
-        println!(
-            "sent      {:>12} frames {:>12} records   (the venue's ledger)",
-            count(sent.frames),
-            count(sent.records)
-        );
-        println!("recorded  {:>12} frames {:>12} records   (the journal)", count(received), count(journaled));
-        println!(
+        say!("sent      {:>12} frames {:>12} records   (the venue's ledger)", count(sent.frames), count(sent.records));
+        say!("recorded  {:>12} frames {:>12} records   (the journal)", count(received), count(journaled));
+        say!(
             "rejects {}, gaps {}, stalls {}",
             summary.get(Counter::Rejects),
             summary.get(Counter::Gaps),
             summary.get(Counter::Stalls)
         );
-        println!("placement: {placement}");
-        println!("{}", latency_table(summary));
+        say!("placement: {placement}");
+        say!("{}", latency_table(summary));
         let verdict =
             if complete { "complete: every record sent is in the journal" } else { "NOT complete: the counts differ" };
-        println!("{verdict}");
+        say!("{verdict}");
         if args.journal.is_some() {
-            println!("look at it: hoga dump {0} --limit 20, hoga verify {0}, hoga stat {0}", dir.display());
+            say!("look at it: hoga dump {0} --limit 20, hoga verify {0}, hoga stat {0}", dir.display());
         } else {
-            println!("keep the journal with --journal DIR, then: hoga dump DIR, hoga verify DIR, hoga stat DIR");
+            say!("keep the journal with --journal DIR, then: hoga dump DIR, hoga verify DIR, hoga stat DIR");
         }
     }
     if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }

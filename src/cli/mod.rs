@@ -2,6 +2,14 @@
 //!
 //! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
 
+/// A line on standard output, for reports: a reader that went away does not change the exit status.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod decode;
 #[cfg(feature = "demo")]
 mod demo;

@@ -116,8 +116,8 @@ fn check(config: &Config) -> ExitCode {
         }
     }
     let registrations: usize = config.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
-    println!("configuration good: {registrations} registrations on {} app keys", config.kis.account.len());
-    println!("placement: {}", plan(&config.engine, available_cores()).text);
+    say!("configuration good: {registrations} registrations on {} app keys", config.kis.account.len());
+    say!("placement: {}", plan(&config.engine, available_cores()).text);
     ExitCode::SUCCESS
 }
 
@@ -140,10 +140,10 @@ fn print(summary: &Summary, placement: &str, elapsed: Duration, as_json: bool) {
             "placement": placement,
             "latency_ns": latency_json(summary),
         });
-        println!("{object}");
+        say!("{object}");
         return;
     }
-    println!(
+    say!(
         "{} frames, {} records in {:.1} s; {} rejects, {} gaps; {} of {} registrations confirmed, {} disconnects",
         count(frames),
         count(records),
@@ -154,6 +154,6 @@ fn print(summary: &Summary, placement: &str, elapsed: Duration, as_json: bool) {
         summary.sessions.wanted,
         summary.sessions.disconnects,
     );
-    println!("placement: {placement}");
-    println!("{}", latency_table(summary));
+    say!("placement: {placement}");
+    say!("{}", latency_table(summary));
 }

@@ -17,7 +17,8 @@ use super::format::{
     Stream, padded, segment_name,
 };
 use super::segment::SegmentWriter;
-use crate::sys::file::{allocate, monotonic_ns, random_u32, realtime_ns, sync_folder};
+use crate::clock::wall_ns;
+use crate::sys::file::{allocate, monotonic_ns, random_u32, sync_folder};
 use crate::sys::map::WriteMap;
 
 /// Longest and shortest sleep of the helper: long while nothing moves.
@@ -79,7 +80,7 @@ impl Maker {
             epoch: self.epoch,
             segment_bytes: self.segment_bytes,
             boot_id: self.boot_id,
-            anchor_realtime_ns: realtime_ns(),
+            anchor_realtime_ns: wall_ns(),
             anchor_monotonic_ns: monotonic_ns(),
             ..Prepared::zeroed()
         };

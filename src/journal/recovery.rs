@@ -13,7 +13,8 @@ use super::segment::{SegmentReader, SegmentWriter};
 use super::walk::{Circumstances, Finding, Reason, Tail, Verdict, Walked, judge, walk};
 use super::writer::end_record;
 use super::{OpenError, QUARANTINE_NAME, io_error, list_segments};
-use crate::sys::file::{allocate, realtime_ns, sync_folder};
+use crate::clock::wall_ns;
+use crate::sys::file::{allocate, sync_folder};
 use crate::sys::map::WriteMap;
 use crate::tick::{EndReason, HEADER_BYTES, Header, Instrument, MARKET_PREFIX_BYTES, Market, RType, RejectPrefix};
 
@@ -255,7 +256,7 @@ fn cut(
             "verdict": finding.verdict.name(),
             "reason": finding.reason.to_string(),
             "next_sequence": found.next_sequence,
-            "cut_ns": realtime_ns(),
+            "cut_ns": wall_ns(),
         });
         let name = format!("{}-{:010}-{}", stream.name(), segment.ordinal, found.position);
         keep(dir, &name, &bytes, &about).map_err(|error| io_error(&dir.join(QUARANTINE_NAME), error))?;

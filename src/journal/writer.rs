@@ -251,7 +251,7 @@ impl StreamWriter {
             ordinal,
             position: self.position as u64,
             boot_id: prepared.boot_id,
-            time_ns: crate::sys::file::realtime_ns(),
+            time_ns: crate::clock::wall_ns(),
             ..bytemuck::zeroed()
         })?;
         self.control.closed();
@@ -345,7 +345,7 @@ impl StreamWriter {
 pub(super) fn end_record(next_ordinal: u64, market_records: u64, reason: EndReason) -> End {
     let mut end: End = bytemuck::zeroed();
     end.header.length = END_BYTES as u32;
-    end.header.ts_recv = crate::sys::file::realtime_ns();
+    end.header.ts_recv = crate::clock::wall_ns();
     end.header.rtype = RType::End as u8;
     end.header.version = RECORD_VERSION;
     end.next_ordinal = next_ordinal;

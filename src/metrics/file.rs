@@ -18,7 +18,8 @@ use super::layout::{
     TEXT, VERSION, WORD_BLOCKS, WORD_FILE_WORDS, WORD_HEARTBEAT, WORD_MAGIC, WORD_PID, WORD_PID_NAMESPACE,
     WORD_PID_START, WORD_SECTIONS, WORD_STARTED, WORD_STATE, WORD_STOPPED, WORD_VERSION, latency_slot,
 };
-use super::{EngineState, MetricsError, pid_namespace, process_start_ticks, wall_ns};
+use super::{EngineState, MetricsError, pid_namespace, process_start_ticks};
+use crate::clock::wall_ns;
 
 /// The live memory of counters and connections: hot threads store here, the collector copies it to the file.
 #[derive(Debug)]

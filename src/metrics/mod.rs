@@ -53,7 +53,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use collector::{Collector, PERIOD, Totals};
 pub use connections::{CONNECTIONS, ConnectionLine, ConnectionState, ConnectionStatus, ConnectionTraffic, LABEL_BYTES};
@@ -236,10 +235,4 @@ impl Metrics {
     pub fn path(&self) -> &Path {
         self.shared.file.path()
     }
-}
-
-/// Wall time, ns since the UNIX epoch. Cold; hot threads have their own clock.
-pub(crate) fn wall_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

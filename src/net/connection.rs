@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 use super::frames::{Event, FrameBuffer, Violation};
 use super::handshake::Handshaken;
 use super::outbound::{Outbound, SendRefused};
-use super::realtime_ns;
 use super::sink::{DisconnectReason, FrameMeta, FrameSink, LineEvent, LineProtocol, RECV_TS_USER, ReaderCounters};
 use super::stream::Transport;
+use crate::clock::wall_ns;
 use crate::sys::socket;
 
 /// The code reported for a Close frame without one (RFC 6455 §7.1.5).
@@ -238,7 +238,7 @@ impl Connection {
         match self.transport.recv(&mut self.frames) {
             Ok(recv) if recv.len > 0 => {
                 let ticks = turn.clock.raw();
-                turn.now_ns = realtime_ns();
+                turn.now_ns = wall_ns();
                 if self.stamp(recv.kernel_ns, turn.now_ns, ticks) {
                     turn.counters.negative_latency_clamped += 1;
                 }

@@ -14,7 +14,7 @@ use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::{ClientHandshake, Request};
 use tungstenite::http::{HeaderName, HeaderValue, Uri};
 
-use super::realtime_ns;
+use crate::clock::wall_ns;
 use crate::sys::socket::{self, Received};
 
 /// An answer longer than this before its empty line is refused.
@@ -284,7 +284,7 @@ impl HeadFeed {
             kernel_ns: None,
             read_realtime_ns: 0,
             read_ticks: 0,
-            empty_ns: realtime_ns(),
+            empty_ns: wall_ns(),
         }
     }
 
@@ -306,7 +306,7 @@ impl HeadFeed {
         }
         let mut piece = [0; 4096];
         let Received { len, kernel_ns } = socket::recv_with_stamp(self.stream.as_fd(), &mut piece)?;
-        self.read_realtime_ns = realtime_ns();
+        self.read_realtime_ns = wall_ns();
         self.read_ticks = self.clock.raw();
         self.kernel_ns = kernel_ns;
         self.received.extend_from_slice(&piece[..len]);

@@ -26,11 +26,3 @@ pub use connection::{Connection, ConnectionConfig};
 pub use handshake::{HandshakeError, Handshaken, connect};
 pub use reader::{Command, Reader, ReaderConfig, ReaderHandle};
 pub use sink::{DisconnectReason, FrameMeta, FrameSink, LineEvent, LineProtocol, NoReply, ReaderCounters};
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// `CLOCK_REALTIME` in nanoseconds since the UNIX epoch; 0 before it.
-#[inline]
-pub(crate) fn realtime_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
-}

@@ -9,8 +9,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::connection::{Connection, Served, Turn};
 use super::outbound::SendRefused;
-use super::realtime_ns;
 use super::sink::{DisconnectReason, FrameSink, LineEvent, LineProtocol, ReaderCounters};
+use crate::clock::wall_ns;
 
 const WAKER: Token = Token(usize::MAX);
 const NO_SLOT: usize = usize::MAX;
@@ -201,7 +201,7 @@ impl<P: LineProtocol> Reader<P> {
         if !self.commands.is_empty() {
             work += self.take_commands(sink);
         }
-        let now_ns = realtime_ns();
+        let now_ns = wall_ns();
         let direct = self.live <= self.config.direct_reads_max;
         let mut proven_empty = false;
         if !direct && !self.events_fresh {

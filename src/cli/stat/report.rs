@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::wall_ns;
 use crate::metrics::{
     ConnectionLine, Counter, CounterValues, EngineState, Health, Latency, LatencySet, LatencySummary, MetricsError,
-    MetricsReader, Snapshot, wall_ns,
+    MetricsReader, Snapshot,
 };
 use crate::tick::{Findings, RejectReason};
 

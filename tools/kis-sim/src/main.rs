@@ -140,6 +140,14 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
     Ok(if args.day { config.whole_day() } else { config })
 }
 
+/// A line on standard output. A reader that went away does not stop the venue.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 fn run(args: &Args) -> Result<Summary, SimError> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -147,18 +155,18 @@ fn run(args: &Args) -> Result<Summary, SimError> {
     }
     let venue = Venue::start(configuration(args)?)?;
     if args.json {
-        println!("{}", serde_json::json!({ "rest": venue.rest_url(), "ws": venue.ws_url() }));
+        say!("{}", serde_json::json!({ "rest": venue.rest_url(), "ws": venue.ws_url() }));
     } else {
-        println!("REST      {}\nWebSocket {}", venue.rest_url(), venue.ws_url());
+        say!("REST      {}\nWebSocket {}", venue.rest_url(), venue.ws_url());
     }
     if args.show_keys {
         for key in &venue.config().app_keys {
-            println!("{}", serde_json::json!({ "app_key": key.app_key, "app_secret": key.app_secret }));
+            say!("{}", serde_json::json!({ "app_key": key.app_key, "app_secret": key.app_secret }));
         }
     }
     if args.show_symbols {
         for symbol in venue.symbols() {
-            println!("{} {} {}", symbol.code, symbol.base_px, symbol.name);
+            say!("{} {} {}", symbol.code, symbol.base_px, symbol.name);
         }
     }
     while !venue.is_finished() {
@@ -181,12 +189,12 @@ fn main() -> ExitCode {
     };
     if args.json {
         match serde_json::to_string(&summary) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => say!("{line}"),
             Err(error) => eprintln!("kis-sim: {error}"),
         }
     } else {
         let counts = &summary.counts;
-        println!(
+        say!(
             "{} frames, {} records, {} bytes in {:.3} s: {:.0} frames/s; late by {} us at most, {} us at p99",
             counts.frames_sent,
             counts.records_sent,
@@ -197,7 +205,7 @@ fn main() -> ExitCode {
             summary.lateness_ns_p99 / 1000,
         );
         for (tr_id, frames) in &counts.frames_by_tr {
-            println!("  {tr_id} {frames}");
+            say!("  {tr_id} {frames}");
         }
     }
     ExitCode::SUCCESS
