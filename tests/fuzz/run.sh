@@ -22,7 +22,7 @@ for target in frames decode journal_open; do
   mkdir -p "$fuzz/corpus/$target"
   # Leaks are looked for at the end only: one run of the journal has threads of its own.
   cargo +nightly fuzz run --fuzz-dir "$fuzz" "$target" "$fuzz/corpus/$target" "$fuzz/seeds/$target" -- \
-    -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=8192 -print_final_stats=1 >"$log" 2>&1
+    -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=8192 -len_control=0 -print_final_stats=1 >"$log" 2>&1
   code=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   covered=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1)

@@ -17,8 +17,8 @@ use serde::Serialize;
 use crate::Error;
 use crate::quantiles::{Quantiles, Recorder};
 
-/// Records of a run in a row: few enough that most runs of the copy don't meet a flush of the 8 KiB buffer.
-pub const BATCH: u64 = 8;
+/// Records of a run in a row: enough that each run of the copy has its share of flushes of the 8 KiB buffer.
+pub const BATCH: u64 = 64;
 
 /// What a run gives.
 #[derive(Clone, Debug, Serialize)]
@@ -78,7 +78,7 @@ pub fn run(count: u64, slot_ns: u64, segment_mib: u64) -> Result<Report, Error> 
         let start = clock.now();
         base.record(clock.delta_ns(start, clock.now()));
         record.cum_qty = number;
-        let single = number % 2 == 0;
+        let single = number % 8 != 0;
         let records = if single { 1 } else { BATCH };
         let start = clock.now();
         for _ in 0..records {
