@@ -115,6 +115,9 @@ pub(super) struct StreamHelper {
     ready: rtrb::Producer<PreparedSegment>,
     retired: rtrb::Consumer<SegmentWriter>,
     active: Arc<WriteMap>,
+    /// A preparation under way, on a thread of its own: allocating and syncing takes many milliseconds, in which the
+    /// writers' pages must go on being touched.
+    making: Option<JoinHandle<io::Result<PreparedSegment>>>,
     /// The segment prepared: its ordinal and map.
     next: Option<(u64, Arc<WriteMap>)>,
     next_ordinal: u64,
@@ -144,6 +147,7 @@ impl StreamHelper {
             ready,
             retired,
             active,
+            making: None,
             next: None,
             next_ordinal: ordinal + 1,
             touched: 0,
@@ -153,6 +157,15 @@ impl StreamHelper {
             beats,
             moved: false,
         }
+    }
+
+    /// The round before the writers begin: the next segment is there when it returns.
+    fn first_step(&mut self) {
+        self.step();
+        while self.making.as_ref().is_some_and(|making| !making.is_finished()) {
+            std::thread::park_timeout(SLEEP[1]);
+        }
+        self.step();
     }
 
     /// One round. Returns whether the writer moved on noticeably.
@@ -188,7 +201,18 @@ impl StreamHelper {
         if self.next.is_some() || self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
-        match self.maker.prepare(self.next_ordinal) {
+        let made = match self.making.take() {
+            None => {
+                self.making = self.begin().inspect_err(|error| self.failed(error)).ok();
+                return;
+            }
+            Some(making) if !making.is_finished() => {
+                self.making = Some(making);
+                return;
+            }
+            Some(making) => making.join().unwrap_or_else(|_| Err(io::Error::other("the preparation died"))),
+        };
+        match made {
             Ok(prepared) => {
                 self.next = Some((self.next_ordinal, Arc::clone(prepared.segment.map())));
                 self.control.prepared(self.next_ordinal);
@@ -199,10 +223,25 @@ impl StreamHelper {
                 self.control.set_failure(None);
             }
             Err(error) => {
-                self.control.set_failure(Some(error.raw_os_error().unwrap_or(libc::EIO)));
+                self.failed(&error);
                 self.retry_at = Some(Instant::now() + RETRY);
             }
         }
+    }
+
+    /// Begins to prepare the next segment; the thread wakes this one when it is done.
+    fn begin(&self) -> io::Result<JoinHandle<io::Result<PreparedSegment>>> {
+        let (maker, ordinal, helper) = (self.maker.clone(), self.next_ordinal, std::thread::current());
+        std::thread::Builder::new().name("journal-prepare".into()).spawn(move || {
+            let made = maker.prepare(ordinal);
+            helper.unpark();
+            made
+        })
+    }
+
+    /// A segment could not be prepared: the writer learns it from the control page.
+    fn failed(&self, error: &io::Error) {
+        self.control.set_failure(Some(error.raw_os_error().unwrap_or(libc::EIO)));
     }
 
     /// Makes the pages of a window ahead of the writer writable, a quarter of it at a time. Just ahead: what was
@@ -230,6 +269,9 @@ impl StreamHelper {
 
     /// Removes a segment that was prepared and that nobody will use.
     fn finish(&mut self) {
+        if let Some(Ok(Ok(made))) = self.making.take().map(JoinHandle::join) {
+            self.next = Some((made.segment.prepared().ordinal, Arc::clone(made.segment.map())));
+        }
         self.follow();
         if let Some((ordinal, _)) = self.next.take()
             && self.ready.is_abandoned()
@@ -258,7 +300,7 @@ impl Helper {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         for stream in &mut streams {
-            stream.step();
+            stream.first_step();
         }
         let run = move || {
             // Relaxed: the flag publishes nothing else.
