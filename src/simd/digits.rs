@@ -159,10 +159,10 @@ mod avx512 {
         let inside = _mm256_mask_cmple_epu32_mask(inside, _mm256_set1_epi32(8), end);
 
         let offsets = _mm512_sub_epi64(_mm512_cvtepu32_epi64(end), _mm512_set1_epi64(8));
+        let none = _mm512_setzero_si512();
         // SAFETY: a lane of `inside` has an end of at least 8 and at most the length of `text`, so the eight bytes from
         // its offset on are bytes of `text`; a masked gather touches and faults on the selected lanes alone.
-        let words =
-            unsafe { _mm512_mask_i64gather_epi64::<1>(_mm512_setzero_si512(), inside, offsets, text.as_ptr().cast()) };
+        let words = unsafe { _mm512_mask_i64gather_epi64::<1>(none, inside, offsets, text.as_ptr().cast()) };
 
         // A shift by 64 and more, which only lanes without a bit have, gives zero.
         let bits = _mm512_slli_epi64::<3>(_mm512_cvtepu32_epi64(length));

@@ -64,11 +64,11 @@ fn crc_step(crc: u32, byte: u8) -> u32 {
     (crc >> 8) ^ CRC_OF_BYTE[usize::from(crc as u8 ^ byte)]
 }
 
-/// As [`super::Digits::convert`], a word at a time.
+/// As [`super::Digits::convert`], a word at a time; fields past the 64th are left out.
 pub fn convert(text: &[u8], bounds: &[u32], out: &mut [u64]) -> u64 {
     let mut plain = 0;
     let mut before = bounds.first().copied().unwrap_or_default();
-    for ((place, &end), value) in bounds.iter().skip(1).enumerate().zip(out) {
+    for ((place, &end), value) in bounds.iter().skip(1).take(64).enumerate().zip(out) {
         // One less than the length, so that an empty field is as wrong as one that is too long.
         let places = end.wrapping_sub(before).wrapping_sub(2);
         // Only in front of the eighth byte is there no whole word.
