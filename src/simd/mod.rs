@@ -1,10 +1,11 @@
-//! The kernels that use vector or checksum instructions: positions of a delimiter, and CRC-32C.
+//! The kernels that use vector or checksum instructions: positions of a delimiter, values of
+//! many short numbers, and CRC-32C.
 //!
 //! What this folder promises: every kernel gives the same answer as its scalar twin in [`scalar`], for every length,
 //! alignment and content; it reads nothing outside the slices it is given; it allocates nothing and blocks nowhere.
 //!
-//! The choice is made once, at start: [`Splitter::new`] and [`Crc32c::new`] ask the processor and return a small `Copy`
-//! value that a stage keeps. Holding a kernel's value ([`avx2::Index`], [`avx512::Index`], [`crc32c::Hardware`]) proves
+//! The choice is made once, at start: [`Splitter::new`], [`Digits::new`] and [`Crc32c::new`] ask the processor and return a
+//! small `Copy` value that a stage keeps. Holding a kernel's value ([`avx2::Index`], [`avx512::Index`], [`digits::Avx512`], [`crc32c::Hardware`]) proves
 //! that the processor has its instructions, so safe code can't run a kernel on a processor that lacks them.
 //!
 //! # The index, told once
@@ -21,6 +22,7 @@
 //!   masked load (AVX-512), so that no byte outside the payload is touched and no byte loop is run.
 
 pub mod crc32c;
+pub mod digits;
 pub mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -29,6 +31,7 @@ pub mod avx2;
 pub mod avx512;
 
 pub use self::crc32c::Crc32c;
+pub use self::digits::Digits;
 
 /// An instruction set that has an index kernel here, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

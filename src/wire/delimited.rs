@@ -9,8 +9,8 @@
 
 use std::fmt;
 
-use super::number::{Text, digits_of, join8, not_digits};
-use crate::simd::Splitter;
+use super::number::Text;
+use crate::simd::{Digits, Splitter};
 
 /// Why a frame or a payload can't be split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -234,32 +234,15 @@ impl<'a> Record<'a> {
         if i < self.width { self.split.text(self.start + i) } else { Text::from(&[][..]) }
     }
 
-    /// The values of `N` fields from `first` on, when each of them is nothing but one to eight digits; else `None`, and
-    /// they are to be parsed one by one.
+    /// Reads up to 64 fields from `first` on as plain numbers; see [`Digits::convert`]. Bit `i` of the result and place
+    /// `i` of `out` are field `first + i`. Fields that weren't sent are not plain.
     ///
-    /// For runs of like fields, as the levels of a book are: there is one branch for all of them instead of several for
-    /// each, and the additions of one field overlap with the loads of the next.
+    /// For messages of many short numbers: there is one call for all of them instead of several branches for each.
     #[inline(always)]
-    pub fn plain_run<const N: usize>(&self, first: usize) -> Option<[u64; N]> {
-        if first + N > self.width {
-            return None;
-        }
-        let bounds = &self.split.bounds[self.start + first..][..=N];
-        let mut values = [0; N];
-        let (mut wrong, mut lengths) = (0, 0);
-        let mut before = bounds[0];
-        for (value, &end) in values.iter_mut().zip(&bounds[1..]) {
-            // One less than the length, so that an empty field is as wrong as one that is too long.
-            let length = end.wrapping_sub(before).wrapping_sub(2);
-            // Only in front of the eighth byte is there no whole word.
-            let chunk = self.split.payload.get(..end as usize)?.last_chunk::<8>()?;
-            let digits = digits_of(*chunk, length);
-            lengths |= length;
-            wrong |= not_digits(digits);
-            *value = join8(digits);
-            before = end;
-        }
-        (lengths <= 7 && wrong & 0x8080_8080_8080_8080 == 0).then_some(values)
+    pub fn plain_numbers(&self, digits: Digits, first: usize, count: usize, out: &mut [u64]) -> u64 {
+        let Some(rest) = self.width.checked_sub(first) else { return 0 };
+        let bounds = &self.split.bounds[self.start + first..][..=rest.min(count)];
+        digits.convert(self.split.payload, bounds, out)
     }
 
     /// Fields present in this record.
@@ -435,43 +418,22 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_read_when_all_of_it_is_plain_and_not_otherwise() {
+    fn plain_numbers_of_a_record_are_told_from_the_others() {
         let mut fields = Fields::with_capacity(16);
-        let run = |fields: &mut Fields, payload: &[u8], first| {
-            fields.split(Splitter::new(), payload, 16).unwrap().record(0, 16).plain_run::<3>(first)
+        let split = fields.split(Splitter::new(), b"005930^093354^71900^^-1^99999999^1.5^7", 16).unwrap();
+        let read = |start, width, first, count| {
+            let mut out = [0; 8];
+            let plain = split.record(start, width).plain_numbers(Digits::new(), first, count, &mut out);
+            (plain, std::array::from_fn(|i| if plain >> i & 1 == 1 { out[i] } else { 0 }))
         };
-        assert_eq!(run(&mut fields, b"005930^093354^71900^0^99999999^1", 2), Some([71_900, 0, 99_999_999]));
-        assert_eq!(run(&mut fields, b"005930^093354^71900^0^99999999^1", 3), Some([0, 99_999_999, 1]));
-        for wrong in ["", "-1", "1.5", " 1", "123456789", "1:", "/", "\u{e9}", "1234567a"] {
-            for place in 0..3 {
-                let mut values = ["1", "22", "333"];
-                values[place] = wrong;
-                assert_eq!(run(&mut fields, format!("12345678^{}^9", values.join("^")).as_bytes(), 1), None, "{wrong}");
-            }
-        }
-        assert_eq!(run(&mut fields, b"1^2^3^4", 0), None, "in front of the eighth byte");
-        assert_eq!(run(&mut fields, b"12345678^2^3", 1), None, "not sent");
+        assert_eq!(read(0, 8, 1, 8), (0b101_0011, [93_354, 71_900, 0, 0, 99_999_999, 0, 7, 0].map(|v: u64| v)));
+        assert_eq!(read(0, 8, 1, 2), (0b11, [93_354, 71_900, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(read(1, 2, 1, 8), (0b1, [71_900, 0, 0, 0, 0, 0, 0, 0]), "not of the record behind it");
+        assert_eq!(read(0, 8, 8, 8).0, 0, "not sent");
+        assert_eq!(read(0, 8, 9, 8).0, 0, "not sent");
     }
 
     proptest! {
-        #[test]
-        fn a_run_equals_the_parser_of_one_field(
-            values in prop::collection::vec(prop_oneof![8 => "[0-9]{1,8}", 1 => "[0-9.+ -]{0,10}"], 5),
-            front in 0_usize..12,
-        ) {
-            let payload = format!("{:0>front$}^{}^x", "", values.join("^"));
-            let mut fields = Fields::with_capacity(16);
-            let record = fields.split(Splitter::new(), payload.as_bytes(), 16).unwrap().record(0, 16);
-            if let Some(run) = record.plain_run::<5>(1) {
-                for (index, value) in run.into_iter().enumerate() {
-                    prop_assert_eq!(crate::wire::parse_u64(record.text(index + 1)), Ok(Some(value)));
-                }
-            } else {
-                let plain = |value: &String| (1..=8).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
-                prop_assert!(front < 8 || !values.iter().all(plain));
-            }
-        }
-
         #[test]
         fn random_payloads_split_as_by_the_standard_library(
             noise in prop::collection::vec(any::<u8>(), 0..=300),

@@ -30,6 +30,8 @@
 //! Whatever is not a plain run of up to sixteen digits (blanks, fractions, longer numbers, junk) leaves by a cold
 //! function that walks the bytes by the grammar above.
 
+pub(super) use crate::simd::scalar::{join_pairs, join8, not_digits};
+
 /// Why a text is not a number of the wanted kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[repr(u8)]
@@ -228,47 +230,6 @@ pub(super) fn plain(text: Text<'_>) -> Option<u64> {
 #[inline(always)]
 pub(super) const fn all_digits(digits: u64) -> bool {
     not_digits(digits) & 0x8080_8080_8080_8080 == 0
-}
-
-/// The bytes of a text as digit values, as [`Text::digits8`] of the chunk that ends with it. `places` is one less than
-/// the text's length; what isn't in `0..8` gives anything. The mask comes from a table: a shift by a variable count is
-/// three steps where BMI2 isn't assumed.
-#[inline(always)]
-pub(super) fn digits_of(chunk: [u8; 8], places: u32) -> u64 {
-    (u64::from_le_bytes(chunk) ^ ZEROS) & MASKS[(places & 7) as usize]
-}
-
-/// Masks of the last bytes of a word, by one less than their number.
-static MASKS: [u64; 8] = {
-    let mut masks = [0; 8];
-    let mut places = 0;
-    while places < 8 {
-        masks[places] = u64::MAX << (56 - 8 * places);
-        places += 1;
-    }
-    masks
-};
-
-/// A word with the high bit set in the lowest byte that isn't 0..=9, and in none when all are; see [`all_digits`].
-#[inline(always)]
-pub(super) const fn not_digits(digits: u64) -> u64 {
-    digits.wrapping_add(0x7676_7676_7676_7676) | digits
-}
-
-/// Neighbours joined to pairs: bytes 0, 2, 4 and 6 hold two digits each, the bytes between them hold nothing of use.
-#[inline(always)]
-pub(super) const fn join_pairs(digits: u64) -> u64 {
-    digits.wrapping_mul(10).wrapping_add(digits >> 8)
-}
-
-/// The number of eight digit values, the first in the lowest byte.
-#[inline(always)]
-pub(super) const fn join8(digits: u64) -> u64 {
-    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
-    let pairs = join_pairs(digits);
-    let outer = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
-    let inner = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
-    outer.wrapping_add(inner) >> 32
 }
 
 /// The bytes of a text of up to `N` as an array, the last byte at its end.

@@ -32,6 +32,9 @@ const OVERTIME_WIDTH: usize = 58;
 
 const NO_MID: MidPrice = MidPrice { px: UNDEF_PX, qty: UNDEF_QTY };
 
+/// Fields read at once: from the first level's price to the changes of the totals. Whole vectors.
+pub(super) const NUMBERS: [(usize, usize); 1] = [(3, 56)];
+
 /// Fills the body of `buffer`, all of it. `None` when the layout is not certain: then the record is kept as bytes.
 #[inline]
 pub(super) fn stock_book(row: &mut Row<'_>, tail: Tail, buffer: &mut BookBuffer) -> Option<Event> {

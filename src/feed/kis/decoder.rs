@@ -1,17 +1,17 @@
 //! The decoder of market data frames: splits, checks, reads, and hands records to the sink.
 
 use super::Event;
-use super::book::{Tail, stock_book};
+use super::book::{self, Tail, stock_book};
 use super::emit::{Emitter, Frame};
 use super::expected::{index_expected, stock_expected};
 use super::layout::{Form, KeyClass, LayoutTable};
 use super::misc::{index, index_program, member, nav, program};
 use super::plan::{Kind, Plan, Plans};
-use super::row::Row;
+use super::row::{Row, Values};
 use super::status::status;
-use super::trade::stock_trade;
+use super::trade::{self, stock_trade};
 use crate::feed::{FrameContext, RecordSink};
-use crate::simd::Splitter;
+use crate::simd::{Digits, Splitter};
 use crate::tick::{
     BookBuffer, Expected, Flags, Index, Instrument, Member, Nav, Program, Publisher, RejectReason, SYMBOL_BYTES,
     Status, TR_NONE, Trade,
@@ -116,7 +116,9 @@ impl DecodeCounters {
 #[derive(Debug)]
 pub struct Decoder {
     splitter: Splitter,
+    digits: Digits,
     fields: Fields,
+    values: Box<Values>,
     plans: Plans,
     scratch: Scratch,
     emitter: Emitter,
@@ -141,6 +143,8 @@ impl Decoder {
         let plans = Plans::new(&LayoutTable::builtin());
         Decoder {
             splitter: Splitter::new(),
+            digits: Digits::new(),
+            values: Box::new([0; 72]),
             fields: Fields::with_capacity(config.fields_max),
             emitter: Emitter::new(config),
             plans,
@@ -198,7 +202,7 @@ impl Decoder {
         mut stamp: impl FnMut() -> u32,
         sink: &mut S,
     ) {
-        let Decoder { splitter, fields, plans, scratch, emitter } = self;
+        let Decoder { splitter, digits, fields, values: numbers, plans, scratch, emitter } = self;
         let (head, plan) = match usual_head(plans, bytes) {
             Some((head, plan)) => (head, Some(plan)),
             None => match FrameHead::parse(bytes) {
@@ -240,7 +244,12 @@ impl Decoder {
             emitter.note_width(&frame, plan, sink);
         }
         for place in 0..count {
-            let mut row = Row::new(split.record(place * width, width));
+            let record = split.record(place * width, width);
+            let mut row = match plan.form {
+                Form::StockTrade => Row::converted(record, *digits, &trade::NUMBERS, numbers),
+                Form::StockBook => Row::converted(record, *digits, &book::NUMBERS, numbers),
+                _ => Row::new(record),
+            };
             scratch.decode(plan, &mut row, &frame, place as u16, emitter, &mut stamp, sink);
         }
     }

@@ -5,6 +5,9 @@ use super::Event;
 use super::row::Row;
 use crate::tick::{Flags, Side, Trade, UNDEF_PX, UNDEF_QTY};
 
+/// Fields read at once: from the first price of the day to the totals by side, and those of the best quotes. Whole vectors.
+pub(super) const NUMBERS: [(usize, usize); 2] = [(7, 16), (33, 8)];
+
 /// Fills the body of `trade`, all of it. `None` when price or quantity holds no number: then the record is rejected.
 #[inline]
 pub(super) fn stock_trade(row: &mut Row<'_>, trade: &mut Trade) -> Option<Event> {
