@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
-use crate::tick::tr_number;
+use crate::tick::{Instrument, tr_number};
 
 /// The whole configuration of an engine.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -233,6 +233,16 @@ impl Config {
         }
         // One frame may become as many words as it has bytes in a reject, or 999 records: just under 1 MiB of them.
         let record_ring_kib = u64::from(engine.record_ring_mib) * 1024;
+        // A segment begins with all definitions, and the largest message must fit behind them.
+        let definitions_kib = u64::from(engine.max_instruments) * size_of::<Instrument>() as u64 / 1024;
+        let needed_kib = definitions_kib + u64::from(engine.max_message_kib) + 64;
+        if u64::from(self.journal.segment_mib) * 1024 < needed_kib {
+            let expected = format!(
+                "at least {}, for engine.max_instruments definitions and a message of engine.max_message_kib",
+                needed_kib.div_ceil(1024)
+            );
+            return refuse("journal.segment_mib", self.journal.segment_mib.to_string(), &expected);
+        }
         if !(4..=4096).contains(&engine.record_ring_mib) || record_ring_kib < message_kib + 1024 {
             let expected = "4 to 4096, and at least 1 MiB more than max_message_kib";
             return refuse("engine.record_ring_mib", engine.record_ring_mib.to_string(), expected);
@@ -368,6 +378,7 @@ mod tests {
     fn values_out_of_range_say_what_they_may_be() {
         for (from, to, expected) in [
             ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 0", "1 to 2047"),
+            ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 2", "at least 3"),
             ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
             ("keys = [\"005930\"]", "keys = []", "at least one"),
             ("[kis]", "[kis]\nmax_registrations = 0", "add a [[kis.account]]"),

@@ -7,6 +7,7 @@ use bytemuck::{Pod, Zeroable};
 use crossbeam::queue::ArrayQueue;
 
 use crate::clock::wall_ns;
+use crate::feed::kis::control::Control;
 use crate::feed::kis::redact;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
@@ -100,7 +101,8 @@ impl Intake {
             traffic.received(1, payload.len() as u64, meta.ts_recv);
         }
         let mut meta = *meta;
-        if is_data && payload[0] == b'0' {
+        // Account notices (`H0STCNI0` and its like) come encrypted; one that does not is kept from the journal all the same.
+        if is_data && payload[0] == b'0' && payload.get(6..9) != Some(b"CNI") {
             if self.keep == Keep::All {
                 meta.raw_sequence = self.journal(&meta, payload, 0);
             }
@@ -120,7 +122,7 @@ impl Intake {
     fn guard(&mut self, payload: &[u8]) -> bool {
         self.scratch.clear();
         self.scratch.extend_from_slice(payload);
-        if payload.first() == Some(&b'1') {
+        if matches!(payload.first(), Some(b'0' | b'1')) {
             let head = payload.iter().enumerate().filter(|(_, byte)| **byte == b'|').nth(2);
             self.scratch[head.map_or(payload.len().min(2), |(at, _)| at + 1)..].fill(b'*');
             return true;
@@ -130,7 +132,13 @@ impl Intake {
                 self.secrets.push(secret);
             }
         }
-        let secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+        let mut secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+        // The key of account notices names the account.
+        let answer = match Control::parse(payload) {
+            Ok(Control::Ack(answer) | Control::Error(answer)) if answer.is_notice() => Some(answer),
+            _ => None,
+        };
+        secrets.extend(answer.iter().map(|answer| answer.tr_key.as_bytes()));
         redact(&mut self.scratch, &secrets)
     }
 

@@ -44,7 +44,7 @@ use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
     MetricsError,
 };
-use crate::net::{ConnectionConfig, FrameMeta, Reader, ReaderConfig};
+use crate::net::{Command, ConnectionConfig, FrameMeta, Reader, ReaderConfig};
 use crate::ring::message_ring;
 use crate::secret::Secret;
 use crate::stage::{WaitStrategy, run};
@@ -132,6 +132,8 @@ pub struct Summary {
     pub counters: CounterValues,
     /// Latency distributions, in the order of [`Latency::ALL`].
     pub latency: [(Latency, LatencySummary); 4],
+    /// Of the records journaled, those decoded again from stream `raw` when the journal was opened.
+    pub recovered_records: u64,
     /// What the session manager came to; all zero while it runs.
     pub sessions: Progress,
 }
@@ -142,6 +144,7 @@ pub struct Engine {
     dir: PathBuf,
     plan: Plan,
     recovery: RecoveryReport,
+    recovered_records: u64,
     stop: Arc<AtomicBool>,
     hot: Vec<JoinHandle<Ended>>,
     manager: Option<JoinHandle<Progress>>,
@@ -222,11 +225,21 @@ impl Engine {
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
         recover(&mut recovery, &mut parser, &mut committer);
+        let recovered_records = committer.counters.get(Counter::RecordsJournaled);
 
+        let cold = Cold { inbox, counters: metrics.counters("session")? };
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
         let reader =
             Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
         let handle = reader.handle();
+        // From here on hot threads run: who gives up now tells them.
+        let closing = handle.clone();
+        let unstarted = |what| {
+            move |source| {
+                let _ = closing.send(Command::Stop);
+                EngineError::System { what, source }
+            }
+        };
         let wait = config.engine.wait;
         let hot = if placement.split {
             let frame_ring_bytes = config.engine.frame_ring_mib as usize * 1024 * 1024;
@@ -277,12 +290,12 @@ impl Engine {
             handle,
             notices,
             secrets,
-            Cold { inbox, counters: metrics.counters("session")? },
+            cold,
             observer,
         );
         let manager_stop = Arc::clone(&stop);
-        let manager =
-            spawn("hoga-session", move || manager.run(&manager_stop)).map_err(system("the session thread"))?;
+        let manager = spawn("hoga-session", move || manager.run(&manager_stop))
+            .map_err(unstarted.clone()("the session thread"))?;
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
@@ -298,11 +311,12 @@ impl Engine {
             }
             collector
         })
-        .map_err(system("the metrics thread"))?;
+        .map_err(unstarted("the metrics thread"))?;
         Ok(Engine {
             dir,
             plan: placement,
             recovery,
+            recovered_records,
             stop,
             hot,
             manager: Some(manager),
@@ -346,11 +360,16 @@ impl Engine {
         if let Some(latencies) = self.live.pop() {
             self.latencies = latencies;
         }
-        summary_of(self.metrics.counter_values(), &self.latencies, Progress::default())
+        let summary = summary_of(self.metrics.counter_values(), &self.latencies, Progress::default());
+        Summary { recovered_records: self.recovered_records, ..summary }
     }
 
     /// Waits until all data is in the journal and the journal is closed; then every figure is exact.
     pub fn join(mut self) -> Result<Summary, EngineError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Summary, EngineError> {
         let mut failure = None;
         let mut intake = None;
         let mut committer = None;
@@ -402,7 +421,8 @@ impl Engine {
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {
             Some(Ok(collector)) => {
                 let totals = collector.finish();
-                Some(summary_of(totals.counters, &totals.latencies, sessions))
+                let summary = summary_of(totals.counters, &totals.latencies, sessions);
+                Some(Summary { recovered_records: self.recovered_records, ..summary })
             }
             _ => None,
         };
@@ -419,9 +439,13 @@ impl Engine {
 }
 
 impl Drop for Engine {
+    /// A clean stop, as by [`stop`](Engine::stop) and [`join`](Engine::join), unless it has ended already.
     fn drop(&mut self) {
-        self.stop();
-        self.metrics_stop.store(true, Ordering::Relaxed);
+        if !self.hot.is_empty() {
+            self.stop();
+            // Nobody is left to be told; the journal says how it ended.
+            let _ = self.end();
+        }
     }
 }
 
@@ -532,7 +556,12 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
 fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
     let segment_bytes = u64::from(config.journal.segment_mib) << 20;
     let sized = JournalConfig::with_segment_bytes(segment_bytes);
-    let rejects = JournalConfig::with_segment_bytes(segment_bytes.min(REJECTS_SEGMENT_BYTES));
+    let rejects = {
+        let message_bytes_max = u64::from(config.engine.max_message_kib) << 10;
+        JournalConfig::with_segment_bytes(
+            segment_bytes.min(REJECTS_SEGMENT_BYTES.max((message_bytes_max * 2 + 65_536).next_multiple_of(4096))),
+        )
+    };
     JournalConfig {
         raw: if config.journal.raw { sized.raw } else { rejects.raw },
         trading_date: trading_date(market.market_ns(wall_ns())),
@@ -583,7 +612,8 @@ fn clock_record(market: &MarketClock) -> Clock {
 }
 
 fn summary_of(counters: CounterValues, latencies: &LatencySet, sessions: Progress) -> Summary {
-    Summary { counters, latency: Latency::ALL.map(|latency| (latency, latencies.summary(latency))), sessions }
+    let latency = Latency::ALL.map(|latency| (latency, latencies.summary(latency)));
+    Summary { counters, latency, recovered_records: 0, sessions }
 }
 
 impl Summary {

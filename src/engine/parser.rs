@@ -110,9 +110,10 @@ impl Parser {
                 return;
             }
             Ok(Control::Ack(answer) | Control::Error(answer)) => answer,
-            // JSON of a new kind; it is in stream `raw`.
-            Ok(_) => return,
+            // JSON of a new kind: its bytes are all there is of it.
+            Ok(_) => return self.hand_back(meta, payload),
             Err(reason) => {
+                self.hand_back(meta, payload);
                 let context = self.context(meta, meta.flags);
                 self.decoder.reject(&context, payload, reason, sink);
                 return;
@@ -138,7 +139,8 @@ impl Parser {
         }
         sink.record(words_of(&mut session));
         // A full queue means that the manager is far behind; it goes on after its own timeout.
-        let _ = self.notices.push(Notice::Answer { line: meta.line, code, text, active });
+        let (tr_id, tr_key) = (answer.tr_id, answer.tr_key);
+        let _ = self.notices.push(Notice::Answer { line: meta.line, tr_id, tr_key, code, text, active });
     }
 
     /// Something happened to a line.

@@ -21,6 +21,7 @@ mod decoder;
 mod emit;
 mod expected;
 mod layout;
+pub mod ledger;
 mod misc;
 mod plan;
 #[cfg(test)]

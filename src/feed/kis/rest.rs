@@ -43,8 +43,11 @@ pub enum ApprovalError {
 /// Blocks at most `timeout`; for cold threads.
 pub fn approval_key(rest_url: &str, credentials: &Credentials, timeout: Duration) -> Result<Secret, ApprovalError> {
     let url = format!("{}/oauth2/Approval", rest_url.trim_end_matches('/'));
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false).build().into();
+    let config = ureq::Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false);
+    // A proxy of the environment is for the world, not for a venue on this host.
+    let is_loopback = url.contains("//127.0.0.1") || url.contains("//localhost") || url.contains("//[::1]");
+    let config = if is_loopback { config.proxy(None) } else { config };
+    let agent: ureq::Agent = config.build().into();
     let transport = |error: ureq::Error| ApprovalError::Transport { url: url.clone(), message: error.to_string() };
     let mut answer = agent
         .post(&url)

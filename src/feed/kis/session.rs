@@ -15,6 +15,7 @@ use crossbeam::channel::{Receiver, TryRecvError, bounded};
 use crossbeam::queue::ArrayQueue;
 
 use super::control::is_notice;
+use super::ledger::{Ledger, Outcome, Registration};
 use super::rest::approval_key;
 use crate::clock::wall_ns;
 use crate::config::KisSection;
@@ -25,8 +26,6 @@ use crate::tick::{Header, RType, Session, SessionEvent, boxed_record, tr_number}
 
 /// Longest a connection attempt may take, each of its steps.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest the answer to a registration is waited for before the next is sent.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Shortest wait before a line is connected again.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// Shortest wait when the broker says that the app key is in use: the old slot lingers, and knocking keeps it alive.
@@ -35,19 +34,12 @@ const BACKOFF_IN_USE: Duration = Duration::from_secs(20);
 const BACKOFF_MAX: Duration = Duration::from_secs(120);
 /// An approval key older than this is not used again (valid 24 hours).
 const APPROVAL_AGE_MAX: Duration = Duration::from_secs(23 * 3600);
+/// Longest the manager waits for room in the journal's inbox.
+const INBOX_WAIT: Duration = Duration::from_millis(200);
 /// The manager's pause between two rounds while registrations are under way.
 const ROUND_BUSY: Duration = Duration::from_micros(500);
 /// The manager's pause between two rounds otherwise.
 const ROUND_IDLE: Duration = Duration::from_millis(10);
-
-/// A registration: transaction and key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registration {
-    /// Transaction, e.g. `H0STCNT0`.
-    pub tr_id: String,
-    /// Key, e.g. a symbol.
-    pub tr_key: String,
-}
 
 /// What the data path tells the manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +48,10 @@ pub enum Notice {
     Answer {
         /// Connection.
         line: u16,
+        /// Transaction, as far as the broker named it.
+        tr_id: String,
+        /// Key, as far as the broker named it.
+        tr_key: String,
         /// Message code, e.g. `OPSP0000`.
         code: String,
         /// Text, for logs; secrets are gone from it.
@@ -155,8 +151,7 @@ impl std::fmt::Debug for SessionManager {
 struct Line {
     number: u16,
     account: Account,
-    wanted: Vec<Registration>,
-    confirmed: usize,
+    ledger: Ledger,
     approval: Option<(Secret, Instant)>,
     state: State,
     failures: u32,
@@ -164,10 +159,20 @@ struct Line {
 }
 
 enum State {
-    Waiting { until: Instant },
-    Connecting { result: Receiver<Attempt> },
-    Subscribing { next: usize, pending: Option<Instant>, send_at: Instant },
+    Waiting {
+        until: Instant,
+    },
+    Connecting {
+        result: Receiver<Attempt>,
+    },
+    Subscribing {
+        send_at: Instant,
+    },
+    /// Every registration was answered.
     Live,
+    /// Close was asked for; the disconnect is awaited.
+    Leaving,
+    /// For good.
     Closed,
 }
 
@@ -190,8 +195,21 @@ pub fn spread(kis: &KisSection, accounts: usize) -> Vec<Vec<Registration>> {
         .collect();
     all.sort_by(|left, right| left.tr_key.cmp(&right.tr_key));
     let mut queue = VecDeque::from(all);
-    let share = queue.len().div_ceil(accounts.max(1)).min(kis.max_registrations);
-    (0..accounts).map(|_| queue.drain(..share.min(queue.len())).collect()).collect()
+    let max = kis.max_registrations;
+    let share = queue.len().div_ceil(accounts.max(1)).min(max);
+    let mut lines: Vec<Vec<Registration>> = Vec::new();
+    for left in (0..accounts).rev() {
+        // What the lines after this one can't take has to go here.
+        let least = queue.len().saturating_sub(left * max);
+        let mut line: Vec<Registration> = queue.drain(..share.max(least).min(queue.len())).collect();
+        while line.len() < max
+            && queue.front().is_some_and(|next| line.last().is_some_and(|last| last.tr_key == next.tr_key))
+        {
+            line.extend(queue.pop_front());
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 impl SessionManager {
@@ -220,15 +238,15 @@ impl SessionManager {
             .map(|((account, wanted), number)| Line {
                 number,
                 account,
-                wanted,
-                confirmed: 0,
+                ledger: Ledger::new(wanted),
                 approval: None,
                 state: State::Waiting { until: now },
                 failures: 0,
                 backoff_floor: BACKOFF_MIN,
             })
             .collect();
-        let progress = Progress { wanted: lines.iter().map(|line| line.wanted.len()).sum(), ..Progress::default() };
+        let progress =
+            Progress { wanted: lines.iter().map(|line| line.ledger.wanted().len()).sum(), ..Progress::default() };
         SessionManager {
             lines,
             reader,
@@ -276,28 +294,25 @@ impl SessionManager {
         let Some(index) = self.lines.iter().position(|candidate| candidate.number == *line) else { return };
         let line = &mut self.lines[index];
         match notice {
-            Notice::Answer { code, text, active, .. } => {
-                if *active {
-                    line.confirmed += 1;
-                    self.progress.confirmed += 1;
-                    self.progress.confirmed_max = self.progress.confirmed_max.max(self.progress.confirmed);
-                } else {
-                    self.progress.refused += 1;
-                    tracing::warn!(line = line.number, code, text, "registration refused");
-                    match code.as_str() {
-                        "OPSP8996" => line.backoff_floor = BACKOFF_IN_USE,
-                        "OPSP0011" => line.approval = None,
-                        _ => {}
-                    }
+            Notice::Answer { tr_id, tr_key, code, text, active, .. } => {
+                let outcome = line.ledger.answer(tr_id, tr_key, code, *active);
+                if !*active {
+                    tracing::warn!(line = line.number, tr_id, code, text, "registration refused");
                 }
-                if let State::Subscribing { pending, .. } = &mut line.state {
-                    *pending = None;
+                // Both mean the whole app key: going on would only knock at a closed door.
+                match code.as_str() {
+                    "OPSP8996" => line.backoff_floor = BACKOFF_IN_USE,
+                    "OPSP0011" => line.approval = None,
+                    _ => {}
                 }
+                if matches!(code.as_str(), "OPSP8996" | "OPSP0011") {
+                    line.leave(&self.reader);
+                }
+                self.settle(index, outcome);
             }
             Notice::Disconnected { .. } => {
                 self.progress.disconnects += 1;
-                self.progress.confirmed -= line.confirmed;
-                line.confirmed = 0;
+                line.ledger.reset();
                 match self.leave {
                     Leave::WhenClosed => line.state = State::Closed,
                     Leave::WhenStopped => line.back_off(),
@@ -305,6 +320,20 @@ impl SessionManager {
             }
         }
         self.show(index);
+    }
+
+    /// Takes an outcome of the ledger into account.
+    fn settle(&mut self, index: usize, outcome: Outcome) {
+        let line = &self.lines[index];
+        if let Outcome::Refused(place) = outcome {
+            self.progress.refused += 1;
+            let Registration { tr_id, tr_key } = &line.ledger.wanted()[place];
+            // The key of account notices names the account.
+            let key = if is_notice(tr_id) { "***" } else { tr_key };
+            tracing::warn!(line = line.number, tr_id, key, "not recorded: the broker did not take the registration");
+        }
+        self.progress.confirmed = self.lines.iter().map(|line| line.ledger.confirmed()).sum();
+        self.progress.confirmed_max = self.progress.confirmed_max.max(self.progress.confirmed);
     }
 
     /// One step of a line; whether another should follow soon.
@@ -338,7 +367,10 @@ impl SessionManager {
                     self.reader.send(command).map_err(|_| "the reader's command queue is full".to_owned())
                 });
                 match added {
-                    Ok(()) => line.state = State::Subscribing { next: 0, pending: None, send_at: Instant::now() },
+                    Ok(()) => {
+                        line.ledger.begin();
+                        line.state = State::Subscribing { send_at: Instant::now() };
+                    }
                     Err(reason) => {
                         tracing::warn!(
                             line = line.number,
@@ -353,34 +385,37 @@ impl SessionManager {
                 self.show(index);
                 true
             }
-            State::Subscribing { next, pending, send_at } => {
+            State::Subscribing { send_at } => {
                 let now = Instant::now();
-                if pending.is_some_and(|since| now.duration_since(since) < ANSWER_TIMEOUT) || now < *send_at {
+                if let Some(outcome) = line.ledger.expire(now) {
+                    tracing::warn!(line = line.number, "no answer to a registration");
+                    self.settle(index, outcome);
                     return true;
                 }
-                let Some((key, _)) = &line.approval else {
-                    // Refused in the meantime (OPSP0011): close, and come back with a new key.
-                    let _ = self.reader.send(Command::Close { line: line.number, code: 1000 });
+                if line.ledger.is_settled() {
                     line.state = State::Live;
-                    return false;
-                };
-                let Some(registration) = line.wanted.get(*next) else {
-                    line.state = State::Live;
-                    line.failures = 0;
-                    line.backoff_floor = BACKOFF_MIN;
+                    // Only a line that carries something was worth connecting: else the next attempt waits longer.
+                    if line.ledger.confirmed() > 0 {
+                        line.failures = 0;
+                        line.backoff_floor = BACKOFF_MIN;
+                    }
                     self.show(index);
                     return false;
-                };
-                let text = subscribe_message(key, registration);
-                if self.reader.send(Command::Send { line: line.number, text }).is_ok() {
-                    self.cold.subscribed(line.number, registration);
-                    *next += 1;
-                    *pending = Some(now);
-                    *send_at = now + self.pace;
+                }
+                if now < *send_at {
+                    return true;
+                }
+                if let (Some(registration), Some((key, _))) = (line.ledger.next(), &line.approval) {
+                    let text = subscribe_message(key, registration);
+                    if self.reader.send(Command::Send { line: line.number, text }).is_ok() {
+                        self.cold.subscribed(line.number, registration);
+                        line.ledger.sent(now);
+                        *send_at = now + self.pace;
+                    }
                 }
                 true
             }
-            State::Waiting { .. } | State::Live | State::Closed => false,
+            State::Waiting { .. } | State::Live | State::Leaving | State::Closed => false,
         }
     }
 
@@ -390,15 +425,16 @@ impl SessionManager {
             State::Waiting { .. } => LineState::Backoff,
             State::Connecting { .. } => LineState::Connecting,
             State::Subscribing { .. } => LineState::Subscribing,
-            State::Live => LineState::Live,
+            State::Live | State::Leaving => LineState::Live,
             State::Closed => LineState::Closed,
         };
-        (self.observer)(line.number, state, line.wanted.len(), line.confirmed);
+        (self.observer)(line.number, state, line.ledger.wanted().len(), line.ledger.confirmed());
     }
 }
 
 impl Cold {
-    /// Says in the journal that a registration was sent. A full inbox is counted: the answer's record follows anyway.
+    /// Says in the journal that a registration was sent. Waits while the inbox is full, [`INBOX_WAIT`] at most: beyond, the
+    /// record is given up and counted (the answer's record follows anyway).
     fn subscribed(&self, line: u16, registration: &Registration) {
         self.counters.add(Counter::RegistrationsSent, 1);
         let mut session = Session {
@@ -411,13 +447,29 @@ impl Cold {
         let key = if is_notice(&registration.tr_id) { &[] } else { registration.tr_key.as_bytes() };
         let kept = key.len().min(session.tr_key.len());
         session.tr_key[..kept].copy_from_slice(&key[..kept]);
-        if self.inbox.push(boxed_record(session, RType::Session)).is_err() {
-            self.counters.add(Counter::InboxFull, 1);
+        let begun = Instant::now();
+        let mut record = boxed_record(session, RType::Session);
+        while let Err(back) = self.inbox.push(record) {
+            if begun.elapsed() > INBOX_WAIT {
+                self.counters.add(Counter::InboxFull, 1);
+                return;
+            }
+            record = back;
+            std::thread::sleep(ROUND_BUSY);
         }
     }
 }
 
 impl Line {
+    /// Begins the closing handshake; the line comes back by its disconnect, after its backoff.
+    fn leave(&mut self, reader: &ReaderHandle) {
+        if !matches!(self.state, State::Leaving)
+            && reader.send(Command::Close { line: self.number, code: 1000 }).is_ok()
+        {
+            self.state = State::Leaving;
+        }
+    }
+
     /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP.
     fn attempt(&self, rest_url: &str, ws_url: &str, config: ConnectionConfig) -> Receiver<Attempt> {
         let (sender, receiver) = bounded(1);
@@ -494,8 +546,12 @@ mod tests {
         let plan = spread(&kis(&["H0STCNT0", "H0STASP0"], 200), 10);
         assert_eq!(plan.iter().map(Vec::len).sum::<usize>(), 400);
         assert!(plan.iter().all(|line| line.len() <= 41));
-        let first = &plan[0];
-        assert_eq!((&*first[0].tr_key, &*first[1].tr_key), ("000000", "000000"), "a symbol's feeds share a line");
+        for pair in plan.windows(2) {
+            let (last, first) = (pair[0].last().unwrap(), pair[1].first().unwrap());
+            assert_ne!(last.tr_key, first.tr_key, "a symbol's feeds share a line");
+        }
+        let full = spread(&kis(&["H0STCNT0", "H0STASP0", "H0STANC0"], 41), 3);
+        assert_eq!(full.iter().map(Vec::len).collect::<Vec<_>>(), [41, 41, 41], "no room to keep feeds together");
     }
 
     #[test]
@@ -504,8 +560,7 @@ mod tests {
         let mut line = Line {
             number: 1,
             account: Account { name: String::new(), credentials },
-            wanted: Vec::new(),
-            confirmed: 0,
+            ledger: Ledger::new(Vec::new()),
             approval: None,
             state: State::Live,
             failures: 0,
