@@ -118,6 +118,12 @@ counters! {
     FrameRingCapacityBytes = 14 Max Bytes "frame_ring_capacity_bytes",
     /// Longest duty cycle of the reader.
     ReaderCycleNsMax = 15 Max Nanoseconds "reader_cycle_ns_max",
+    /// Received bytes not yet handed on when their connection was given up.
+    AbandonedBytes = 16 Sum Bytes "abandoned_bytes",
+    /// Messages to a broker for a connection that was closing or gone.
+    SendsRefused = 17 Sum Count "sends_refused",
+    /// Violations of the WebSocket protocol, of every kind.
+    Violations = 18 Sum Count "violations",
 
     // Parser and validator.
     /// Records decoded from frames.
