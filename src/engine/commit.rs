@@ -7,6 +7,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::{TickClock, wall_ns};
 use crate::feed::RecordSink;
+use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
 use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType};
@@ -120,8 +121,8 @@ impl Committer {
             self.failure.get_or_insert(error);
             return;
         }
-        let length = u64::from(words[LENGTH_WORD] as u32);
-        self.counters.add(Counter::JournaledBytes, length);
+        let length = words[LENGTH_WORD] as u32 as usize;
+        self.counters.add(Counter::JournaledBytes, padded(length) as u64);
         if !is_market {
             self.counters.add(Counter::ServiceRecordsJournaled, 1);
             return;

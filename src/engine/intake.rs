@@ -8,6 +8,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::wall_ns;
 use crate::feed::kis::redact;
+use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
 use crate::net::{FrameMeta, LineEvent};
@@ -31,6 +32,8 @@ pub(super) type Rejected = Arc<ArrayQueue<(FrameMeta, Box<[u8]>)>>;
 pub(super) struct Intake {
     /// Stream `raw`; `None` in a pipeline without one.
     pub raw: Option<StreamWriter>,
+    /// Ordinal of the segment this opening of it began with; 0 without one.
+    pub raw_first_ordinal: u64,
     /// Which frames go there.
     pub keep: Keep,
     /// With [`Keep::Rejected`]: frames the parser could not read.
@@ -165,7 +168,8 @@ impl Intake {
         match writer.append_with_tail(words_of(&mut prefix), payload) {
             Ok(sequence) => {
                 self.counters.add(Counter::RawJournaled, 1);
-                self.counters.add(Counter::RawJournaledBytes, (size_of::<RawPrefix>() + payload.len()) as u64);
+                let bytes = padded(size_of::<RawPrefix>() + payload.len());
+                self.counters.add(Counter::RawJournaledBytes, bytes as u64);
                 sequence
             }
             Err(error) => {
@@ -175,7 +179,7 @@ impl Intake {
         }
     }
 
-    /// Keeps the frames the parser could not read; returns how many.
+    /// Keeps the frames the parser could not read; returns how many. The last call of an opening, so it counts the rolls.
     #[cold]
     pub fn keep_rejected(&mut self) -> usize {
         let mut kept = 0;
@@ -184,7 +188,16 @@ impl Intake {
             self.journal_scratch(&meta, redacted);
             kept += 1;
         }
+        self.mirror_rolls();
         kept
+    }
+
+    /// Counts the rolls so far; at the end once more, so that the last figures are exact.
+    pub fn mirror_rolls(&self) {
+        if let Some(writer) = &self.raw {
+            self.counters.set(Counter::SegmentRolls, writer.ordinal() - self.raw_first_ordinal);
+            self.counters.set(Counter::RollStalls, writer.stalls());
+        }
     }
 
     /// After each cycle: publishes what was written, answers the metrics thread.
@@ -202,7 +215,9 @@ impl Intake {
                 self.failure.get_or_insert(error);
             }
         }
-        self.latency.exchange();
+        if self.latency.exchange() {
+            self.mirror_rolls();
+        }
     }
 }
 

@@ -88,7 +88,7 @@ counters! {
     // Reader.
     /// Data frames taken off sockets.
     FramesReceived = 0 Sum Count "frames_received",
-    /// Control messages of the feed and WebSocket control frames.
+    /// Control messages of the feed: answers and keep-alives. Frames of WebSocket itself are not among them.
     ControlFrames = 1 Sum Count "control_frames",
     /// Bytes read from sockets, after TLS.
     BytesReceived = 2 Sum Bytes "bytes_received",
@@ -150,7 +150,7 @@ counters! {
     // Journal.
     /// Market records committed to stream `ticks`.
     RecordsJournaled = 64 Sum Count "records_journaled",
-    /// Other records committed to it: sessions, gaps, rejects, definitions, ends.
+    /// Other records committed to it: sessions, gaps, rejects, definitions. Ends of segments are not counted.
     ServiceRecordsJournaled = 65 Sum Count "service_records_journaled",
     /// Bytes of both, headers and padding included.
     JournaledBytes = 66 Sum Bytes "journaled_bytes",
@@ -158,9 +158,9 @@ counters! {
     InboxDrained = 67 Sum Count "inbox_drained",
     /// Bodies a cold thread could not leave because the inbox was full.
     InboxFull = 68 Sum Count "inbox_full",
-    /// Segments ended and followed by the next, both streams.
+    /// Segments ended and followed by the next, both streams; as of the last exchange with the metrics thread.
     SegmentRolls = 69 Sum Count "segment_rolls",
-    /// Rolls that found the next segment not prepared yet.
+    /// Rolls that found the next segment not prepared yet, both streams.
     RollStalls = 70 Sum Count "roll_stalls",
     /// Records a strategy's full ring did not take; it catches up by tailer.
     ConsumerDropped = 71 Sum Count "consumer_dropped",
