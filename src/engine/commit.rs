@@ -75,17 +75,20 @@ impl Committer {
         INBOX_BATCH
     }
 
-    /// After each cycle: publishes what was written, answers the metrics thread.
+    /// After each cycle: publishes what was written, answers the metrics thread, and then gives a sign of life.
     #[inline]
     pub fn end_cycle(&mut self, work: usize) {
-        if work > 0 {
+        let is_exchange = self.latency.exchange();
+        if work > 0 || is_exchange {
             self.writer.batch_end();
+        }
+        if work > 0 {
             // A day change forces a roll. Relaxed: a number alone.
             if let Err(error) = self.writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
                 self.failure.get_or_insert(error);
             }
         }
-        if self.latency.exchange() {
+        if is_exchange {
             self.mirror_rolls();
         }
     }

@@ -200,22 +200,25 @@ impl Intake {
         }
     }
 
-    /// After each cycle: publishes what was written, answers the metrics thread.
+    /// After each cycle: publishes what was written, answers the metrics thread, and then gives a sign of life.
     #[inline]
     pub fn end_cycle(&mut self, mut work: usize) {
         if self.keep == Keep::Rejected && !self.rejected.is_empty() {
             work += self.keep_rejected();
         }
-        if work > 0
+        let is_exchange = self.latency.exchange();
+        if (work > 0 || is_exchange)
             && let Some(writer) = &mut self.raw
         {
             writer.batch_end();
             // Relaxed: a number alone.
-            if let Err(error) = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
+            if work > 0
+                && let Err(error) = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed))
+            {
                 self.failure.get_or_insert(error);
             }
         }
-        if self.latency.exchange() {
+        if is_exchange {
             self.mirror_rolls();
         }
     }
