@@ -90,6 +90,7 @@ impl Committer {
         }
         if is_exchange {
             self.mirror_rolls();
+            self.counters.beat(wall_ns());
         }
     }
 

@@ -179,7 +179,7 @@ impl Intake {
         }
     }
 
-    /// Keeps the frames the parser could not read; returns how many. The last call of an opening, so it counts the rolls.
+    /// Keeps the frames the parser could not read; returns how many. The engine calls it last, so it counts rolls.
     #[cold]
     pub fn keep_rejected(&mut self) -> usize {
         let mut kept = 0;
@@ -220,6 +220,7 @@ impl Intake {
         }
         if is_exchange {
             self.mirror_rolls();
+            self.counters.beat(wall_ns());
         }
     }
 }

@@ -162,8 +162,7 @@ counters! {
     SegmentRolls = 69 Sum Count "segment_rolls",
     /// Rolls that found the next segment not prepared yet, both streams.
     RollStalls = 70 Sum Count "roll_stalls",
-    /// Records a strategy's full ring did not take; it catches up by tailer.
-    ConsumerDropped = 71 Sum Count "consumer_dropped",
+    // 71 is taken: it was `consumer_dropped`.
     /// Longest duty cycle of the journal writer.
     JournalCycleNsMax = 72 Max Nanoseconds "journal_cycle_ns_max",
 
@@ -178,8 +177,7 @@ counters! {
     RegistrationsSent = 99 Sum Count "registrations_sent",
     /// Registrations the broker refused.
     RegistrationsRefused = 100 Sum Count "registrations_refused",
-    /// Gaps filled, wholly or in part.
-    Repairs = 101 Sum Count "repairs",
+    // 101 is taken: it was `repairs`.
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one
