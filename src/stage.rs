@@ -34,8 +34,9 @@ pub enum WaitStrategy {
     /// Spins for a while, then yields to other threads of the core: the choice where cores are few.
     #[default]
     Yield,
-    /// Spins and yields for a while, then sleeps in the kernel until input comes or a millisecond passed: shares the
-    /// machine, costs a wake-up (some 5 µs and more) after each pause.
+    /// Spins and yields for a while, then sleeps in the kernel for up to a millisecond: shares the machine. The reader is
+    /// woken by input (some 5 µs and more after each pause); parser and journal, where they have threads of their own,
+    /// look only when their millisecond is over, which adds up to that much each.
     Park,
 }
 

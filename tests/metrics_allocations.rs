@@ -60,7 +60,7 @@ fn the_hot_side_allocates_and_frees_nothing() {
             counters.reject(RejectReason::BadCount);
             counters.findings(Findings(Findings::DUPLICATE | Findings::BOOK_CROSSED));
             counters.beat(samples);
-            status.set_state(ConnectionState::Stalled, samples);
+            status.set_state(ConnectionState::BackingOff, samples);
             status.set_registrations(2, 1);
             traffic.received(1, 300, samples);
         }

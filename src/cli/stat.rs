@@ -23,7 +23,7 @@ const SAMPLE: Duration = Duration::from_millis(500);
 ///
 /// Examples:
 ///   hoga stat journal
-///   hoga stat journal --json | jq .latency_ns
+///   hoga stat journal --json | jq .latencies_ns
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -7,6 +7,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::clock::{TickClock, wall_ns};
 use crate::feed::RecordSink;
+use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
 use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType};
@@ -74,18 +75,22 @@ impl Committer {
         INBOX_BATCH
     }
 
-    /// After each cycle: publishes what was written, answers the metrics thread.
+    /// After each cycle: publishes what was written, answers the metrics thread, and then gives a sign of life.
     #[inline]
     pub fn end_cycle(&mut self, work: usize) {
-        if work > 0 {
+        let is_exchange = self.latency.exchange();
+        if work > 0 || is_exchange {
             self.writer.batch_end();
+        }
+        if work > 0 {
             // A day change forces a roll. Relaxed: a number alone.
             if let Err(error) = self.writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
                 self.failure.get_or_insert(error);
             }
         }
-        if self.latency.exchange() {
+        if is_exchange {
             self.mirror_rolls();
+            self.counters.beat(wall_ns());
         }
     }
 
@@ -120,8 +125,8 @@ impl Committer {
             self.failure.get_or_insert(error);
             return;
         }
-        let length = u64::from(words[LENGTH_WORD] as u32);
-        self.counters.add(Counter::JournaledBytes, length);
+        let length = words[LENGTH_WORD] as u32 as usize;
+        self.counters.add(Counter::JournaledBytes, padded(length) as u64);
         if !is_market {
             self.counters.add(Counter::ServiceRecordsJournaled, 1);
             return;

@@ -9,6 +9,7 @@ use crossbeam::queue::ArrayQueue;
 use crate::clock::wall_ns;
 use crate::feed::kis::control::Control;
 use crate::feed::kis::redact;
+use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
 use crate::net::{FrameMeta, LineEvent};
@@ -32,6 +33,8 @@ pub(super) type Rejected = Arc<ArrayQueue<(FrameMeta, Box<[u8]>)>>;
 pub(super) struct Intake {
     /// Stream `raw`; `None` in a pipeline without one.
     pub raw: Option<StreamWriter>,
+    /// Ordinal of the segment this opening of it began with; 0 without one.
+    pub raw_first_ordinal: u64,
     /// Which frames go there.
     pub keep: Keep,
     /// With [`Keep::Rejected`]: frames the parser could not read.
@@ -173,7 +176,8 @@ impl Intake {
         match writer.append_with_tail(words_of(&mut prefix), payload) {
             Ok(sequence) => {
                 self.counters.add(Counter::RawJournaled, 1);
-                self.counters.add(Counter::RawJournaledBytes, (size_of::<RawPrefix>() + payload.len()) as u64);
+                let bytes = padded(size_of::<RawPrefix>() + payload.len());
+                self.counters.add(Counter::RawJournaledBytes, bytes as u64);
                 sequence
             }
             Err(error) => {
@@ -183,7 +187,7 @@ impl Intake {
         }
     }
 
-    /// Keeps the frames the parser could not read; returns how many.
+    /// Keeps the frames the parser could not read; returns how many. The engine calls it last, so it counts rolls.
     #[cold]
     pub fn keep_rejected(&mut self) -> usize {
         let mut kept = 0;
@@ -192,25 +196,40 @@ impl Intake {
             self.journal_scratch(&meta, redacted);
             kept += 1;
         }
+        self.mirror_rolls();
         kept
     }
 
-    /// After each cycle: publishes what was written, answers the metrics thread.
+    /// Counts the rolls so far; at the end once more, so that the last figures are exact.
+    pub fn mirror_rolls(&self) {
+        if let Some(writer) = &self.raw {
+            self.counters.set(Counter::SegmentRolls, writer.ordinal() - self.raw_first_ordinal);
+            self.counters.set(Counter::RollStalls, writer.stalls());
+        }
+    }
+
+    /// After each cycle: publishes what was written, answers the metrics thread, and then gives a sign of life.
     #[inline]
     pub fn end_cycle(&mut self, mut work: usize) {
         if self.keep == Keep::Rejected && !self.rejected.is_empty() {
             work += self.keep_rejected();
         }
-        if work > 0
+        let is_exchange = self.latency.exchange();
+        if (work > 0 || is_exchange)
             && let Some(writer) = &mut self.raw
         {
             writer.batch_end();
             // Relaxed: a number alone.
-            if let Err(error) = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
+            if work > 0
+                && let Err(error) = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed))
+            {
                 self.failure.get_or_insert(error);
             }
         }
-        self.latency.exchange();
+        if is_exchange {
+            self.mirror_rolls();
+            self.counters.beat(wall_ns());
+        }
     }
 }
 

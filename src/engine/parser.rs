@@ -7,7 +7,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::commit::ReadStamp;
 use super::intake::{LineNote, Rejected};
-use crate::clock::{MarketClock, TickClock};
+use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::feed::kis::control::{Control, is_control};
 use crate::feed::kis::session::Notice;
 use crate::feed::kis::{DecodeCounters, Decoder};
@@ -175,7 +175,9 @@ impl Parser {
         if work > 0 {
             self.mirror();
         }
-        self.latency.exchange();
+        if self.latency.exchange() {
+            self.counters.beat(wall_ns());
+        }
     }
 
     fn mirror(&mut self) {

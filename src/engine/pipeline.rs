@@ -135,6 +135,7 @@ impl Pipeline {
         let clock = TickClock::new();
         let rejected: Rejected = Arc::new(ArrayQueue::new(REJECTED_SLOTS));
         let intake = Intake {
+            raw_first_ordinal: wiring.raw.as_ref().map_or(0, StreamWriter::ordinal),
             raw: wiring.raw,
             keep: wiring.keep,
             rejected: Arc::clone(&rejected),
@@ -305,6 +306,7 @@ impl Keeper {
         failed("ticks", pipeline.committer.failure.take())?;
         let system = |what| move |source| EngineError::System { what, source };
         let Pipeline { intake, parser, committer } = pipeline;
+        intake.mirror_rolls();
         intake.latency.finish();
         parser.latency.finish();
         committer.mirror_rolls();

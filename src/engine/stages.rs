@@ -63,6 +63,10 @@ impl ReaderMirror {
         counters.add(Counter::NegativeLatencyClamped, clamped);
         counters.add(Counter::Pings, now.pings - seen.pings);
         counters.add(Counter::SendOverflow, now.send_overflow - seen.send_overflow);
+        counters.add(Counter::AbandonedBytes, now.abandoned_bytes - seen.abandoned_bytes);
+        counters.add(Counter::SendsRefused, now.sends_refused - seen.sends_refused);
+        let violations = |of: &ReaderCounters| of.violations.iter().sum::<u64>();
+        counters.add(Counter::Violations, violations(now) - violations(&seen));
     }
 }
 

@@ -115,7 +115,7 @@ impl ControlReader {
 
     /// The slot that counts.
     pub fn durable(&self) -> Option<DurableSlot> {
-        self.slots().into_iter().filter(DurableSlot::is_valid).max_by_key(|slot| (slot.epoch, slot.sequence))
+        durable(&self.map)
     }
 }
 
@@ -137,6 +137,12 @@ fn read_slot(map: &ReadMap, offset: usize) -> DurableSlot {
     let mut slot = DurableSlot::zeroed();
     map.copy_to(offset, bytemuck::bytes_of_mut(&mut slot));
     slot
+}
+
+/// The slot that counts: the newest valid one.
+fn durable(map: &ReadMap) -> Option<DurableSlot> {
+    let slots = SLOTS.map(|offset| read_slot(map, offset));
+    slots.into_iter().filter(DurableSlot::is_valid).max_by_key(|slot| (slot.epoch, slot.sequence))
 }
 
 /// The page to write: one value for writer and helper, each storing in its own lines only.
@@ -186,8 +192,7 @@ impl Control {
     }
 
     pub(super) fn durable(&self) -> Option<DurableSlot> {
-        let slots = SLOTS.map(|offset| read_slot(&self.map, offset));
-        slots.into_iter().filter(DurableSlot::is_valid).max_by_key(|slot| (slot.epoch, slot.sequence))
+        durable(&self.map)
     }
 
     /// A writer takes the stream, after its first segment was activated.

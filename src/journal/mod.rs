@@ -145,7 +145,7 @@ pub enum OpenError {
     /// Committed records are damaged: nothing is cut by itself.
     #[error(
         "{segment} is corrupt at offset {offset}: {finding_reason}. Nothing was changed. See `hoga verify`; \
-         `hoga repair` cuts there and keeps the rest in quarantine, or record into another folder",
+         record into another folder and keep this one",
         segment = finding.segment, offset = finding.offset, finding_reason = finding.reason
     )]
     Corrupt {

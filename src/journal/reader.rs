@@ -107,7 +107,7 @@ pub struct Polled {
 #[non_exhaustive]
 pub enum TailError {
     /// There is no such stream, or nothing in it yet.
-    #[error("no journal stream in {0}: expected segments as `hoga record` makes them")]
+    #[error("no journal stream in {0}: expected segments as `hoga run` makes them")]
     NoJournal(PathBuf),
     /// A record or header is damaged.
     #[error("{} is corrupt at offset {}: {}; see `hoga verify`", .0.segment, .0.offset, .0.reason)]

@@ -48,7 +48,7 @@ pub struct Report {
 #[non_exhaustive]
 pub enum VerifyError {
     /// The folder holds no journal.
-    #[error("no journal in {0}: expected a folder with `ticks/` in it, as `hoga record` makes")]
+    #[error("no journal in {0}: expected a folder with `ticks/` in it, as `hoga run` makes")]
     NoJournal(PathBuf),
     /// A file could not be read.
     #[error("{path}: {source}")]

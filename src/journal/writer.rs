@@ -183,7 +183,8 @@ impl StreamWriter {
         Ok(sequence)
     }
 
-    /// Tells watchers how far the stream is. Once a cycle, also an idle one: it is the writer's sign of life.
+    /// Tells watchers how far the stream is: after each cycle that appended. It is the writer's sign of life, too, so an
+    /// idle writer calls it now and then, the engine at each exchange with the metrics thread (some four times a second).
     #[inline]
     pub fn batch_end(&mut self) {
         self.beats += 1;

@@ -36,20 +36,14 @@ pub(super) const BYTES: usize = HALF_WORDS + 2;
 
 const _: () = assert!(LABEL + LABEL_BYTES / 8 < HALF_WORDS + 1);
 
-/// Where a connection stands. Numbers are stored; 0 is a line never used.
+/// Where a connection stands. Numbers are stored; 0 is a line never used, 2, 4 and 5 are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ConnectionState {
-    /// Resolving, connecting, TLS.
+    /// Resolving, connecting, WebSocket upgrade.
     Connecting = 1,
-    /// WebSocket upgrade sent.
-    Handshaking = 2,
     /// Messages may come.
     Live = 3,
-    /// Live, but not read: a ring is full.
-    Stalled = 4,
-    /// Close sent, the peer's awaited.
-    Closing = 5,
     /// Closed for good.
     Closed = 6,
     /// Lost; waiting for the next attempt.
@@ -58,24 +52,14 @@ pub enum ConnectionState {
 
 impl ConnectionState {
     /// All states in the order of their numbers.
-    pub const ALL: [ConnectionState; 7] = [
-        ConnectionState::Connecting,
-        ConnectionState::Handshaking,
-        ConnectionState::Live,
-        ConnectionState::Stalled,
-        ConnectionState::Closing,
-        ConnectionState::Closed,
-        ConnectionState::BackingOff,
-    ];
+    pub const ALL: [ConnectionState; 4] =
+        [ConnectionState::Connecting, ConnectionState::Live, ConnectionState::Closed, ConnectionState::BackingOff];
 
     /// Name as in JSON and tables.
     pub fn name(self) -> &'static str {
         match self {
             ConnectionState::Connecting => "connecting",
-            ConnectionState::Handshaking => "handshaking",
             ConnectionState::Live => "live",
-            ConnectionState::Stalled => "stalled",
-            ConnectionState::Closing => "closing",
             ConnectionState::Closed => "closed",
             ConnectionState::BackingOff => "backing_off",
         }
@@ -83,8 +67,7 @@ impl ConnectionState {
 
     /// The state of a number, if this build knows it.
     pub fn from_number(number: u64) -> Option<ConnectionState> {
-        let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        Self::ALL.get(index).copied()
+        Self::ALL.into_iter().find(|state| *state as u64 == number)
     }
 }
 
@@ -92,20 +75,25 @@ impl ConnectionState {
 #[derive(Debug)]
 pub struct ConnectionStatus {
     half: SharedBlock<HALF_WORDS>,
-    one_thread: PhantomData<Cell<()>>,
+    /// It was live before; also what makes this `!Sync`.
+    was_live: Cell<bool>,
 }
 
 impl ConnectionStatus {
     pub(super) fn new(half: SharedBlock<HALF_WORDS>, label: &str) -> ConnectionStatus {
         layout::store_text(&half[LABEL..LABEL + LABEL_BYTES / 8], label);
-        ConnectionStatus { half, one_thread: PhantomData }
+        ConnectionStatus { half, was_live: Cell::new(false) }
     }
 
-    /// Moves to a state, at a wall time. Saying the same state again keeps the time of the first.
+    /// Moves to a state, at a wall time, and counts a reconnect when the line is live again. Saying the same state again
+    /// keeps the time of the first.
     pub fn set_state(&self, state: ConnectionState, wall_ns: u64) {
         if self.half[STATE].load(Ordering::Relaxed) != state as u64 {
             self.half[SINCE].store(wall_ns, Ordering::Relaxed);
             self.half[STATE].store(state as u64, Ordering::Relaxed);
+            if state == ConnectionState::Live && self.was_live.replace(true) {
+                add(&self.half[RECONNECTS], 1);
+            }
         }
     }
 
@@ -113,11 +101,6 @@ impl ConnectionStatus {
     pub fn set_registrations(&self, wanted: u64, confirmed: u64) {
         self.half[WANTED].store(wanted, Ordering::Relaxed);
         self.half[CONFIRMED].store(confirmed, Ordering::Relaxed);
-    }
-
-    /// Counts a reconnect of this line.
-    pub fn add_reconnect(&self) {
-        add(&self.half[RECONNECTS], 1);
     }
 }
 
@@ -157,7 +140,7 @@ pub struct ConnectionLine {
     pub wanted: u64,
     /// Registrations the broker confirmed.
     pub confirmed: u64,
-    /// Reconnects of this line.
+    /// How often this line was live again after a loss.
     pub reconnects: u64,
     /// When the last message came, wall ns; 0 = none yet.
     pub last_message_ns: u64,
@@ -183,5 +166,37 @@ impl ConnectionLine {
             frames: word(FRAMES),
             bytes: word(BYTES),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_come_back_by_their_numbers_and_no_others_do() {
+        for state in ConnectionState::ALL {
+            assert_eq!(ConnectionState::from_number(state as u64), Some(state));
+        }
+        assert!([0, 2, 4, 5, 8].into_iter().all(|number| ConnectionState::from_number(number).is_none()));
+    }
+
+    #[test]
+    fn a_line_that_is_live_again_counts_a_reconnect() {
+        let words = std::sync::Arc::new(crate::sys::shared::SharedWords::anonymous(HALF_WORDS).unwrap());
+        let status = ConnectionStatus::new(words.block(0).unwrap(), "somewhere");
+        let path = [
+            (ConnectionState::Connecting, 0),
+            (ConnectionState::BackingOff, 0),
+            (ConnectionState::Connecting, 0),
+            (ConnectionState::Live, 0),
+            (ConnectionState::Live, 0),
+            (ConnectionState::BackingOff, 0),
+            (ConnectionState::Live, 1),
+        ];
+        for (state, reconnects) in path {
+            status.set_state(state, 1);
+            assert_eq!(status.half[RECONNECTS].load(Ordering::Relaxed), reconnects, "{state:?}");
+        }
     }
 }

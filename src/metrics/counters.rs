@@ -88,7 +88,7 @@ counters! {
     // Reader.
     /// Data frames taken off sockets.
     FramesReceived = 0 Sum Count "frames_received",
-    /// Control messages of the feed and WebSocket control frames.
+    /// Control messages of the feed: answers and keep-alives. Frames of WebSocket itself are not among them.
     ControlFrames = 1 Sum Count "control_frames",
     /// Bytes read from sockets, after TLS.
     BytesReceived = 2 Sum Bytes "bytes_received",
@@ -118,6 +118,12 @@ counters! {
     FrameRingCapacityBytes = 14 Max Bytes "frame_ring_capacity_bytes",
     /// Longest duty cycle of the reader.
     ReaderCycleNsMax = 15 Max Nanoseconds "reader_cycle_ns_max",
+    /// Received bytes not yet handed on when their connection was given up.
+    AbandonedBytes = 16 Sum Bytes "abandoned_bytes",
+    /// Messages to a broker for a connection that was closing or gone.
+    SendsRefused = 17 Sum Count "sends_refused",
+    /// Violations of the WebSocket protocol, of every kind.
+    Violations = 18 Sum Count "violations",
 
     // Parser and validator.
     /// Records decoded from frames.
@@ -144,7 +150,7 @@ counters! {
     // Journal.
     /// Market records committed to stream `ticks`.
     RecordsJournaled = 64 Sum Count "records_journaled",
-    /// Other records committed to it: sessions, gaps, rejects, definitions, ends.
+    /// Other records committed to it: sessions, gaps, rejects, definitions. Ends of segments are not counted.
     ServiceRecordsJournaled = 65 Sum Count "service_records_journaled",
     /// Bytes of both, headers and padding included.
     JournaledBytes = 66 Sum Bytes "journaled_bytes",
@@ -152,12 +158,11 @@ counters! {
     InboxDrained = 67 Sum Count "inbox_drained",
     /// Bodies a cold thread could not leave because the inbox was full.
     InboxFull = 68 Sum Count "inbox_full",
-    /// Segments ended and followed by the next, both streams.
+    /// Segments ended and followed by the next, both streams; as of the last exchange with the metrics thread.
     SegmentRolls = 69 Sum Count "segment_rolls",
-    /// Rolls that found the next segment not prepared yet.
+    /// Rolls that found the next segment not prepared yet, both streams.
     RollStalls = 70 Sum Count "roll_stalls",
-    /// Records a strategy's full ring did not take; it catches up by tailer.
-    ConsumerDropped = 71 Sum Count "consumer_dropped",
+    // 71 is taken: it was `consumer_dropped`.
     /// Longest duty cycle of the journal writer.
     JournalCycleNsMax = 72 Max Nanoseconds "journal_cycle_ns_max",
 
@@ -172,8 +177,7 @@ counters! {
     RegistrationsSent = 99 Sum Count "registrations_sent",
     /// Registrations the broker refused.
     RegistrationsRefused = 100 Sum Count "registrations_refused",
-    /// Gaps filled, wholly or in part.
-    Repairs = 101 Sum Count "repairs",
+    // 101 is taken: it was `repairs`.
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one

@@ -73,11 +73,6 @@ impl Answer {
     pub fn is_active(&self) -> bool {
         matches!(self.code.as_str(), "OPSP0000" | "OPSP0002")
     }
-
-    /// Whether the answer is to a registration that is taken back (`OPSP0001`, `OPSP0003`).
-    pub fn is_unsubscribe(&self) -> bool {
-        matches!(self.code.as_str(), "OPSP0001" | "OPSP0003")
-    }
 }
 
 /// Whether a transaction is of an account's notices: the keys of its registrations name the account.
