@@ -224,6 +224,7 @@ fn the_smallest_rings_that_may_be_configured_lose_nothing() {
         let mut stage = rig::Stage::new(sim(8, 1.0, 8000.0), BOTH);
         stage.config.engine.placement = Placement::Split;
         stage.config.engine.max_message_kib = message_kib;
+        stage.config.journal.segment_mib = 8;
         (stage.config.engine.frame_ring_mib, stage.config.engine.record_ring_mib) = (frame_ring_mib, 4);
         stage.config.check().expect("it may be configured");
         let engine = stage.engine(hoga::feed::kis::session::Leave::WhenClosed);

@@ -35,8 +35,8 @@ const WIDE_TRS: [&str; 10] = [
 const INDICES: [&str; 2] = ["0001", "1001"];
 /// Share of the run in which the opening burst comes at ten times the rate.
 const BURST_SHARE: f64 = 0.03;
-/// Longest the venue may take from its end until every byte is in the journal.
-const END_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest the engine may take from the venue's end to the end of every connection; then it closes them itself.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `hoga demo`.
 #[derive(Debug, clap::Args)]

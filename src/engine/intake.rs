@@ -148,8 +148,9 @@ impl Intake {
     /// Appends what [`guard`](Self::guard) left.
     #[cold]
     fn journal_scratch(&mut self, meta: &FrameMeta, redacted: bool) -> u64 {
+        let kept = if self.keep == Keep::Rejected { Flags::KEPT_REJECTED } else { 0 };
         let scratch = std::mem::take(&mut self.scratch);
-        let sequence = self.journal(meta, &scratch, if redacted { Flags::REDACTED } else { 0 });
+        let sequence = self.journal(meta, &scratch, (if redacted { Flags::REDACTED } else { 0 }) | kept);
         self.scratch = scratch;
         sequence
     }

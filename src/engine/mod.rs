@@ -37,8 +37,8 @@ use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
 use crate::journal::{
-    AppendError, Helper, Journal, JournalConfig, OpenError, RawFrame, RecoveryReport, Start, Stream, StreamWriter,
-    Tailer,
+    AppendError, Helper, Journal, JournalConfig, LastFrame, OpenError, RawFrame, RecoveryReport, Start, Stream,
+    StreamWriter, Tailer,
 };
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
@@ -49,7 +49,8 @@ use crate::ring::message_ring;
 use crate::secret::Secret;
 use crate::stage::{WaitStrategy, run};
 use crate::tick::{
-    Clock, Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType, RecordView, boxed_record, view,
+    Clock, Flags, Gap, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType, RecordView, Session,
+    SessionEvent, boxed_record, view, words_of,
 };
 
 /// Pause of the metrics thread.
@@ -217,14 +218,10 @@ impl Engine {
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
         })?;
-        if keep == Keep::Rejected {
-            // What is there was rejected once; it would be rejected again.
-            recovery.raw_frames.clear();
-        }
-        resume_continuity(&dir, date.load(Ordering::Relaxed), &mut parser);
+        let said = resume_continuity(&dir, date.load(Ordering::Relaxed), &mut parser);
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
-        recover(&mut recovery, &mut parser, &mut committer);
+        recover(&mut recovery, &said, &mut parser, &mut committer);
         let recovered_records = committer.counters.get(Counter::RecordsJournaled);
 
         let cold = Cold { inbox, counters: metrics.counters("session")? };
@@ -452,14 +449,21 @@ impl Drop for Engine {
 /// Tells the decoder where the cumulative volumes of today stood, so that what was traded while no engine ran is a gap.
 ///
 /// Instruments that did not trade in the newest segments begin anew: opening must not take long while the market goes on.
-fn resume_continuity(dir: &Path, date: u32, parser: &mut Parser) {
+///
+/// Returns the changes of schema that were said today: transaction and width.
+fn resume_continuity(dir: &Path, date: u32, parser: &mut Parser) -> Vec<(u16, u64)> {
+    let mut said = Vec::new();
     let start = Start::Day { date, segments_max: RESUME_SEGMENTS_MAX };
     let resumed = Tailer::open(dir, Stream::Ticks, start).and_then(|mut tailer| {
         tailer.poll(usize::MAX, |record| {
-            if record.header().rtype == RType::Trade as u8
-                && let Some(RecordView::Trade(trade)) = view(record.bytes)
-            {
-                parser.decoder.resume(&trade);
+            let rtype = record.header().rtype;
+            if rtype != RType::Trade as u8 && rtype != RType::Session as u8 {
+                return;
+            }
+            match view(record.bytes) {
+                Some(RecordView::Trade(trade)) => parser.decoder.resume(&trade),
+                Some(RecordView::Session(session)) => said.extend(schema_change(&session)),
+                _ => {}
             }
         })
     });
@@ -467,11 +471,20 @@ fn resume_continuity(dir: &Path, date: u32, parser: &mut Parser) {
         tracing::warn!(%error, "continuity starts anew: today's records could not be read");
     }
     parser.decoder.connection_lost();
+    said
+}
+
+/// Transaction and width of a change of schema.
+fn schema_change(session: &Session) -> Option<(u16, u64)> {
+    (session.event == SessionEvent::SchemaChanged as u8).then_some((session.tr, session.value))
 }
 
 /// Decodes raw frames past the last committed tick again. Of a frame whose records were half committed only the missing
-/// ones are appended.
-fn recover(recovery: &mut RecoveryReport, parser: &mut Parser, committer: &mut Committer) {
+/// ones are appended. `said`: changes of schema that are in the journal.
+///
+/// That frame's trades are held against cumulative volume once more from the first, so the base is its last present trade
+/// again when the first missing one comes.
+fn recover(recovery: &mut RecoveryReport, said: &[(u16, u64)], parser: &mut Parser, committer: &mut Committer) {
     let last = recovery.last_frame;
     for RawFrame { prefix, payload } in std::mem::take(&mut recovery.raw_frames) {
         let meta = FrameMeta {
@@ -485,8 +498,21 @@ fn recover(recovery: &mut RecoveryReport, parser: &mut Parser, committer: &mut C
             opcode: prefix.opcode,
         };
         let is_last = last.is_partial() && prefix.header.sequence == last.raw_sequence;
-        let (present, rejects) = if is_last { (last.records_present, last.rejects_present) } else { (0, 0) };
-        parser.recovered_frame(&meta, &payload, &mut Missing { committer, present, rejects });
+        let last = if is_last { last } else { LastFrame::default() };
+        let mut missing = Missing {
+            committer,
+            present: last.records_present,
+            rejects: last.rejects_present,
+            is_gap_pending: last.is_gap_pending,
+            said,
+            gap: None,
+            gaps_present: (0, 0),
+        };
+        parser.recovered_frame(&meta, &payload, &mut missing);
+        missing.end_gap(false);
+        // An earlier run counted them.
+        parser.mirrored.gaps += missing.gaps_present.0;
+        parser.mirrored.gap_qty = parser.mirrored.gap_qty.saturating_add(missing.gaps_present.1);
     }
     committer.end_cycle(1);
 }
@@ -498,9 +524,42 @@ struct Missing<'a> {
     present: u16,
     /// Rejects present: the first.
     rejects: u16,
+    /// Whether the gap before the first missing market record is present.
+    is_gap_pending: bool,
+    /// Changes of schema present.
+    said: &'a [(u16, u64)],
+    /// A gap whose trade comes next and tells whether it is present: it doesn't tell its place itself.
+    gap: Option<Gap>,
+    /// Gaps that were present, and what is missing by them.
+    gaps_present: (u64, u64),
 }
 
 impl Missing<'_> {
+    /// Passes on the gap that waits, unless it is present.
+    fn end_gap(&mut self, is_present: bool) {
+        let Some(mut gap) = self.gap.take() else { return };
+        if is_present {
+            self.gaps_present.0 += 1;
+            self.gaps_present.1 = self.gaps_present.1.saturating_add(gap.missing_qty);
+        } else {
+            self.committer.record(words_of(&mut gap));
+        }
+    }
+
+    /// Whether a record is in the journal already; a gap waits for its trade.
+    fn is_held(&mut self, words: &[u64]) -> bool {
+        match view(bytemuck::cast_slice(words)) {
+            Some(RecordView::Gap(gap)) => {
+                self.gap = Some(gap.into_owned());
+                true
+            }
+            Some(RecordView::Session(session)) => {
+                schema_change(&session).is_some_and(|change| self.said.contains(&change))
+            }
+            _ => self.is_present(words),
+        }
+    }
+
     fn is_present(&mut self, words: &[u64]) -> bool {
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let header: Header = bytemuck::pod_read_unaligned(&bytes[..HEADER_BYTES]);
@@ -511,13 +570,17 @@ impl Missing<'_> {
             return is_present;
         }
         let market: Market = bytemuck::pod_read_unaligned(&bytes[HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES]);
-        market.frame_index < self.present
+        let is_present = market.frame_index < self.present;
+        let is_gap_present = is_present || self.is_gap_pending;
+        self.is_gap_pending &= is_present;
+        self.end_gap(is_gap_present);
+        is_present
     }
 }
 
 impl RecordSink for Missing<'_> {
     fn record(&mut self, words: &mut [u64]) {
-        if !self.is_present(words) {
+        if !self.is_held(words) {
             self.committer.record(words);
         }
     }

@@ -71,7 +71,7 @@ use self::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, segment_
 use self::helper::{Maker, StreamHelper};
 use self::recovery::{Recovered, recover};
 use self::writer::Begin;
-use crate::tick::{Instrument, RawPrefix, RecordView, view, words_of};
+use crate::tick::{Flags, Instrument, RawPrefix, RecordView, view, words_of};
 
 /// Name of the lock file.
 pub(crate) const LOCK_NAME: &str = "lock";
@@ -211,9 +211,10 @@ pub struct RecoveryReport {
     /// The last frame that reached `ticks`.
     pub last_frame: LastFrame,
     /// The frames to decode again and append with flag RECOVERED, in order. When
-    /// [`last_frame`](Self::last_frame) is partial it comes first, and its records with a place below `records_present`
-    /// and its first `rejects_present` rejects are there already. Empty after an orderly close. Control frames are among them: they say nothing about the present
-    /// connections.
+    /// [`last_frame`](Self::last_frame) is partial it comes first, and its records with a place below `records_present`,
+    /// the gaps before them and its first `rejects_present` rejects are there already; so is the gap before its next
+    /// record when `is_gap_pending`. Empty after an orderly close. Frames kept only because they were rejected are not
+    /// among them. Control frames are: they say nothing about the present connections.
     pub raw_frames: Vec<RawFrame>,
 }
 
@@ -411,7 +412,9 @@ fn raw_frames_after(dir: &Path, raw: &Opening, last: LastFrame) -> Result<Vec<Ra
     let fail = |error: TailError| io_error(&raw.folder, io::Error::other(error));
     let mut tailer = Tailer::open(dir, Stream::Raw, Start::Sequence(from)).map_err(fail)?.with_crc_check(true);
     let take = |record: RecordRef<'_>| {
-        if let Some(RecordView::Raw(prefix, payload)) = view(record.bytes) {
+        if let Some(RecordView::Raw(prefix, payload)) = view(record.bytes)
+            && prefix.header.flags & Flags::KEPT_REJECTED == 0
+        {
             frames.push(RawFrame { prefix: *prefix, payload: payload.to_vec() });
         }
     };

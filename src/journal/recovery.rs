@@ -16,7 +16,9 @@ use super::{OpenError, QUARANTINE_NAME, io_error, list_segments};
 use crate::clock::wall_ns;
 use crate::sys::file::{allocate, sync_folder};
 use crate::sys::map::WriteMap;
-use crate::tick::{EndReason, HEADER_BYTES, Header, Instrument, MARKET_PREFIX_BYTES, Market, RType, RejectPrefix};
+use crate::tick::{
+    EndReason, Flags, Gap, HEADER_BYTES, Header, Instrument, MARKET_PREFIX_BYTES, Market, RType, RejectPrefix,
+};
 
 /// The last frame of stream `raw` that reached stream `ticks`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,17 +27,23 @@ pub struct LastFrame {
     pub raw_sequence: u64,
     /// Records of it that are in `ticks`: those with a lower `frame_index`.
     pub records_present: u16,
-    /// Records in the frame; 0 = only rejects of it are there.
+    /// Records in the frame; 0 = only rejects or a gap of it are there.
     pub frame_count: u16,
     /// `Reject` records of it that are in `ticks`.
     pub rejects_present: u16,
+    /// Whether the last of it in `ticks` is a `Gap` whose trade is not there.
+    pub is_gap_pending: bool,
+    /// Whether records of frames that are not in `raw` came behind it, stream `raw` being switched off: then an engine
+    /// went on after it had completed what `raw` held.
+    pub is_passed: bool,
 }
 
 impl LastFrame {
     /// Whether records of the frame may be missing: the writer died between them, or a `Reject` is among them, which
-    /// does not tell its place.
+    /// does not tell its place, or a `Gap` stands without its trade.
     pub fn is_partial(&self) -> bool {
-        self.records_present < self.frame_count || self.rejects_present > 0
+        let may_lack = self.records_present < self.frame_count || self.rejects_present > 0 || self.is_gap_pending;
+        may_lack && !self.is_passed
     }
 }
 
@@ -161,7 +169,8 @@ pub(super) fn recover(
     }
     recovered.report.last_sequence = recovered.next_sequence - 1;
     if stream == Stream::Ticks {
-        // The newest segment may hold no tick at all.
+        // The newest segment may hold no tick at all, or none of a frame in `raw`.
+        let mut is_passed = recovered.last_frame.is_passed;
         for &ordinal in ordinals.iter().rev().filter(|ordinal| **ordinal < from) {
             if recovered.last_frame.raw_sequence > 0 {
                 break;
@@ -171,7 +180,9 @@ pub(super) fn recover(
             walk(&segment.reader, &segment.header, false, |_, head, record| {
                 note(head, record, &mut ignored, &mut recovered.last_frame);
             });
+            is_passed |= recovered.last_frame.is_passed;
         }
+        recovered.last_frame.is_passed = is_passed;
     }
     Ok(recovered)
 }
@@ -217,12 +228,16 @@ fn note(head: &Header, record: &[u8], instruments: &mut BTreeMap<u32, Instrument
     } else if RType::from_number(head.rtype).is_some_and(RType::is_market) {
         let Some(prefix) = record.get(HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES) else { return };
         let market: Market = bytemuck::pod_read_unaligned(prefix);
-        if market.raw_sequence > 0 && market.raw_sequence >= last.raw_sequence {
+        if market.raw_sequence == 0 {
+            last.is_passed |= head.flags & (Flags::POLLED | Flags::BACKFILLED) == 0;
+        } else if market.raw_sequence >= last.raw_sequence {
             *last = LastFrame {
                 raw_sequence: market.raw_sequence,
                 records_present: market.frame_index.saturating_add(1),
                 frame_count: market.frame_count,
                 rejects_present: if market.raw_sequence == last.raw_sequence { last.rejects_present } else { 0 },
+                is_gap_pending: false,
+                is_passed: false,
             };
         }
     } else if head.rtype == RType::Reject as u8 {
@@ -232,6 +247,14 @@ fn note(head: &Header, record: &[u8], instruments: &mut BTreeMap<u32, Instrument
             *last = LastFrame { raw_sequence: reject.raw_sequence, rejects_present: 1, ..LastFrame::default() };
         } else if reject.raw_sequence == last.raw_sequence && last.raw_sequence > 0 {
             last.rejects_present = last.rejects_present.saturating_add(1);
+        }
+    } else if head.rtype == RType::Gap as u8 {
+        let Some(bytes) = record.get(..size_of::<Gap>()) else { return };
+        let gap: Gap = bytemuck::pod_read_unaligned(bytes);
+        if gap.raw_sequence > last.raw_sequence {
+            *last = LastFrame { raw_sequence: gap.raw_sequence, is_gap_pending: true, ..LastFrame::default() };
+        } else if gap.raw_sequence == last.raw_sequence && last.raw_sequence > 0 {
+            last.is_gap_pending = true;
         }
     }
 }

@@ -41,9 +41,11 @@ impl Flags {
     pub const EVENT_TIME_ONLY: u32 = 1 << 16;
     /// The feed is delayed by the exchange's rule (unpaid Asian markets: 15 minutes).
     pub const DELAYED: u32 = 1 << 17;
+    /// A frame kept verbatim only because it was rejected, stream `raw` being switched off: it is not decoded again.
+    pub const KEPT_REJECTED: u32 = 1 << 18;
 
     /// Name of each bit, lowest first.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 19] = [
         "EVENT_TS_SECOND",
         "EVENT_DATE_INFERRED",
         "RECV_TS_USER",
@@ -62,6 +64,7 @@ impl Flags {
         "REDACTED",
         "EVENT_TIME_ONLY",
         "DELAYED",
+        "KEPT_REJECTED",
     ];
 
     /// Whether every bit of `mask` is set.
