@@ -104,8 +104,7 @@ impl Intake {
             traffic.received(1, payload.len() as u64, meta.ts_recv);
         }
         let mut meta = *meta;
-        // Account notices (`H0STCNI0` and its like) come encrypted; one that does not is kept from the journal all the same.
-        if is_data && payload[0] == b'0' && payload.get(6..9) != Some(b"CNI") {
+        if is_data && !is_private(payload) {
             if self.keep == Keep::All {
                 meta.raw_sequence = self.journal(&meta, payload, 0);
             }
@@ -125,7 +124,7 @@ impl Intake {
     fn guard(&mut self, payload: &[u8]) -> bool {
         self.scratch.clear();
         self.scratch.extend_from_slice(payload);
-        if matches!(payload.first(), Some(b'0' | b'1')) {
+        if is_private(payload) {
             let head = payload.iter().enumerate().filter(|(_, byte)| **byte == b'|').nth(2);
             self.scratch[head.map_or(payload.len().min(2), |(at, _)| at + 1)..].fill(b'*');
             return true;
@@ -231,6 +230,16 @@ impl Intake {
             self.mirror_rolls();
             self.counters.beat(wall_ns());
         }
+    }
+}
+
+/// Whether a data frame is an account's: encrypted, or a notice (`H0STCNI0` and its like) that came in the clear.
+#[inline]
+fn is_private(payload: &[u8]) -> bool {
+    match payload.first() {
+        Some(b'1') => true,
+        Some(b'0') => payload.get(6..9) == Some(b"CNI"),
+        _ => false,
     }
 }
 
