@@ -2,7 +2,7 @@
 //! its own.
 //!
 //! One registration is asked at a time, since an error of the broker may name none: then the pending one is meant. An
-//! unanswered or temporarily refused one is asked again after the others, [`ATTEMPTS_MAX`] times in all; then it counts as
+//! unanswered or temporarily refused one is asked again after the others, three times in all; then it counts as
 //! refused, and is said so.
 
 use std::collections::VecDeque;
