@@ -61,7 +61,8 @@ pub struct EngineSection {
     pub max_instruments: u32,
     /// Largest message, KiB; default 1024. A larger one closes the connection with code 1009.
     pub max_message_kib: u32,
-    /// Slots of the inbox of cold threads; default 1024. When it is full they wait.
+    /// Slots of the inbox of cold threads; default 1024. When it is full they wait
+    /// a moment, then the record is left out and counted.
     pub inbox_slots: usize,
 }
 

@@ -2,13 +2,14 @@
 //! decoder with continuity, stamps, histograms, stream `ticks`; fused, split over its rings, and behind a real socket.
 //! Method: an allocator that counts what the measured thread asks for; segments roll inside the counted stretch.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use counting::{ARMED, COUNT};
 use crossbeam::queue::ArrayQueue;
 use hoga::clock::TickClock;
 use hoga::engine::Summary;
@@ -18,41 +19,6 @@ use hoga::journal::{JournalConfig, StreamConfig};
 use hoga::metrics::{Counter, Latency};
 use hoga::net::frames::{Event, FrameBuffer};
 use hoga::net::{Command, Connection, ConnectionConfig, FrameMeta, Reader, ReaderConfig, connect};
-
-struct Counting;
-
-thread_local! {
-    static ARMED: Cell<bool> = const { Cell::new(false) };
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn note() {
-    if ARMED.get() {
-        COUNT.set(COUNT.get() + 1);
-    }
-}
-
-// SAFETY: every call goes to the system allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        note();
-        // SAFETY: the block came from `System` by `alloc` or `realloc` with this layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: as for `dealloc`, and the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Calls of the allocator by this thread during `work`, releases included.
 fn allocations(work: impl FnOnce()) -> u64 {

@@ -1,13 +1,14 @@
 //! Goal: once a connection is added, polling allocates nothing, whatever comes: messages, fragments, pings, keep-alives
 //! sent back, a stall. Method: an allocator that counts what the polling thread asks for.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use counting::{ARMED, COUNT};
 use crossbeam::queue::ArrayQueue;
 use hoga::net::{
     Command, Connection, ConnectionConfig, FrameMeta, FrameSink, LineEvent, LineProtocol, Reader, ReaderConfig, connect,
@@ -15,40 +16,6 @@ use hoga::net::{
 use tungstenite::Message;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
-
-struct Counting;
-
-thread_local! {
-    static ARMED: Cell<bool> = const { Cell::new(false) };
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn note() {
-    if ARMED.get() {
-        COUNT.set(COUNT.get() + 1);
-    }
-}
-
-// SAFETY: every call goes to the system allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note();
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block came from `System` by `alloc` or `realloc` with this layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note();
-        // SAFETY: as for `dealloc`, and the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 struct Alive;
 
