@@ -23,7 +23,7 @@
 //! offset size  field
 //!      0    8  magic               "hogaSEG" and a zero byte
 //!      8    2  format_major        1; a reader refuses a higher one
-//!     10    2  format_minor        0; a reader ignores what a higher one adds
+//!     10    2  format_minor        1; a reader ignores what a higher one adds
 //!     12    4  header_bytes        4096; records begin here
 //!     16    4  stream              1 = ticks, 2 = raw
 //!     20    4  salt                random, of this segment
@@ -86,7 +86,7 @@
 //! offset size  field
 //!      0    8  magic             "hogaCTL" and a zero byte
 //!      8    2  format_major      1
-//!     10    2  format_minor      0
+//!     10    2  format_minor      1
 //!     12    4  stream            1 = ticks, 2 = raw
 //!     16   44  zero
 //!     60    4  crc               crc32c of bytes 0..60
@@ -136,6 +136,7 @@
 //! # History
 //!
 //! - 1.0: first.
+//! - 1.1: holes, sync words of the control page, seals, compressed segments.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -146,7 +147,7 @@ const _: () = assert!(cfg!(target_endian = "little"), "records are stored as the
 /// Major number of the format written, and the highest one read.
 pub const FORMAT_MAJOR: u16 = 1;
 /// Minor number of the format written.
-pub const FORMAT_MINOR: u16 = 0;
+pub const FORMAT_MINOR: u16 = 1;
 /// First bytes of a segment.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"hogaSEG\0";
 /// First bytes of a control page.

@@ -1,0 +1,1 @@
+//! The journal's reader for C and C++.

@@ -1,0 +1,2 @@
+//! Plays recorded journals.
+fn main() {}
