@@ -102,7 +102,10 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        fs::copy(entry.path(), to.join(entry.file_name()))?;
+        let target = to.join(entry.file_name());
+        fs::copy(entry.path(), &target)?;
+        // On the disk: what an opening syncs must not wait for the copy.
+        fs::File::open(&target)?.sync_all()?;
     }
     Ok(())
 }
