@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod commit;
 mod control;
 mod dictionary;
 pub mod format;
