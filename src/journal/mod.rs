@@ -36,6 +36,8 @@
 //! # }
 //! ```
 
+pub mod build;
+mod build_journal;
 mod control;
 mod dictionary;
 pub mod format;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::control::ControlReader;
 use super::format::{HeaderError, SEGMENT_HEADER_BYTES, STATE_ACTIVE, SegmentHeader, Stream, padded, segment_name};
 use super::segment::{BadLength, SegmentReader};
-use super::walk::{Finding, Reason, Verdict, check_record, is_unnumbered};
+use super::walk::{Finding, Reason, Verdict, check_record, hole, is_unnumbered};
 use super::{LOCK_NAME, list_segments};
 use crate::sys::file::{is_locked, monotonic_ns};
 use crate::tick::{EndReason, HEADER_BYTES, Header, Instrument, RType};
@@ -47,7 +47,7 @@ pub enum Start {
 pub struct Position {
     /// Opening that wrote it.
     pub epoch: u64,
-    /// Its sequence; 0 = restated.
+    /// Its sequence; 0 = a `Hole`.
     pub sequence: u64,
     /// Its segment.
     pub ordinal: u64,
@@ -143,8 +143,9 @@ impl Current {
 /// Reads one stream.
 ///
 /// Pull: [`poll`](Self::poll) hands over what is committed and returns. It never writes, takes no lock, and does not
-/// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole; `End` records and restated
-/// instruments are not handed over (but the dictionary knows them). It follows rolls, the writer's death and its
+/// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole, but where a `Hole` record, handed
+/// over like the others, says which were lost; `End` records and restated instruments are not handed over (but the
+/// dictionary knows them). It follows rolls, the writer's death and its
 /// reopening. It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
 #[derive(Debug)]
 pub struct Tailer {
@@ -288,19 +289,24 @@ impl Tailer {
                     continue;
                 }
                 if is_unnumbered(head) {
+                    if head.rtype == RType::Hole as u8
+                        && let Some(hole) = hole(bytes)
+                    {
+                        self.expected = hole.last_sequence.wrapping_add(1);
+                        // Wanted when something of it is: one without a known record counts as the place it stands at.
+                        if hole.last_sequence.max(hole.first_sequence) >= self.skip_below {
+                            records += 1;
+                            let position = position_at(&self.current.header, head, offset);
+                            on_record(RecordRef { bytes, position, instruments: &self.instruments });
+                        }
+                    }
                     continue;
                 }
             }
             self.expected = head.sequence.wrapping_add(1);
             if head.sequence >= self.skip_below {
                 records += 1;
-                let prepared = &self.current.header.prepared;
-                let position = Position {
-                    epoch: prepared.epoch,
-                    sequence: head.sequence,
-                    ordinal: prepared.ordinal,
-                    offset: offset as u64,
-                };
+                let position = position_at(&self.current.header, head, offset);
                 on_record(RecordRef { bytes, position, instruments: &self.instruments });
             }
             if self.offset >= self.early_at {
@@ -396,6 +402,12 @@ impl Tailer {
         let ordinal = self.current.ordinal();
         TailError::Corrupt(Finding::new(self.stream, ordinal, self.offset, Verdict::Corrupt, reason))
     }
+}
+
+#[inline]
+fn position_at(segment: &SegmentHeader, head: &Header, offset: usize) -> Position {
+    let (epoch, ordinal) = (segment.prepared.epoch, segment.prepared.ordinal);
+    Position { epoch, sequence: head.sequence, ordinal, offset: offset as u64 }
 }
 
 /// Opens a segment; `None` when it is only prepared, or went away meanwhile.
