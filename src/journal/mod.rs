@@ -36,6 +36,8 @@
 //! # }
 //! ```
 
+pub mod build;
+mod build_journal;
 mod commit;
 mod control;
 mod dictionary;
