@@ -36,6 +36,9 @@
 //! # }
 //! ```
 
+pub mod build;
+mod build_journal;
+mod commit;
 mod control;
 mod dictionary;
 mod filter;

@@ -12,7 +12,7 @@ use super::kinds::RType;
 use super::market_data::{Level, MemberEntry, Side};
 use super::px::write_scaled;
 use super::registry::{Publisher, tr_name};
-use super::service::{EndReason, GapReason, RejectReason, SessionEvent};
+use super::service::{EndReason, GapReason, HoleReason, RejectReason, SessionEvent};
 use super::view::RecordView;
 use super::{UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TS};
 
@@ -176,6 +176,11 @@ pub fn write_json(out: &mut Vec<u8>, record: &RecordView<'_>, names: Names<'_>, 
             o.service_head(&r.header, names, form);
             o.text("reason", EndReason::from_number(r.reason).map_or("unknown", EndReason::name));
             o.qty("next_ordinal", r.next_ordinal).qty("market_records", r.market_records);
+        }
+        RecordView::Hole(r) => {
+            o.service_head(&r.header, names, form);
+            o.text("reason", HoleReason::from_number(r.reason).map_or("unknown", HoleReason::name));
+            o.qty("first_sequence", r.first_sequence).qty("last_sequence", r.last_sequence).qty("lost_bytes", r.bytes);
         }
         RecordView::Raw(r, bytes) => {
             o.service_head(&r.header, names, form);

@@ -8,7 +8,7 @@ use super::header::{HEADER_BYTES, Header, RECORD_VERSION};
 use super::instrument::Instrument;
 use super::kinds::RType;
 use super::market_data::{BOOK_LEVELS, Bar, Book, Expected, Index, Level, Member, Nav, Program, Status, Trade};
-use super::service::{Clock, End, Gap, OtherPrefix, RawPrefix, RejectPrefix, Repair, Session};
+use super::service::{Clock, End, Gap, Hole, OtherPrefix, RawPrefix, RejectPrefix, Repair, Session};
 
 /// A record by kind, borrowed where it is aligned and whole.
 ///
@@ -51,6 +51,8 @@ pub enum RecordView<'a> {
     Clock(Cow<'a, Clock>),
     /// End of a segment.
     End(Cow<'a, End>),
+    /// Lost records.
+    Hole(Cow<'a, Hole>),
     /// A frame verbatim.
     Raw(Cow<'a, RawPrefix>, &'a [u8]),
     /// A kind this build does not know: skip it.
@@ -124,6 +126,7 @@ pub fn view(bytes: &[u8]) -> Option<RecordView<'_>> {
         RType::Session => RecordView::Session(part(bytes, &bytemuck::zeroed())),
         RType::Clock => RecordView::Clock(part(bytes, &bytemuck::zeroed())),
         RType::End => RecordView::End(part(bytes, &bytemuck::zeroed())),
+        RType::Hole => RecordView::Hole(part(bytes, &bytemuck::zeroed())),
         RType::Raw => {
             let prefix: Cow<'_, RawPrefix> = part(bytes, &bytemuck::zeroed());
             let tail = tail(bytes, size_of::<RawPrefix>(), prefix.payload_bytes as usize);
