@@ -44,7 +44,11 @@ mod filter;
 pub mod format;
 mod helper;
 mod reader;
+mod rebuild;
 mod recovery;
+pub mod repair;
+pub mod rescue;
+mod salvage;
 #[allow(unsafe_code)]
 mod segment;
 mod verify;
