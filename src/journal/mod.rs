@@ -44,7 +44,7 @@ mod filter;
 pub mod format;
 mod helper;
 mod reader;
-mod rebuild;
+pub mod rebuild;
 mod recovery;
 pub mod repair;
 pub mod rescue;
