@@ -271,6 +271,26 @@ impl Control {
         self.sync()
     }
 
+    /// Clears durable slots that are damaged: the other one, or none, counts then.
+    pub(super) fn clear_damaged(&self) -> io::Result<()> {
+        for offset in SLOTS {
+            if !read_slot(&self.map, offset).is_valid() {
+                self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
+            }
+        }
+        self.sync()
+    }
+
+    /// Forgets the durable slots for one that says where the records are now, after a repair moved them. A death in
+    /// between leaves none, which claims nothing that is not so.
+    pub(super) fn reset_durable(&self, slot: DurableSlot) -> io::Result<()> {
+        for offset in SLOTS {
+            self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
+        }
+        self.sync()?;
+        self.write_durable(slot)
+    }
+
     pub(super) fn sync(&self) -> io::Result<()> {
         self.map.sync(0, CONTROL_BYTES)
     }

@@ -46,7 +46,11 @@ pub mod format;
 mod helper;
 mod lines;
 mod reader;
+pub mod rebuild;
 mod recovery;
+pub mod repair;
+pub mod rescue;
+mod salvage;
 #[allow(unsafe_code)]
 mod segment;
 mod verify;

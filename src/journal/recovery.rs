@@ -290,17 +290,17 @@ fn cut(
     end_segment(stream, segment, found, bytes.len())
 }
 
-/// Writes bytes and what they are under a free name of `quarantine/`, durably.
-fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::Result<()> {
+/// Writes bytes and what they are under a free name of `quarantine/`, durably; returns the file, relative to the journal.
+pub(super) fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::Result<String> {
     let folder = dir.join(QUARANTINE_NAME);
     fs::create_dir_all(&folder)?;
     let mut attempt = 0;
-    let mut file = loop {
+    let (mut file, kept) = loop {
         let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
         match OpenOptions::new().write(true).create_new(true).open(folder.join(format!("{name}{suffix}.bin"))) {
             Ok(file) => {
                 fs::write(folder.join(format!("{name}{suffix}.json")), format!("{about}\n"))?;
-                break file;
+                break (file, format!("{QUARANTINE_NAME}/{name}{suffix}.bin"));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
             Err(error) => return Err(error),
@@ -309,7 +309,8 @@ fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::
     file.write_all(bytes)?;
     file.sync_all()?;
     sync_folder(&folder)?;
-    sync_folder(dir)
+    sync_folder(dir)?;
+    Ok(kept)
 }
 
 /// Makes a shortened file whole, zeroes `torn` bytes behind the good records (they were copied away), and writes the
