@@ -38,6 +38,7 @@
 
 mod control;
 mod dictionary;
+mod filter;
 pub mod format;
 mod helper;
 mod reader;
@@ -56,9 +57,10 @@ use std::thread::Thread;
 use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
+pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
 pub use self::format::Stream;
 pub use self::helper::Helper;
-pub use self::reader::{Polled, Position, RecordRef, Start, TailError, TailState, Tailer};
+pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::control::ControlReader;
+use super::filter::{Bound, Filter};
 use super::format::{HeaderError, SEGMENT_HEADER_BYTES, STATE_ACTIVE, SegmentHeader, Stream, padded, segment_name};
 use super::segment::{BadLength, SegmentReader};
 use super::walk::{Finding, Reason, Verdict, check_record, is_unnumbered};
@@ -39,6 +40,32 @@ pub enum Start {
         date: u32,
         /// Segments to go back, at most.
         segments_max: usize,
+    },
+}
+
+/// Where to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// The record with this sequence.
+    Sequence(u64),
+    /// The first record at which the running maximum of `ts_recv` (nanoseconds since the UNIX epoch) reaches this.
+    Time(u64),
+}
+
+/// What a seek found; the tailer stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// It stands before the record wanted.
+    Exact,
+    /// What was wanted lies before the oldest record that is there: it stands before that one.
+    BeforeFirst {
+        /// Its sequence.
+        first: u64,
+    },
+    /// What was wanted is not there yet: it stands behind the newest record committed.
+    AfterLast {
+        /// Its sequence; 0 = there is none.
+        last: u64,
     },
 }
 
@@ -163,6 +190,8 @@ pub struct Tailer {
     instruments: Instruments,
     looked_at: Option<Instant>,
     state: TailState,
+    filter: Option<Box<Filter>>,
+    is_past: bool,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -224,6 +253,8 @@ impl Tailer {
             instruments: Instruments::default(),
             looked_at: None,
             state: TailState::Live,
+            filter: None,
+            is_past: false,
             not_sync: PhantomData,
         };
         tailer.enter();
@@ -239,6 +270,85 @@ impl Tailer {
     pub fn with_crc_check(mut self, check: bool) -> Tailer {
         self.crc_check = check;
         self
+    }
+
+    /// Hands over only what the filter takes from here on, beginning at its `from` if that lies ahead; a poll then counts
+    /// what it hands over.
+    pub fn with_filter(mut self, filter: Filter) -> Tailer {
+        if let Some(Bound::Sequence(from)) = filter.from {
+            self.skip_below = self.skip_below.max(from);
+        }
+        self.filter = (!filter.is_empty()).then(|| Box::new(filter));
+        self
+    }
+
+    /// Whether the filter's end was passed: nothing more will be handed over.
+    pub fn is_past(&self) -> bool {
+        self.is_past
+    }
+
+    /// Goes to a record, backwards or forwards.
+    ///
+    /// # Errors
+    ///
+    /// See [`TailError`]; the tailer then stands somewhere before the place where it met the error.
+    pub fn seek(&mut self, to: Seek) -> Result<Sought, TailError> {
+        let filter = self.filter.take();
+        let sought = self.seek_unfiltered(to);
+        self.filter = filter;
+        self.is_past = false;
+        sought
+    }
+
+    fn seek_unfiltered(&mut self, to: Seek) -> Result<Sought, TailError> {
+        let start = match to {
+            Seek::Sequence(sequence) => Start::Sequence(sequence),
+            Seek::Time(_) => Start::Beginning,
+        };
+        let crc_check = self.crc_check;
+        let reopened =
+            |start| Ok::<_, TailError>(Tailer::open(&self.dir, self.stream, start)?.with_crc_check(crc_check));
+        let mut fresh = reopened(start)?;
+        fresh.skip_below = 0;
+        let mut first = None;
+        let mut target = None;
+        let mut last = fresh.expected.saturating_sub(1);
+        while target.is_none() {
+            let mut at = None;
+            let polled = fresh.poll(1, |record| at = Some((record.position, record.header().ts_recv)))?;
+            let Some((position, ts_recv)) = at else {
+                debug_assert_eq!(polled.records, 0);
+                break;
+            };
+            first.get_or_insert((position.sequence, ts_recv));
+            last = position.sequence;
+            let reached = match to {
+                Seek::Sequence(sequence) => position.sequence >= sequence,
+                Seek::Time(time) => ts_recv >= time,
+            };
+            target = reached.then_some(position.sequence);
+        }
+        let sought = match (to, first, target) {
+            (Seek::Sequence(sequence), _, Some(at)) if at == sequence => Sought::Exact,
+            (Seek::Time(time), Some((at, ts_recv)), Some(target)) if at != target || ts_recv == time => Sought::Exact,
+            (_, _, Some(first)) => Sought::BeforeFirst { first },
+            (_, _, None) => Sought::AfterLast { last },
+        };
+        let mut fresh = reopened(target.map_or(Start::End, Start::Sequence))?;
+        fresh.filter = self.filter.take();
+        *self = fresh;
+        Ok(sought)
+    }
+
+    /// Place of the next record: where it is, or will be.
+    pub fn position(&self) -> Position {
+        let prepared = &self.current.header.prepared;
+        Position {
+            epoch: prepared.epoch,
+            sequence: self.next_sequence(),
+            ordinal: prepared.ordinal,
+            offset: self.offset as u64,
+        }
     }
 
     /// What an id stands for, as far as read.
@@ -259,6 +369,9 @@ impl Tailer {
     pub fn poll(&mut self, max: usize, mut on_record: impl FnMut(RecordRef<'_>)) -> Result<Polled, TailError> {
         let mut records = 0;
         while records < max {
+            if self.is_past {
+                return Ok(Polled { records, state: self.look()? });
+            }
             if self.ended.is_some() {
                 if self.advance()? {
                     continue;
@@ -293,7 +406,6 @@ impl Tailer {
             }
             self.expected = head.sequence.wrapping_add(1);
             if head.sequence >= self.skip_below {
-                records += 1;
                 let prepared = &self.current.header.prepared;
                 let position = Position {
                     epoch: prepared.epoch,
@@ -301,7 +413,18 @@ impl Tailer {
                     ordinal: prepared.ordinal,
                     offset: offset as u64,
                 };
-                on_record(RecordRef { bytes, position, instruments: &self.instruments });
+                let record = RecordRef { bytes, position, instruments: &self.instruments };
+                let taken = match &self.filter {
+                    None => true,
+                    Some(filter) => {
+                        self.is_past = matches!(filter.to, Some(Bound::Sequence(to)) if head.sequence > to);
+                        filter.takes(&record)
+                    }
+                };
+                if taken {
+                    records += 1;
+                    on_record(record);
+                }
             }
             if self.offset >= self.early_at {
                 self.map_early();
@@ -323,7 +446,7 @@ impl Tailer {
         let ordinal = self.current.ordinal() + 1;
         let next = match self.next.take() {
             Some(next) => next,
-            None => match SegmentReader::open(&self.folder.join(segment_name(ordinal))) {
+            None => match SegmentReader::open_in(&self.folder, ordinal) {
                 Ok(next) => next,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 Err(source) => return Err(TailError::Io { path: self.folder.clone(), source }),
@@ -356,7 +479,7 @@ impl Tailer {
     fn map_early(&mut self) {
         self.early_at = usize::MAX;
         if self.next.is_none()
-            && let Ok(next) = SegmentReader::open(&self.folder.join(segment_name(self.current.ordinal() + 1)))
+            && let Ok(next) = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1)
         {
             next.populate_head(POPULATE_BYTES);
             self.next = Some(next);
@@ -401,7 +524,7 @@ impl Tailer {
 /// Opens a segment; `None` when it is only prepared, or went away meanwhile.
 fn open_active(folder: &Path, stream: Stream, ordinal: u64) -> Result<Option<Current>, TailError> {
     let path = folder.join(segment_name(ordinal));
-    let reader = match SegmentReader::open(&path) {
+    let reader = match SegmentReader::open_in(folder, ordinal) {
         Ok(reader) => reader,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(TailError::Io { path, source }),

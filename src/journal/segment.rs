@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use super::format::{
     ACTIVATION_OFFSET, Activation, HeaderError, Prepared, SEGMENT_HEADER_BYTES, STATE_ACTIVE, STATE_OFFSET,
-    SegmentHeader, Stream, UncheckedHeader, crc_head, padded,
+    SegmentHeader, Stream, UncheckedHeader, crc_head, padded, segment_name,
 };
 use crate::simd::Crc32c;
 use crate::sys::map::{ReadMap, WriteMap};
@@ -38,6 +38,15 @@ impl SegmentReader {
     /// Those of opening and mapping it.
     pub fn open(path: &Path) -> io::Result<SegmentReader> {
         Ok(SegmentReader { map: ReadMap::new(&File::open(path)?, usize::MAX)? })
+    }
+
+    /// Maps a segment of a stream's folder.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening and mapping it; `NotFound` when it is not there.
+    pub fn open_in(folder: &Path, ordinal: u64) -> io::Result<SegmentReader> {
+        SegmentReader::open(&folder.join(segment_name(ordinal)))
     }
 
     /// Reads the header as it is.
