@@ -3,5 +3,6 @@
 //! The engine knows nothing of this package; heavy libraries (Arrow, Parquet) live here.
 #![deny(unsafe_code)]
 
+pub mod bars;
 pub mod cli;
 pub mod journals;

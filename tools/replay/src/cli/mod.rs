@@ -2,7 +2,9 @@
 //!
 //! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
 
+mod bars;
 mod export;
+mod filters;
 mod play;
 mod source;
 
@@ -27,6 +29,7 @@ struct Cli {
 enum Command {
     Play(play::Args),
     Export(export::Args),
+    Bars(bars::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -34,5 +37,6 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Play(args) => play::run(args),
         Command::Export(args) => export::run(args),
+        Command::Bars(args) => bars::run(args),
     }
 }
