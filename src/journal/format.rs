@@ -108,7 +108,10 @@
 //!    200    8  writer_ns         when it last saw `beats` change                  | by the helper
 //!    208    8  prepared_ordinal  newest segment prepared                          |
 //!    216    4  failure           why the next can't be: 0 none, 1 system error    |
-//!    220    4  errno             the error                                       /
+//!    220    4  errno             the error                                        |
+//!    224    8  free_bytes        room of the file system, for who has no privileges |
+//!    232    8  low_space_bytes   watermark configured; 0 = none                     |
+//!    240    4  space_state       0 not known, 1 enough, 2 low                      /
 //!    256   64  durable slot 0
 //!    320   64  durable slot 1
 //! ```

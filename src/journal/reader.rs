@@ -517,7 +517,7 @@ impl Tailer {
         // A prepared segment is removed when its writer ends and made anew by the next one: not to wait for a dead file.
         self.next = None;
         let live = File::open(self.dir.join(LOCK_NAME)).and_then(|file| is_locked(&file)).unwrap_or(false);
-        let closed = self.ended == Some(EndReason::Closed as u8);
+        let closed = self.ended.is_some_and(EndReason::is_closing);
         self.state = match ControlReader::open(&self.folder, self.stream) {
             _ if !live && closed => TailState::Closed,
             _ if !live => TailState::Gone,

@@ -319,9 +319,8 @@ fn end_segment(stream: Stream, segment: &Segment, found: &Walked, torn: usize) -
     let fail = |error| io_error(&segment.path, error);
     let bytes = segment.header.prepared.segment_bytes;
     let file = OpenOptions::new().read(true).write(true).open(&segment.path).map_err(fail)?;
-    if (segment.reader.len() as u64) < bytes {
-        allocate(&file, bytes).map_err(fail)?;
-    }
+    // A shortened file, or a copy whose zeros are holes: a store there on a full disk would be a signal.
+    allocate(&file, bytes).map_err(fail)?;
     if found.ended {
         return file.sync_all().map_err(fail);
     }
