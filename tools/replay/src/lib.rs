@@ -4,4 +4,9 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod control;
 pub mod journals;
+pub mod kst;
+pub mod merge;
+pub mod pace;
+pub mod play;

@@ -3,6 +3,7 @@
 //! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
 
 mod export;
+mod filters;
 mod play;
 mod source;
 
