@@ -128,6 +128,16 @@ impl Drop for Keys {
 /// What the system said of the signals or the terminal.
 pub fn listen(controls: &Controls, steps: bool) -> io::Result<Keys> {
     let is_raw = io::stdin().is_terminal();
+    listen_to_signals(controls)?;
+    listen_to_input(controls, is_raw, steps)
+}
+
+/// Listens to signals alone.
+///
+/// # Errors
+///
+/// What the system said.
+pub fn listen_to_signals(controls: &Controls) -> io::Result<()> {
     let mut signals = Signals::new([SIGUSR1, SIGUSR2, SIGINT, SIGTERM, SIGCONT, SIGTSTP])?;
     let shared = controls.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -145,6 +155,10 @@ pub fn listen(controls: &Controls, steps: bool) -> io::Result<Keys> {
             }
         }
     })?;
+    Ok(())
+}
+
+fn listen_to_input(controls: &Controls, is_raw: bool, steps: bool) -> io::Result<Keys> {
     let shared = controls.clone();
     if is_raw {
         terminal::enable_raw_mode()?;

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod control;
+pub mod export;
 pub mod journals;
 pub mod kst;
 pub mod merge;
