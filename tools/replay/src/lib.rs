@@ -5,4 +5,10 @@
 
 pub mod bars;
 pub mod cli;
+pub mod control;
+pub mod export;
 pub mod journals;
+pub mod kst;
+pub mod merge;
+pub mod pace;
+pub mod play;
