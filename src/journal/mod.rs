@@ -41,6 +41,7 @@ mod build_journal;
 mod control;
 mod dictionary;
 mod filter;
+mod follow;
 pub mod format;
 mod helper;
 mod reader;
@@ -52,6 +53,7 @@ mod salvage;
 #[allow(unsafe_code)]
 mod segment;
 mod verify;
+mod visit;
 mod walk;
 mod writer;
 
@@ -64,12 +66,14 @@ use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
+pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;
 pub use self::helper::Helper;
 pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
+pub use self::visit::Visit;
 pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
 pub use self::writer::{AppendError, StreamWriter};
 
