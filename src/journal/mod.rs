@@ -38,12 +38,14 @@
 
 pub mod build;
 mod build_journal;
+mod commit;
 mod control;
 mod dictionary;
 mod filter;
 mod follow;
 pub mod format;
 mod helper;
+mod lines;
 mod reader;
 pub mod rebuild;
 mod recovery;
@@ -69,6 +71,7 @@ pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_da
 pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;
 pub use self::helper::Helper;
+pub use self::lines::{CsvTable, write_json_line};
 pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::segment::{BadLength, SegmentReader};

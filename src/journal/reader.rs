@@ -485,6 +485,26 @@ impl Tailer {
         Ok(Polled { records, state: TailState::More })
     }
 
+    /// The next record, lent until the next call; `None` and the state when there is none at present. For callers that
+    /// can't give a closure; a poll of many costs less a record.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](Self::poll).
+    #[inline]
+    pub fn next_record(&mut self) -> Result<(Option<RecordRef<'_>>, TailState), TailError> {
+        let mut place = None;
+        let polled = self.poll(1, |record| place = Some((record.position, record.bytes.len())))?;
+        let Some((position, length)) = place else { return Ok((None, polled.state)) };
+        // A poll of one record ends with it: its segment is still the current one.
+        match self.current.reader.record(position.offset as usize) {
+            Ok(Some(bytes)) if bytes.len() == length => {
+                Ok((Some(RecordRef { bytes, position, instruments: &self.instruments }), polled.state))
+            }
+            _ => Err(self.corrupt(Reason::Length(0))),
+        }
+    }
+
     /// Begins at the front of the current segment.
     fn enter(&mut self) {
         self.offset = SEGMENT_HEADER_BYTES;

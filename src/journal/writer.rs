@@ -303,8 +303,9 @@ impl StreamWriter {
             }
             next.position = next.segment.commit(next.position, bytes, &[]);
         }
-        self.commit_end(next.segment.prepared().ordinal, reason);
-        next.segment.activate(self.next_sequence, self.trading_date);
+        let end = end_record(next.segment.prepared().ordinal, self.market_records, reason);
+        let (base, date) = (self.next_sequence, self.trading_date);
+        self.position = self.segment.roll(self.position, bytemuck::bytes_of(&end), &mut next.segment, base, date);
         self.control.rolled(next.segment.prepared().ordinal, next.position as u64);
         let old = std::mem::replace(&mut self.segment, next.segment);
         self.position = next.position;

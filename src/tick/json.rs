@@ -197,7 +197,7 @@ pub fn write_json(out: &mut Vec<u8>, record: &RecordView<'_>, names: Names<'_>, 
 }
 
 /// Appends nanoseconds since the UNIX epoch as ISO 8601 in Korean time; whole seconds without a fraction.
-fn write_kst(out: &mut Vec<u8>, ns: u64) {
+pub(super) fn write_kst(out: &mut Vec<u8>, ns: u64) {
     let stamp = i128::from(ns);
     let Ok(stamp) = Timestamp::from_nanosecond(stamp) else {
         let _ = write!(out, "{ns}");

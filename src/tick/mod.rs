@@ -14,6 +14,7 @@
 //!
 //! This module imports nothing else of the crate.
 
+pub mod columns;
 mod flags;
 mod header;
 mod instrument;

@@ -59,6 +59,33 @@ pub enum RecordView<'a> {
     Unknown(Header),
 }
 
+impl RecordView<'_> {
+    /// The record's header.
+    pub fn header(&self) -> &Header {
+        match self {
+            RecordView::Trade(r) => &r.header,
+            RecordView::Book(r, _) => &r.header,
+            RecordView::Expected(r) => &r.header,
+            RecordView::Status(r) => &r.header,
+            RecordView::Index(r) => &r.header,
+            RecordView::Nav(r) => &r.header,
+            RecordView::Program(r) => &r.header,
+            RecordView::Member(r) => &r.header,
+            RecordView::Bar(r) => &r.header,
+            RecordView::Other(r, _) => &r.header,
+            RecordView::Instrument(r) => &r.header,
+            RecordView::Gap(r) => &r.header,
+            RecordView::Repair(r) => &r.header,
+            RecordView::Reject(r, _) => &r.header,
+            RecordView::Session(r) => &r.header,
+            RecordView::Clock(r) => &r.header,
+            RecordView::End(r) => &r.header,
+            RecordView::Raw(r, _) => &r.header,
+            RecordView::Unknown(header) => header,
+        }
+    }
+}
+
 /// Reads a record from its exact bytes (`length` of them). `None` when they are too few for a header.
 pub fn view(bytes: &[u8]) -> Option<RecordView<'_>> {
     let header: Header = bytemuck::pod_read_unaligned(bytes.get(..HEADER_BYTES)?);
