@@ -34,7 +34,7 @@ pub(super) fn write_text(out: &mut Vec<u8>, record: &RecordRef<'_>) {
     };
     // Writing to a `Vec` can't fail.
     let _ = write!(out, "{sequence:>10}  {}  {kind:<10} {symbol:<9} {venue:<4} ", korean_time(header.ts_recv));
-    write_body(out, &seen, header.line, known);
+    write_body(out, &seen, header.line);
     if Flags(header.flags).has(Flags::RECOVERED) {
         out.extend_from_slice(b"  (recovered)");
     }
@@ -44,7 +44,7 @@ pub(super) fn write_text(out: &mut Vec<u8>, record: &RecordRef<'_>) {
     out.push(b'\n');
 }
 
-fn write_body(out: &mut Vec<u8>, seen: &RecordView<'_>, line: u16, known: Option<&Instrument>) {
+fn write_body(out: &mut Vec<u8>, seen: &RecordView<'_>, line: u16) {
     let _ = match seen {
         RecordView::Trade(trade) => {
             let side = match trade.side {
@@ -102,12 +102,15 @@ fn write_body(out: &mut Vec<u8>, seen: &RecordView<'_>, line: u16, known: Option
         RecordView::Session(session) => return write_session(out, session, line),
         RecordView::Clock(clock) => return write_clock(out, clock),
         RecordView::End(end) => {
-            write!(out, "end of the segment ({})", EndReason::from_number(end.reason).map_or("unknown", EndReason::name))
+            write!(
+                out,
+                "end of the segment ({})",
+                EndReason::from_number(end.reason).map_or("unknown", EndReason::name)
+            )
         }
         RecordView::Hole(hole) => return write_hole(out, hole),
         RecordView::Unknown(header) => write!(out, "kind {} is newer than this program", header.rtype),
     };
-    let _ = known;
 }
 
 fn write_book(out: &mut Vec<u8>, book: &Book, levels: &[Level]) {
@@ -166,7 +169,6 @@ fn write_gap(out: &mut Vec<u8>, gap: &Gap) {
         Some(GapReason::VolumeJump) => "the volume jumps",
         Some(GapReason::Disconnect) => "the connection was lost",
         None => "for an unknown reason",
-        Some(other) => other.name(),
     };
     let trades = match gap.missing_trades {
         UNDEF_QTY => String::new(),
@@ -205,7 +207,6 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
         Some(SessionEvent::SchemaChanged) => write!(out, "{what} has {} fields now", session.value),
         Some(SessionEvent::Stopped) => write!(out, "stops taking ticks"),
         None => write!(out, "event {}", session.event),
-        Some(other) => write!(out, "{}", other.name()),
     };
     for text in [code(&session.code), code(&session.text)] {
         if !text.is_empty() {
@@ -234,7 +235,6 @@ fn write_hole(out: &mut Vec<u8>, hole: &Hole) {
         Some(HoleReason::CutShort) => "marked durable and not there",
         Some(HoleReason::LeftOut) => "left out of this journal",
         None => "for an unknown reason",
-        Some(other) => other.name(),
     };
     let _ = match hole.last_sequence.wrapping_add(1).saturating_sub(hole.first_sequence) {
         0 => write!(out, "bytes lost here, no record known to be ({why})"),
@@ -314,7 +314,8 @@ mod tests {
     #[test]
     fn prices_are_exact_and_have_separators() {
         let half = PX_SCALE / 2;
-        let prices = [0, PX_SCALE, 93_000 * PX_SCALE, 1_234_567 * PX_SCALE + half, -(1_000 * PX_SCALE) - half, UNDEF_PX];
+        let prices =
+            [0, PX_SCALE, 93_000 * PX_SCALE, 1_234_567 * PX_SCALE + half, -(1_000 * PX_SCALE) - half, UNDEF_PX];
         assert_eq!(prices.map(px), ["0", "1", "93,000", "1,234,567.5", "-1,000.5", "-"]);
         assert_eq!([5, -1_234, 0].map(change), ["+5", "-1,234", "+0"]);
     }
@@ -326,7 +327,7 @@ mod tests {
                 let mut bytes = vec![fill; 1024];
                 bytes[36] = kind as u8;
                 let mut out = Vec::new();
-                write_body(&mut out, &view(&bytes).unwrap(), 1, None);
+                write_body(&mut out, &view(&bytes).unwrap(), 1);
                 assert!(!out.iter().any(|byte| *byte < b' '), "{kind:?} {fill}");
             }
         }
