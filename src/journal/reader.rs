@@ -568,6 +568,12 @@ impl Tailer {
         // A prepared segment is removed when its writer ends and made anew by the next one: not to wait for a dead file.
         self.next = None;
         let live = File::open(self.dir.join(LOCK_NAME)).and_then(|file| is_locked(&file)).unwrap_or(false);
+        if !live && self.has_more() {
+            // Committed by a writer that ended between the look at the record and the look at its lock.
+            self.looked_at = None;
+            self.state = TailState::Live;
+            return Ok(self.state);
+        }
         let closed = self.ended == Some(EndReason::Closed as u8);
         self.state = match ControlReader::open(&self.folder, self.stream) {
             _ if !live && closed => TailState::Closed,
@@ -585,6 +591,15 @@ impl Tailer {
             }
         }
         Ok(self.state)
+    }
+
+    /// Whether something stands where nothing was a moment ago.
+    fn has_more(&self) -> bool {
+        if self.ended.is_some() {
+            let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1);
+            return next.is_ok_and(|next| next.header().is_ok_and(|header| header.state == STATE_ACTIVE));
+        }
+        matches!(self.current.reader.record(self.offset), Ok(Some(_)))
     }
 
     fn corrupt(&self, reason: Reason) -> TailError {
