@@ -42,6 +42,7 @@ mod commit;
 mod control;
 mod dictionary;
 mod filter;
+mod follow;
 pub mod format;
 mod helper;
 mod lines;
@@ -55,6 +56,7 @@ mod salvage;
 mod segment;
 mod trouble;
 mod verify;
+mod visit;
 mod walk;
 mod writer;
 
@@ -67,6 +69,7 @@ use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
+pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;
 pub use self::helper::Helper;
 pub use self::lines::{CsvTable, write_json_line};
@@ -75,6 +78,7 @@ pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::trouble::{DiskSpace, Trouble, Watch};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
+pub use self::visit::Visit;
 pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
 pub use self::writer::{AppendError, StreamWriter};
 

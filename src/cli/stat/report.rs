@@ -135,7 +135,7 @@ impl Report {
     }
 
     /// The report as one line of JSON. Keys of counters, states and latencies are those of the library.
-    pub(super) fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> Value {
         let snapshot = &self.snapshot;
         let object = |pairs: &mut dyn Iterator<Item = (String, Value)>| Value::Object(pairs.collect::<Map<_, _>>());
         let counter = |counter: Counter| snapshot.counters.get(counter);
@@ -182,7 +182,6 @@ impl Report {
                 "name": stream.name, "segments": stream.segments, "bytes": stream.bytes,
             })).collect::<Vec<_>>(),
         })
-        .to_string()
     }
 }
 
