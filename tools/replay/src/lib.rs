@@ -6,3 +6,4 @@
 pub mod bars;
 pub mod cli;
 pub mod journals;
+pub mod serve;

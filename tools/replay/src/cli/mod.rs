@@ -6,6 +6,7 @@ mod bars;
 mod export;
 mod filters;
 mod play;
+mod serve;
 mod source;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ enum Command {
     Play(play::Args),
     Export(export::Args),
     Bars(bars::Args),
+    Serve(serve::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -38,5 +40,6 @@ pub fn main() -> ExitCode {
         Command::Play(args) => play::run(args),
         Command::Export(args) => export::run(args),
         Command::Bars(args) => bars::run(args),
+        Command::Serve(args) => serve::run(args),
     }
 }
