@@ -14,6 +14,7 @@ mod intake;
 mod parser;
 pub mod pipeline;
 pub mod placement;
+pub mod redecode;
 mod stages;
 
 use std::path::{Path, PathBuf};

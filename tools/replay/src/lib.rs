@@ -6,4 +6,5 @@
 pub mod bars;
 pub mod cli;
 pub mod journals;
+pub mod reparse;
 pub mod serve;

@@ -144,9 +144,7 @@ impl BarBuilder {
                     self.book(&book, &levels, ts, instrument());
                 }
             }
-            Some(
-                RecordView::Expected(_) | RecordView::Index(_) | RecordView::Program(_) | RecordView::Status(_),
-            ) => {
+            Some(RecordView::Expected(_) | RecordView::Index(_) | RecordView::Program(_) | RecordView::Status(_)) => {
                 let from = hoga::tick::HEADER_BYTES;
                 if let Some(bytes) = record.bytes.get(from..from + hoga::tick::MARKET_PREFIX_BYTES) {
                     let market: Market = bytemuck::pod_read_unaligned(bytes);
@@ -275,7 +273,11 @@ impl BarBuilder {
     /// # Errors
     ///
     /// Those of the sinks.
-    pub fn close_passed(&mut self, bars: &mut dyn RowSink<Bar>, books: &mut dyn RowSink<BookSample>) -> Result<(), OutputError> {
+    pub fn close_passed(
+        &mut self,
+        bars: &mut dyn RowSink<Bar>,
+        books: &mut dyn RowSink<BookSample>,
+    ) -> Result<(), OutputError> {
         self.totals.open_max = self.totals.open_max.max((self.bars.len() + self.books.len()) as u64);
         let passed = self.event_time.saturating_sub(self.config.late_ns);
         // The interval that holds `passed` is open.
@@ -291,7 +293,11 @@ impl BarBuilder {
     /// # Errors
     ///
     /// Those of the sinks.
-    pub fn finish(&mut self, bars: &mut dyn RowSink<Bar>, books: &mut dyn RowSink<BookSample>) -> Result<(), OutputError> {
+    pub fn finish(
+        &mut self,
+        bars: &mut dyn RowSink<Bar>,
+        books: &mut dyn RowSink<BookSample>,
+    ) -> Result<(), OutputError> {
         self.totals.open_max = self.totals.open_max.max((self.bars.len() + self.books.len()) as u64);
         self.close_before(u64::MAX, bars, books)
     }

@@ -56,8 +56,13 @@ pub(super) struct RowKey {
     pub phase: Phase,
 }
 
-const KEY_COLUMNS: [(&str, Kind); 5] =
-    [("start", Kind::Time), ("symbol", Kind::Text), ("market", Kind::Text), ("venue", Kind::Text), ("session", Kind::Text)];
+const KEY_COLUMNS: [(&str, Kind); 5] = [
+    ("start", Kind::Time),
+    ("symbol", Kind::Text),
+    ("market", Kind::Text),
+    ("venue", Kind::Text),
+    ("session", Kind::Text),
+];
 
 impl RowKey {
     fn values<'a>(&'a self, out: &mut Vec<Value<'a>>) {
@@ -226,7 +231,9 @@ mod tests {
 
     #[test]
     fn halves_round_away_from_zero() {
-        for (dividend, divisor, expected) in [(5, 2, 3), (-5, 2, -3), (4, 3, 1), (-4, 3, -1), (0, 7, 0), (6, 3, 2), (5, 3, 2)] {
+        for (dividend, divisor, expected) in
+            [(5, 2, 3), (-5, 2, -3), (4, 3, 1), (-4, 3, -1), (0, 7, 0), (6, 3, 2), (5, 3, 2)]
+        {
             assert_eq!(div_half_away(dividend, divisor), expected, "{dividend} / {divisor}");
         }
     }

@@ -21,7 +21,9 @@ pub struct Every {
 
 /// Why a text names no length.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no length of a bar: expected seconds, minutes or hours that divide a day (1s, 30s, 1m, 5m, 1h), or `day`")]
+#[error(
+    "`{0}` is no length of a bar: expected seconds, minutes or hours that divide a day (1s, 30s, 1m, 5m, 1h), or `day`"
+)]
 pub struct EveryError(String);
 
 impl FromStr for Every {

@@ -112,7 +112,12 @@ enum Column {
 /// # Errors
 ///
 /// When the file can't be made.
-pub fn open_table(path: &Path, format: Format, columns: Columns, notes: &[(&str, String)]) -> Result<Table, OutputError> {
+pub fn open_table(
+    path: &Path,
+    format: Format,
+    columns: Columns,
+    notes: &[(&str, String)],
+) -> Result<Table, OutputError> {
     let name = path.display().to_string();
     let fail = |source| OutputError { path: name.clone(), source };
     let (sink, files): (Sink, _) = if path == Path::new("-") {
@@ -132,8 +137,10 @@ pub fn open_table(path: &Path, format: Format, columns: Columns, notes: &[(&str,
         }
         Format::Jsonl => Body::Jsonl { writer: sink, columns, line: Vec::new() },
         Format::Parquet => {
-            let metadata: std::collections::HashMap<_, _> = notes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            let fields: Vec<Field> = columns.iter().map(|(name, kind)| Field::new(name.as_ref(), data_type(*kind), true)).collect();
+            let metadata: std::collections::HashMap<_, _> =
+                notes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+            let fields: Vec<Field> =
+                columns.iter().map(|(name, kind)| Field::new(name.as_ref(), data_type(*kind), true)).collect();
             let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
             let properties = WriterProperties::builder()
                 .set_compression(Compression::ZSTD(ZstdLevel::default()))

@@ -204,7 +204,9 @@ fn report(args: &Args, totals: &Totals) {
         println!("{bars} bars of {trades} trades, {samples} sampled books; {trades_left_out} trades left out");
     }
     if late > 0 {
-        eprintln!("hoga-replay bars: {late} records came after their interval was closed and are in no row: raise --late");
+        eprintln!(
+            "hoga-replay bars: {late} records came after their interval was closed and are in no row: raise --late"
+        );
     }
     if unnamed > 0 {
         eprintln!("hoga-replay bars: {unnamed} records are of instruments the journal does not declare");

@@ -6,6 +6,7 @@ mod bars;
 mod export;
 mod filters;
 mod play;
+mod reparse;
 mod serve;
 mod source;
 
@@ -32,6 +33,7 @@ enum Command {
     Export(export::Args),
     Bars(bars::Args),
     Serve(serve::Args),
+    Reparse(reparse::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -41,5 +43,6 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Bars(args) => bars::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Reparse(args) => reparse::run(args),
     }
 }

@@ -99,7 +99,9 @@ fn config(args: &Args) -> Result<Config, String> {
     let rest_port = match (args.rest_port, args.port) {
         (Some(port), _) => port,
         (None, 0) => 0,
-        (None, port) => port.checked_add(1).ok_or("the port above 65535 for REST does not exist: name one by --rest-port")?,
+        (None, port) => {
+            port.checked_add(1).ok_or("the port above 65535 for REST does not exist: name one by --rest-port")?
+        }
     };
     Ok(Config {
         dir: args.dir.clone(),

@@ -126,7 +126,9 @@ impl Served {
     pub fn start(config: &Config) -> Result<Served, ServeError> {
         let journal = |source| ServeError::Journal { dir: config.dir.clone(), source };
         let filter = Filter { from: config.filter.from, to: config.filter.to, ..Filter::default() };
-        let open = || Tailer::open(&config.dir, Stream::Raw, Start::Beginning).map(|tailer| tailer.with_filter(filter.clone()));
+        let open = || {
+            Tailer::open(&config.dir, Stream::Raw, Start::Beginning).map(|tailer| tailer.with_filter(filter.clone()))
+        };
         let first_ns = first_data_frame(&mut open().map_err(journal)?).map_err(journal)?;
         let first_ns = first_ns.ok_or_else(|| ServeError::Nothing(config.dir.clone()))?;
         let market = market_clock(&config.dir);

@@ -40,7 +40,12 @@ pub(super) struct RawSource {
 
 impl RawSource {
     /// Starts to read. `speed`: recorded seconds a second; `None` = as fast as can be.
-    pub(super) fn start(tailer: Tailer, first_ns: u64, speed: Option<f64>, stay: bool) -> io::Result<(RawSource, Arc<SourceCounts>)> {
+    pub(super) fn start(
+        tailer: Tailer,
+        first_ns: u64,
+        speed: Option<f64>,
+        stay: bool,
+    ) -> io::Result<(RawSource, Arc<SourceCounts>)> {
         let (send, frames) = sync_channel(AHEAD);
         let counts = Arc::new(SourceCounts::default());
         let reader = Reader { tailer, counts: Arc::clone(&counts), first_ns, speed, at_ns: 0, send };
