@@ -12,3 +12,5 @@ pub mod kst;
 pub mod merge;
 pub mod pace;
 pub mod play;
+pub mod reparse;
+pub mod serve;
