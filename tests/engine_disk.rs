@@ -95,9 +95,7 @@ fn record_until_full(kind: Kind, placement: Placement) {
     assert_closed(&dir);
 
     // Started again without room it says so and takes no more.
-    let full = std::fs::File::create(disk.root.join("rest")).expect("a file");
-    let rest = hoga::sys::file::space(&disk.root).expect("its room").expect("known").free;
-    hoga::sys::file::allocate(&full, rest.saturating_sub(512 << 10)).expect("the rest");
+    let rest = disk.fill_up();
     let start =
         || Engine::start_with(&config, accounts.clone(), Options { market: rig::market(), leave: Leave::WhenStopped });
     let refused = start().expect_err("no room").to_string();
@@ -107,7 +105,7 @@ fn record_until_full(kind: Kind, placement: Placement) {
 
     // With room it goes on where it was; frames that only stream `raw` had are decoded.
     std::fs::remove_file(&ballast).expect("room");
-    std::fs::remove_file(disk.root.join("rest")).expect("room");
+    std::fs::remove_file(&rest).expect("room");
     let engine = start().expect("an engine");
     engine.stop();
     engine.join().expect("it ends well");

@@ -1,7 +1,7 @@
 //! Small file systems to fill, and programs whose system calls are interfered with.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 /// What a scratch file system is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Disk {
     pub root: PathBuf,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Disk {
@@ -38,7 +38,7 @@ impl Disk {
             }
         };
         match done {
-            Ok(()) => Some(Disk { root, folder }),
+            Ok(()) => Some(Disk { root, _folder: folder }),
             Err(why) => {
                 eprintln!("skipped: no {kind:?} can be mounted here: {why}");
                 None
@@ -55,9 +55,17 @@ impl Disk {
         ballast
     }
 
-    /// A folder beside the disk, not on it.
-    pub fn beside(&self) -> &Path {
-        self.folder.path()
+    /// Takes every block there is; the file is to be removed for room.
+    pub fn fill_up(&self) -> PathBuf {
+        let rest = self.root.join("rest");
+        let file = std::fs::File::create(&rest).expect("a file");
+        let mut bytes = 0;
+        for step in [1 << 20, 64 << 10, 4 << 10] {
+            while hoga::sys::file::allocate(&file, bytes + step).is_ok() {
+                bytes += step;
+            }
+        }
+        rest
     }
 }
 
@@ -113,7 +121,7 @@ pub fn under_strace(program: &Path, inject: &str) -> Command {
 
 /// Interferes with the system calls of a running program, until it ends or [`heal`] is called.
 pub fn ail(pid: u32, inject: &str) -> Running {
-    Running(strace(inject).args(["-p", &pid.to_string()]).spawn().expect("strace"))
+    Running(strace(inject).args(["-p", &pid.to_string()]).stderr(Stdio::null()).spawn().expect("strace"))
 }
 
 /// Ends the interference; the program goes on.
