@@ -141,6 +141,9 @@
 //! - They reach the disk in any order: what a dying *host* leaves behind the durable slots may have holes.
 //! - The file system overwrites allocated blocks in place (ext4, XFS, tmpfs). On one that copies on write (Btrfs, ZFS)
 //!   a full disk can still kill the writer.
+//! - Every byte of a segment, a control page and `metrics` has its block before it is mapped. A copy with holes in place of
+//!   zeros may be read, but on a full tmpfs (reading a hole takes a page there), and gets its blocks when it is opened for
+//!   writing.
 //! - Files never shrink and are never used again; going away they are unlinked, so a map of one stays good.
 //!
 //! # History

@@ -308,8 +308,8 @@ impl Journal {
         let shared = Shared { lock: Arc::clone(&lock), helper: Arc::default() };
         // Both have their first segment before either is begun: a program that is started again and again on a disk with
         // room for one only must not take that room too, one segment an attempt.
-        let ticks = ticks.prepare(epoch, boot_id, dictionary)?;
-        let raw = match raw.map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)))) {
+        let ticks = ticks.prepare(epoch, boot_id, dictionary, &lock)?;
+        let raw = match raw.map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)), &lock)) {
             Some(Err(error)) => {
                 ticks.give_up();
                 return Err(error);
@@ -374,7 +374,13 @@ impl Opening {
     }
 
     /// Makes the first segment of this opening.
-    fn prepare(self, epoch: u64, boot_id: [u8; 16], dictionary: Arc<Dictionary>) -> Result<Beginning, OpenError> {
+    fn prepare(
+        self,
+        epoch: u64,
+        boot_id: [u8; 16],
+        dictionary: Arc<Dictionary>,
+        lock: &Arc<File>,
+    ) -> Result<Beginning, OpenError> {
         let maker = Maker {
             folder: self.folder.clone(),
             stream: self.stream,
@@ -382,6 +388,7 @@ impl Opening {
             boot_id,
             segment_bytes: self.config.segment_bytes,
             dictionary,
+            _lock: Arc::clone(lock),
         };
         let first = maker.prepare(self.recovered.next_ordinal).map_err(|error| io_error(&self.folder, error))?;
         Ok(Beginning { opening: self, maker, first })

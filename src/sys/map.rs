@@ -182,11 +182,12 @@ impl WriteMap {
     ///
     /// # Errors
     ///
-    /// What the kernel said of pages that can't be had: a store to one of them would end the process by SIGBUS.
+    /// `EFAULT` and `EHWPOISON`: pages that can't be had; a store to one of them would end the process by SIGBUS.
     pub fn populate_write(&self, offset: usize, bytes: usize) -> io::Result<()> {
         match self.map.advise(Advice::PopulateWrite, offset, bytes) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
-            told => return told,
+            Ok(()) => return Ok(()),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EHWPOISON)) => return Err(error),
+            Err(_) => {}
         }
         let end = offset.saturating_add(bytes).min(self.len());
         for page in (offset / PAGE_BYTES * PAGE_BYTES..end).step_by(PAGE_BYTES) {
