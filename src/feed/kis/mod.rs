@@ -23,6 +23,7 @@ mod expected;
 mod layout;
 pub mod ledger;
 mod misc;
+pub mod notices;
 mod plan;
 #[cfg(test)]
 mod proptests;

@@ -1,2 +1,5 @@
-//! Plays recorded journals.
-fn main() {}
+//! The program `hoga-replay`.
+
+fn main() -> std::process::ExitCode {
+    hoga_replay::cli::main()
+}

@@ -1,0 +1,42 @@
+//! The program's subcommands: arguments to calls of the library, results to text or JSON.
+//!
+//! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
+
+mod bars;
+mod export;
+mod filters;
+mod play;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Plays recorded journals again: records to a terminal or a program, columns to files for research.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hoga-replay",
+    version,
+    after_help = "Start with `hoga-replay play DIR --speed 10`.\nExit status: 0 good, 1 found bad, 2 wrong use."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+// A comment on a variant would take the place of the text at its `Args`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Play(play::Args),
+    Export(export::Args),
+    Bars(bars::Args),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Play(args) => play::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Bars(args) => bars::run(args),
+    }
+}
