@@ -41,8 +41,16 @@ mod dictionary;
 mod filter;
 pub mod format;
 mod helper;
+mod index;
+mod manifest;
+mod packed;
 mod reader;
+mod record;
 mod recovery;
+mod retention;
+mod seal;
+mod seal_verify;
+mod seek;
 #[allow(unsafe_code)]
 mod segment;
 mod verify;
@@ -60,8 +68,15 @@ pub use self::control::{ControlError, ControlReader, WriterState};
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
 pub use self::format::Stream;
 pub use self::helper::Helper;
-pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
+pub use self::index::Summary;
+pub use self::manifest::{Manifest, SealFault, SealedSegment};
+pub use self::packed::PackedError;
+pub use self::reader::{Polled, Start, TailError, TailState, Tailer};
+pub use self::record::{Position, RecordRef};
 pub use self::recovery::{LastFrame, StreamRecovery};
+pub use self::retention::{Policy, PruneReport, PrunedDay, hold, holds, prune, prune_with, release};
+pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_with};
+pub use self::seek::{Seek, Sought};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
 pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
@@ -431,5 +446,7 @@ pub(crate) fn list_segments(folder: &Path) -> io::Result<Vec<u64>> {
         ordinals.extend(entry?.file_name().to_str().and_then(segment_ordinal));
     }
     ordinals.sort_unstable();
+    // For a moment a segment is there in both forms.
+    ordinals.dedup();
     Ok(ordinals)
 }
