@@ -45,13 +45,21 @@ mod filter;
 mod follow;
 pub mod format;
 mod helper;
+mod index;
 mod lines;
+mod manifest;
+mod packed;
 mod reader;
 pub mod rebuild;
+mod record;
 mod recovery;
 pub mod repair;
 pub mod rescue;
+mod retention;
 mod salvage;
+mod seal;
+mod seal_verify;
+mod seek;
 #[allow(unsafe_code)]
 mod segment;
 mod trouble;
@@ -72,9 +80,16 @@ pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_da
 pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;
 pub use self::helper::Helper;
+pub use self::index::Summary;
 pub use self::lines::{CsvTable, write_json_line};
-pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
+pub use self::manifest::{Manifest, SealFault, SealedSegment};
+pub use self::packed::PackedError;
+pub use self::reader::{Polled, Start, TailError, TailState, Tailer};
+pub use self::record::{Position, RecordRef};
 pub use self::recovery::{LastFrame, StreamRecovery};
+pub use self::retention::{Policy, PruneReport, PrunedDay, hold, holds, prune, prune_with, release};
+pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_with};
+pub use self::seek::{Seek, Sought};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::trouble::{DiskSpace, Trouble, Watch};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
@@ -481,5 +496,7 @@ pub(crate) fn list_segments(folder: &Path) -> io::Result<Vec<u64>> {
         ordinals.extend(entry?.file_name().to_str().and_then(segment_ordinal));
     }
     ordinals.sort_unstable();
+    // For a moment a segment is there in both forms.
+    ordinals.dedup();
     Ok(ordinals)
 }
