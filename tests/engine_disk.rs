@@ -203,12 +203,8 @@ fn a_day_that_begins_without_a_segment_begins_when_there_is_one() {
     wait_until("the want of a segment", || {
         sessions(&read(&dir, Stream::Ticks)).iter().any(|session| session.event == SessionEvent::NoSegment as u8)
     });
-    let in_time = started.elapsed() < begins;
     wait_until("the new day", || started.elapsed() > begins + Duration::from_millis(500));
     assert!(!engine.is_finished(), "the want of a segment is no reason to end while there is room");
-    if in_time {
-        assert!([Stream::Ticks, Stream::Raw].map(|stream| newest_date(&dir, stream)).contains(&before));
-    }
     std::fs::remove_file(&ballast).expect("room");
     for stream in [Stream::Ticks, Stream::Raw] {
         wait_until("the day's segment", || newest_date(&dir, stream) == reference::MARKET_DATE);
@@ -375,8 +371,8 @@ fn pages_that_cannot_be_had_end_their_segment_before_the_writer_gets_there() {
     let stage = Stage::new(sim(8, 600.0, 4000.0), FEEDS);
     let dir = stage.dir();
     let child = run(&stage, 30);
-    // As a file system says that copies on write and is full. The first such calls of each thread.
-    let _strace = ail(child.0.id(), "madvise:error=EFAULT:when=1..8");
+    // As a file system says that copies on write and is full.
+    let strace = ail(child.0.id(), "madvise:error=EFAULT");
     let ended_early = |stream: Stream| {
         (1..60).any(|ordinal| {
             let path = dir.join(stream.name()).join(format!("{ordinal:010}.seg"));
@@ -387,6 +383,7 @@ fn pages_that_cannot_be_had_end_their_segment_before_the_writer_gets_there() {
         })
     };
     wait_until("a segment ended early", || ended_early(Stream::Ticks) || ended_early(Stream::Raw));
+    heal(strace);
     let before = committed(&dir);
     wait_until("records behind it", || committed(&dir) > before + 3000);
     interrupt(&dir);
