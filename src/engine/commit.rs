@@ -96,8 +96,9 @@ impl Committer {
         }
         if work > 0 {
             // A day change forces a roll; a day that has no segment yet begins later. Relaxed: a number alone.
-            if self.writer.has_next() {
-                let _ = self.writer.set_trading_date(self.trading_date.load(Ordering::Relaxed));
+            let date = self.trading_date.load(Ordering::Relaxed);
+            if date != self.writer.trading_date() && self.writer.has_next() {
+                let _ = self.writer.set_trading_date(date);
             }
         }
         self.gate.end_cycle(&mut self.writer, &self.ending);

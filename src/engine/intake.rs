@@ -256,8 +256,9 @@ impl Intake {
         {
             writer.batch_end();
             // Relaxed: a number alone. A day that has no segment yet begins later.
-            if work > 0 && writer.has_next() {
-                let _ = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed));
+            let date = self.trading_date.load(Ordering::Relaxed);
+            if work > 0 && date != writer.trading_date() && writer.has_next() {
+                let _ = writer.set_trading_date(date);
             }
         }
         if let Some(writer) = &mut self.raw {

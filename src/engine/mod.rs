@@ -19,6 +19,7 @@ pub mod pipeline;
 pub mod placement;
 pub mod redecode;
 mod resume;
+mod setup;
 mod stages;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +28,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytemuck::Zeroable;
 use crossbeam::queue::ArrayQueue;
 
 use self::commit::{Committer, Inbox};
@@ -38,6 +38,7 @@ use self::intake::{Intake, Keep};
 use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
 use self::resume::{recover, resume_continuity};
+use self::setup::{clock_record, connection_state, journal_config, reader_config, secrets_of, trading_date};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::config::{Config, ConfigError};
@@ -45,27 +46,21 @@ use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, SessionManager};
-use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RecoveryReport, StreamWriter};
+use crate::journal::{AppendError, Helper, Journal, OpenError, RecoveryReport, StreamWriter};
 use crate::metrics::{
-    Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
-    MetricsError,
+    Collector, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
 };
-use crate::net::{ConnectionConfig, Reader, ReaderConfig};
+use crate::net::{ConnectionConfig, Reader};
 use crate::ring::message_ring;
-use crate::secret::Secret;
 use crate::stage::{WaitStrategy, run};
-use crate::tick::{Clock, Header, Publisher, RType, boxed_record};
+use crate::tick::{RType, boxed_record};
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
-/// Hour of KST at which a trading day begins: between the end of the night session and the first pre-market.
-const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 /// Commands that may wait for the reader.
 const COMMAND_SLOTS: usize = 4096;
 /// Rejected frames that may wait to be kept when stream `raw` does not keep all.
 const REJECTED_SLOTS: usize = 256;
-/// Segments of stream `raw` when it keeps rejected frames only.
-const REJECTS_SEGMENT_BYTES: u64 = 8 << 20;
 /// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
 const SECRET_SLOTS: usize = 1024;
 
@@ -496,65 +491,6 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
         run(&mut stage, wait, &TickClock::new());
         end(stage)
     })
-}
-
-fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
-    let segment_bytes = u64::from(config.journal.segment_mib) << 20;
-    let sized = JournalConfig::with_segment_bytes(segment_bytes);
-    let rejects = {
-        let message_bytes_max = u64::from(config.engine.max_message_kib) << 10;
-        JournalConfig::with_segment_bytes(
-            segment_bytes.min(REJECTS_SEGMENT_BYTES.max((message_bytes_max * 2 + 65_536).next_multiple_of(4096))),
-        )
-    };
-    JournalConfig {
-        raw: if config.journal.raw { sized.raw } else { rejects.raw },
-        trading_date: trading_date(market.market_ns(wall_ns())),
-        instruments_max: config.engine.max_instruments as usize,
-        low_space_bytes: config.journal.low_space_mib << 20,
-        ..sized
-    }
-}
-
-/// The trading date of a market time, decimal YYYYMMDD: the KST date, a day beginning at 07:00.
-fn trading_date(market_ns: u64) -> u32 {
-    let Ok(stamp) = jiff::Timestamp::from_nanosecond(i128::from(market_ns)) else { return 0 };
-    let shifted = jiff::tz::offset(9 - TRADING_DAY_BEGINS_HOUR).to_datetime(stamp);
-    shifted.year() as u32 * 10_000 + shifted.month() as u32 * 100 + shifted.day() as u32
-}
-
-fn reader_config(config: &Config) -> ReaderConfig {
-    // Asking for events first lets a parked thread sleep; a spinning one reads a few sockets straight away.
-    let direct_reads_max =
-        if config.engine.wait == WaitStrategy::Park { 0 } else { ReaderConfig::default().direct_reads_max };
-    ReaderConfig { direct_reads_max, ..ReaderConfig::default() }
-}
-
-fn secrets_of(account: &Account) -> [Secret; 2] {
-    [account.credentials.app_key.clone(), account.credentials.app_secret.clone()]
-}
-
-fn connection_state(state: LineState) -> ConnectionState {
-    match state {
-        LineState::Backoff => ConnectionState::BackingOff,
-        LineState::Connecting => ConnectionState::Connecting,
-        LineState::Subscribing | LineState::Live => ConnectionState::Live,
-        LineState::Closed => ConnectionState::Closed,
-    }
-}
-
-fn clock_record(market: &MarketClock) -> Clock {
-    let now = wall_ns();
-    Clock {
-        header: Header { ts_recv: now, publisher: Publisher::Hoga as u16, ..Header::zeroed() },
-        offset_ns: 0,
-        error_ns: u64::MAX,
-        anchor_wall_ns: now,
-        anchor_market_ns: market.market_ns(now),
-        scale_ppb: market.scale_ppb(),
-        source: 0,
-        reserved: [0; 7],
-    }
 }
 
 fn summary_of(counters: CounterValues, latencies: &LatencySet, sessions: Progress) -> Summary {

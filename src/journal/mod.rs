@@ -5,6 +5,8 @@
 //! - A record is visible to every process when [`StreamWriter::append`] returns, by one Release store.
 //! - What is visible outlives the death of the process. What survives the host's death: level `process`, the only one
 //!   so far, promises nothing but what was written before the last [`StreamWriter::close`].
+//! - A segment has all its blocks before it is used: a full disk is an error of the segment that comes next, told while the
+//!   present one still has room ([`Trouble`]), and never a signal.
 //! - One writer: a second [`Journal::open`] is refused.
 //! - After any death [`Journal::open`] finds the last good record, puts a torn tail into `quarantine/`, says so, and
 //!   numbering goes on without a hole. Damage to committed records is never "repaired" by itself: it refuses.

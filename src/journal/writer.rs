@@ -202,6 +202,11 @@ impl StreamWriter {
         self.segment.prepared().ordinal
     }
 
+    /// Trading date of the segment written, decimal YYYYMMDD; 0 = not told.
+    pub fn trading_date(&self) -> u32 {
+        self.trading_date
+    }
+
     /// The stream.
     pub fn stream(&self) -> Stream {
         self.stream

@@ -121,7 +121,16 @@ pub fn under_strace(program: &Path, inject: &str) -> Command {
 
 /// Interferes with the system calls of a running program, until it ends or [`heal`] is called.
 pub fn ail(pid: u32, inject: &str) -> Running {
-    Running(strace(inject).args(["-p", &pid.to_string()]).stderr(Stdio::null()).spawn().expect("strace"))
+    ail_at(pid, inject, &[])
+}
+
+/// As [`ail`], only calls on these files.
+pub fn ail_at(pid: u32, inject: &str, paths: &[PathBuf]) -> Running {
+    let mut command = strace(inject);
+    paths.iter().for_each(|path| {
+        command.arg("-P").arg(path);
+    });
+    Running(command.args(["-p", &pid.to_string()]).stderr(Stdio::null()).spawn().expect("strace"))
 }
 
 /// Ends the interference; the program goes on.
