@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 7] = ["demo", "run", "decode", "stat", "tail", "dump", "verify"];
+const SUBCOMMANDS: [&str; 9] = ["demo", "run", "decode", "stat", "tail", "dump", "verify", "seal", "prune"];
 
 fn hoga(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hoga")).args(args).stdin(Stdio::null()).output().expect("hoga")

@@ -15,8 +15,11 @@ mod decode;
 mod demo;
 mod dump;
 mod output;
+mod progress;
+mod prune;
 mod records;
 mod run;
+mod seal;
 mod stat;
 mod summary;
 mod tail;
@@ -53,6 +56,8 @@ enum Command {
     Tail(tail::Args),
     Dump(dump::Args),
     Verify(verify::Args),
+    Seal(seal::Args),
+    Prune(prune::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -69,5 +74,7 @@ pub fn main() -> ExitCode {
         Command::Tail(args) => tail::run(args),
         Command::Dump(args) => dump::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Seal(args) => seal::run(args),
+        Command::Prune(args) => prune::run(args),
     }
 }
