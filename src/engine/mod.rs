@@ -11,6 +11,7 @@
 
 mod commit;
 mod intake;
+mod maintenance;
 mod parser;
 pub mod pipeline;
 pub mod placement;
@@ -27,6 +28,7 @@ use crossbeam::queue::ArrayQueue;
 
 use self::commit::{Committer, Inbox, ReadStamp};
 use self::intake::{Intake, Keep};
+use self::maintenance::Maintenance;
 use self::parser::{Parser, StampedSink};
 use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
@@ -55,6 +57,8 @@ use crate::tick::{
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
+/// Pause of the maintenance thread between two looks at what is over.
+const MAINTENANCE_PERIOD: Duration = Duration::from_secs(60);
 /// Hour of KST at which a trading day begins: between the end of the night session and the first pre-market.
 const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 /// Commands that may wait for the reader.
@@ -153,6 +157,7 @@ pub struct Engine {
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
     helper: Option<Helper>,
+    maintenance: Option<Maintenance>,
     live: Arc<ArrayQueue<LatencySet>>,
     latencies: LatencySet,
 }
@@ -295,6 +300,8 @@ impl Engine {
             .map_err(unstarted.clone()("the session thread"))?;
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
+        let maintenance = Maintenance::start(&dir, config.retention.clone(), Arc::clone(&date), MAINTENANCE_PERIOD)
+            .map_err(unstarted.clone()("the maintenance thread"))?;
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
         let market = options.market;
         metrics.set_state(EngineState::Running);
@@ -321,6 +328,7 @@ impl Engine {
             metrics_thread: Some(thread),
             metrics_stop,
             helper: Some(helper),
+            maintenance,
             live,
             latencies: LatencySet::new(),
         })
@@ -413,6 +421,7 @@ impl Engine {
         if let Some(helper) = self.helper.take() {
             helper.stop();
         }
+        drop(self.maintenance.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {
