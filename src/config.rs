@@ -20,8 +20,33 @@ pub struct Config {
     /// Threads, rings, limits.
     #[serde(default)]
     pub engine: EngineSection,
+    /// What becomes of days that are over.
+    #[serde(default)]
+    pub retention: RetentionSection,
     /// Korea Investment & Securities.
     pub kis: KisSection,
+}
+
+/// `[retention]`: carried out by a thread of the lowest priority after the trading day has changed.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSection {
+    /// Whether days that are over are sealed (digests, summaries, manifest); default true. Off turns all of this off.
+    pub seal: bool,
+    /// Days after which sealed segments are compressed, at least 1; default never. Reading them costs more processor time,
+    /// they take a fifth of the space.
+    pub compress_after_days: Option<u32>,
+    /// Trading days to keep, at least 2: older sealed ones are DELETED, but for those under legal hold; default all.
+    pub keep_days: Option<u32>,
+    /// Bytes of segment files to keep: the oldest sealed days beyond are DELETED, but for those under legal hold; default
+    /// all.
+    pub keep_bytes: Option<u64>,
+}
+
+impl Default for RetentionSection {
+    fn default() -> Self {
+        RetentionSection { seal: true, compress_after_days: None, keep_days: None, keep_bytes: None }
+    }
 }
 
 /// `[journal]`.
@@ -284,6 +309,14 @@ impl Config {
         if engine.max_instruments == 0 || engine.inbox_slots == 0 {
             return refuse("engine.max_instruments, engine.inbox_slots", "0".to_owned(), "at least 1");
         }
+        let retention = &self.retention;
+        if retention.compress_after_days == Some(0) || retention.keep_days.is_some_and(|days| days < 2) {
+            let expected = "compress_after_days at least 1, keep_days at least 2: the day recorded is among them";
+            return refuse("retention", format!("{retention:?}"), expected);
+        }
+        if !retention.seal && *retention != (RetentionSection { seal: false, ..RetentionSection::default() }) {
+            return refuse("retention.seal", "false".to_owned(), "true: only sealed days are compressed or deleted");
+        }
         if self.kis.subscribe_pace_ms == 0 {
             return refuse(
                 "kis.subscribe_pace_ms",
@@ -375,12 +408,22 @@ mod tests {
     fn the_least_configuration_takes_every_default() {
         let config = load(GOOD).unwrap();
         assert_eq!(config.engine, EngineSection::default());
+        assert_eq!(config.retention, RetentionSection::default());
         assert_eq!((config.journal.segment_mib, config.journal.raw, config.kis.max_registrations), (128, true, 41));
     }
 
     #[test]
     fn the_documented_example_loads() {
         Config::load(Path::new("examples/hoga.toml")).unwrap();
+    }
+
+    #[test]
+    fn a_retention_that_would_delete_the_day_recorded_or_what_is_not_sealed_is_refused() {
+        let with = |lines: &str| load(&GOOD.replace("[kis]", &format!("[retention]\n{lines}\n[kis]")));
+        assert_eq!(with("keep_bytes = 3_000").unwrap().retention.keep_bytes, Some(3000));
+        for wrong in ["keep_days = 1", "compress_after_days = 0", "seal = false\nkeep_days = 9"] {
+            assert!(with(wrong).unwrap_err().to_string().contains("retention"), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod journal_support;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-use hoga::journal::{Journal, OpenError, Start, Stream, Tailer, Verdict, VerifyError, verify};
+use hoga::journal::{Journal, OpenError, Reason, Start, Stream, Tailer, Verdict, VerifyError, verify};
 use journal_support::*;
 
 /// Three segments of ticks, the last one open with `open` records in it; returns how many records there are.
@@ -254,13 +254,15 @@ fn a_durable_mark_makes_a_loss_corrupt_even_on_another_boot() {
 }
 
 #[test]
-fn a_missing_segment_is_corrupt_but_a_missing_beginning_was_pruned() {
+fn a_missing_segment_is_corrupt_also_at_the_beginning_where_no_log_tells_of_its_deletion() {
     let folder = scratch();
     let dir = folder.path();
     let records = journal(dir, 33, true);
     fs::remove_file(segment(dir, Stream::Ticks, 1)).unwrap();
     let report = verify(dir, |_, _, _, _| {}).unwrap();
-    assert_eq!(report.state, Verdict::Clean);
+    let findings = &report.streams[0].1.findings;
+    assert_eq!((findings.len(), &findings[0].reason), (1, &Reason::Missing));
+    assert_eq!(findings[0].segment, "ticks/0000000001.seg");
     assert_eq!(report.streams[0].1.last_sequence, records);
     assert!(report.streams[0].1.first_sequence > 1);
     fs::copy(segment(dir, Stream::Ticks, 3), segment(dir, Stream::Ticks, 1)).unwrap();

@@ -164,6 +164,8 @@ fn a_seek_follows_what_is_written_while_the_journal_is_live() {
         })
         .unwrap();
     assert_eq!(next, 201, "reading goes on from there");
+    let opened = Tailer::open(folder.path(), Stream::Ticks, Start::Time(trade(77).header.ts_recv)).unwrap();
+    assert_eq!(opened.position().sequence, 77);
 }
 
 #[test]

@@ -15,7 +15,9 @@ use super::run::stop_flag;
 use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
 use super::units::count;
 use crate::clock::{MarketClock, wall_ns};
-use crate::config::{Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement};
+use crate::config::{
+    Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement, RetentionSection,
+};
 use crate::engine::{Engine, EngineError, Options, Summary};
 use crate::feed::kis::session::{Account, Leave};
 use crate::metrics::Counter;
@@ -195,6 +197,7 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
     Config {
         journal: JournalSection { dir: dir.to_owned(), segment_mib: args.segment_mib, ..JournalSection::default() },
         engine: EngineSection { placement: args.placement, wait: args.wait, ..EngineSection::default() },
+        retention: RetentionSection::default(),
         kis: KisSection {
             rest_url: venue.rest_url(),
             ws_url: venue.ws_url(),

@@ -16,10 +16,12 @@ mod demo;
 mod dump;
 mod output;
 mod progress;
+mod prune;
 mod records;
 mod recover;
 mod repair;
 mod run;
+mod seal;
 mod stat;
 mod summary;
 mod tail;
@@ -59,6 +61,8 @@ enum Command {
     Verify(verify::Args),
     Repair(repair::Args),
     Recover(recover::Args),
+    Seal(seal::Args),
+    Prune(prune::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -77,5 +81,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Repair(args) => repair::run(args),
         Command::Recover(args) => recover::run(args),
+        Command::Seal(args) => seal::run(args),
+        Command::Prune(args) => prune::run(args),
     }
 }

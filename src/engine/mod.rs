@@ -14,6 +14,7 @@ mod commit;
 mod disk;
 mod ending;
 mod intake;
+mod maintenance;
 mod parser;
 pub mod pipeline;
 pub mod placement;
@@ -35,6 +36,7 @@ use self::disk::DiskWatch;
 use self::ending::Ending;
 pub use self::ending::Stop;
 use self::intake::{Intake, Keep};
+use self::maintenance::Maintenance;
 use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
 use self::resume::{recover, resume_continuity};
@@ -57,6 +59,8 @@ use crate::tick::{RType, boxed_record};
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
+/// Pause of the maintenance thread between two looks at what is over.
+const MAINTENANCE_PERIOD: Duration = Duration::from_secs(60);
 /// Commands that may wait for the reader.
 const COMMAND_SLOTS: usize = 4096;
 /// Rejected frames that may wait to be kept when stream `raw` does not keep all.
@@ -151,6 +155,7 @@ pub struct Engine {
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
     helper: Option<Helper>,
+    maintenance: Option<Maintenance>,
     live: Arc<ArrayQueue<LatencySet>>,
     latencies: LatencySet,
 }
@@ -298,6 +303,8 @@ impl Engine {
             .map_err(unstarted.clone()("the session thread"))?;
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
+        let maintenance = Maintenance::start(&dir, config.retention.clone(), Arc::clone(&date), MAINTENANCE_PERIOD)
+            .map_err(unstarted.clone()("the maintenance thread"))?;
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
         let market = options.market;
         let seen_ending = Arc::clone(&ending);
@@ -327,6 +334,7 @@ impl Engine {
             metrics_thread: Some(thread),
             metrics_stop,
             helper: Some(helper),
+            maintenance,
             live,
             latencies: LatencySet::new(),
         })
@@ -427,6 +435,7 @@ impl Engine {
         if let Some(helper) = self.helper.take() {
             helper.stop();
         }
+        drop(self.maintenance.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {

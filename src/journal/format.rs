@@ -12,6 +12,13 @@
 //! DIR/ticks/0000000002.seg.tmp             a segment being made; not part of the journal
 //! DIR/ticks/control                        control page of the stream
 //! DIR/raw/...                              the same for stream `raw` (may be missing: switched off)
+//! DIR/ticks/0000000001.seg.zst             in place of 0000000001.seg: the segment compressed
+//! DIR/ticks/0000000001.idx                 summary and index of a sealed segment
+//! DIR/ticks/*.part                         files of a sealing under way, or of one that died; not part of the journal
+//! DIR/seals/2026-11-23.json                manifest of a sealed day
+//! DIR/holds/2026-11-23.json                the day is under legal hold
+//! DIR/audit.log                            deletions, holds and releases, one JSON object a line
+//! DIR/maintenance.lock                     held (F_OFD_SETLK) by who seals, compresses or deletes
 //! DIR/quarantine/ticks-0000000001-8192.bin bytes of a torn tail, moved there by an opening, with a `.json` beside it
 //! ```
 //!
@@ -128,6 +135,73 @@
 //!     48    8  time_ns      when, nanoseconds since the UNIX epoch
 //!     56    4  zero
 //!     60    4  crc          crc32c of bytes 0..60
+//! ```
+//!
+//! # Compressed segment
+//!
+//! `0000000001.seg.zst` holds the *committed bytes* of `0000000001.seg`, from its first byte to the end of its `End` record
+//! (padding included; the zeros behind are not stored), in the seekable form of zstd: frames, then a skippable frame with
+//! their sizes, so any zstd tool unpacks it (`zstd -dc`). Frames are cut at records: the first begins with the segment's
+//! header, every other one with a record, and no record straddles two. Readers refuse other cuts. It is whole before the
+//! `.seg` is unlinked; for a moment both are there and hold the same. A reader looks for `.seg` first, then `.seg.zst`.
+//!
+//! # Seal
+//!
+//! A segment that has an `End` may be sealed. Its *digest* is the SHA-256 of its committed bytes, so compressing does not
+//! change it: `head -c BYTES 0000000001.seg | sha256sum` and `zstd -dc 0000000001.seg.zst | sha256sum` print it. Its *seal*
+//! is the SHA-256 of this text, each line ended by one `\n`, digests in lower-case hexadecimal, numbers decimal:
+//!
+//! ```text
+//! hoga-seal 1
+//! <seal of the segment sealed before it in the stream; 64 zeros for the first>
+//! <ticks or raw>
+//! <ordinal>
+//! <trading_date of the header>
+//! <sequence of the first numbered record, or the one that would follow>
+//! <sequence of the last; the first - 1 when there is none>
+//! <committed bytes>
+//! <digest>
+//! ```
+//!
+//! The manifest of a day is a JSON object: `format` ("hoga-seals"), `version` (1), `day`, `sealed_ns`, `segments`, `digest`.
+//! An entry of `segments` has `stream`, `ordinal`, `epoch`, `trading_date`, `first_sequence`, `last_sequence`, `records`,
+//! `bytes` (committed), `segment_bytes`, `ts_recv_first`, `ts_recv_last`, `kinds`, `venues` (records of each),
+//! `instruments` (symbols by market), `digest`, `previous`, `seal`. The manifest's own `digest`, its last 64 hexadecimal
+//! digits, is the SHA-256 of the file with those digits as zeros. Segments without a trading date belong to the day (from
+//! 07:00 in Korea) on which they were made.
+//!
+//! A line of `audit.log`: `time`, `time_ns`, `action` ("prune", "hold", "release"), `day`, `why`, `segments` (of a
+//! deletion: `stream`, `ordinal`, `first_sequence`, `last_sequence`, `bytes`, `digest`, `seal`), `previous` (SHA-256 of the
+//! line before without its `\n`; 64 zeros in the first). A line cut short by a death is ended by the next one. It is on the
+//! disk before the first file of the deletion goes; manifests stay. Segments that are missing are explained by it, or lost.
+//!
+//! # Index
+//!
+//! Made when a segment is sealed; a hint that is checked, and made anew by a scan where it is missing or wrong.
+//!
+//! ```text
+//! offset size  field
+//!      0    8  magic           "hogaIDX" and a zero byte
+//!      8    4  version         1; another one is not used
+//!     12    4  stream          \
+//!     16    4  salt             | of the segment
+//!     20    4  grain           65536: bytes between two entries, about
+//!     24    8  ordinal         /
+//!     32    8  committed bytes
+//!     40    8  first sequence, as in the seal
+//!     48    8  last sequence
+//!     56    8  numbered records
+//!     64    8  earliest ts_recv of these; 2^64 - 1 without
+//!     72    8  latest ts_recv; 0 without
+//!     80   20  rows of the five tables below, 4 bytes each
+//!    100   24  zero
+//!    124    4  crc             crc32c of bytes 0..124
+//!    128       entries: sequence (8), offset (8), latest ts_recv of the numbered records before it in the segment (8)
+//!              kinds: rtype (8), records (8); without restated records and the `End`
+//!              publishers: number (8), records (8)
+//!              instruments of which there are records: id (8), market (16), symbol (32)
+//!              offsets of the numbered definitions of instruments (4 each)
+//!    end    4  crc             crc32c of the tables
 //! ```
 //!
 //! # Evolution

@@ -78,6 +78,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
+pub(crate) use self::filter::date_of;
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
 pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;

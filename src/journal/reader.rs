@@ -168,6 +168,8 @@ pub struct Tailer {
     pub(super) is_past: bool,
     pub(super) durable: DurableMark,
     pub(super) segments_read: u64,
+    /// Opening and segment of which it is known that this place was not cut.
+    pub(super) uncut: (u64, u64),
     /// Indexes that were used, by ordinal; those of segments without a file beside them were made by a scan.
     pub(super) indexes: BTreeMap<u64, SegmentIndex>,
     not_sync: PhantomData<Cell<()>>,
@@ -233,6 +235,7 @@ impl Tailer {
             is_past: false,
             durable: DurableMark::Unlimited,
             segments_read: 0,
+            uncut: (0, 0),
             indexes: BTreeMap::new(),
             not_sync: PhantomData,
         };
@@ -439,7 +442,7 @@ impl Tailer {
                 return Ok(false);
             }
             let next = Current { reader: next, header };
-            if next.base_sequence() < expected {
+            if next.base_sequence() < expected && next.header.prepared.epoch > self.current.header.prepared.epoch {
                 return Err(self.rewound()?);
             }
             if let Some(follows) = self.passed_over(&next)? {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::format::{Stream, index_name, packed_name, segment_name};
 use super::manifest::{Manifest, SealedSegment, ZEROS, sha256, store_whole};
-use super::seal::{SealError, io_at, maintenance_lock, newest_in_use};
+use super::seal::{MaintenanceLock, SealError, io_at, maintenance_lock, newest_in_use};
 use crate::clock::wall_ns;
 use crate::sys::file::sync_folder;
 
@@ -109,10 +109,7 @@ pub fn prune_with(
     dry_run: bool,
     watch: &mut dyn FnMut(&Path) -> io::Result<()>,
 ) -> Result<PruneReport, SealError> {
-    if !dir.join(Stream::Ticks.name()).is_dir() {
-        return Err(SealError::NoJournal(dir.to_owned()));
-    }
-    let _lock = maintenance_lock(dir)?;
+    let _lock = locked(dir)?;
     let days = days_of(dir)?;
     let holds = holds(dir).map_err(io_at(&dir.join(HOLDS_NAME)))?;
     let mut report = PruneReport { bytes_left: days.values().map(|day| day.bytes).sum(), ..PruneReport::default() };
@@ -141,6 +138,13 @@ pub fn prune_with(
         }
     }
     Ok(report)
+}
+
+fn locked(dir: &Path) -> Result<MaintenanceLock, SealError> {
+    if !dir.join(Stream::Ticks.name()).is_dir() {
+        return Err(SealError::NoJournal(dir.to_owned()));
+    }
+    maintenance_lock(dir)
 }
 
 /// What is there of a day.
@@ -264,7 +268,7 @@ fn append(dir: &Path, action: &str, day: Date, why: &str, segments: Vec<AuditSeg
 ///
 /// As [`prune`].
 pub fn hold(dir: &Path, day: Date, why: &str) -> Result<(), SealError> {
-    let _lock = maintenance_lock(dir)?;
+    let _lock = locked(dir)?;
     let folder = dir.join(HOLDS_NAME);
     let since = Timestamp::from_nanosecond(i128::from(wall_ns())).map(|time| time.to_string()).unwrap_or_default();
     let text = format!("{}\n", serde_json::json!({ "day": day.to_string(), "since": since, "why": why }));
@@ -281,7 +285,7 @@ pub fn hold(dir: &Path, day: Date, why: &str) -> Result<(), SealError> {
 ///
 /// As [`prune`].
 pub fn release(dir: &Path, day: Date, why: &str) -> Result<bool, SealError> {
-    let _lock = maintenance_lock(dir)?;
+    let _lock = locked(dir)?;
     let folder = dir.join(HOLDS_NAME);
     let path = folder.join(format!("{day}.json"));
     if !path.exists() {

@@ -22,7 +22,7 @@ use super::packed::pack;
 use super::segment::SegmentReader;
 use super::walk::{Finding, Reason, Tail, Verdict, walk};
 use crate::clock::wall_ns;
-use crate::sys::file::{sync_folder, try_lock};
+use crate::sys::file::{sync_folder, try_lock, unlock};
 
 /// Held by whoever seals, compresses or prunes; the writer has a lock of its own.
 pub(crate) const MAINTENANCE_LOCK_NAME: &str = "maintenance.lock";
@@ -221,13 +221,22 @@ struct Unsealed {
     reader: SegmentReader,
 }
 
+/// The lock of those who seal, compress or prune; given back when dropped.
+pub(super) struct MaintenanceLock(File);
+
+impl Drop for MaintenanceLock {
+    fn drop(&mut self) {
+        unlock(&self.0);
+    }
+}
+
 /// Takes the lock of those who seal, compress or prune.
-pub(super) fn maintenance_lock(dir: &Path) -> Result<File, SealError> {
+pub(super) fn maintenance_lock(dir: &Path) -> Result<MaintenanceLock, SealError> {
     let path = dir.join(MAINTENANCE_LOCK_NAME);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = open.map_err(io_at(&path))?;
     match try_lock(&file).map_err(io_at(&path))? {
-        true => Ok(file),
+        true => Ok(MaintenanceLock(file)),
         false => Err(SealError::Locked(dir.to_owned())),
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn check_seals(
         let what = "a line does not follow from the one before it".to_owned();
         unplaced.push((AUDIT_NAME.to_owned(), SealFault::Manifest(what)));
     }
+    let has_bad = !unplaced.is_empty();
     for (stream, found) in &mut report.streams {
         // What belongs to no stream is told with the first.
         for (file, fault) in unplaced.drain(..) {
@@ -44,7 +45,7 @@ pub(super) fn check_seals(
             found.add(finding);
         }
         let entries: Vec<&SealedSegment> = sealed.values().filter(|entry| entry.stream == stream.name()).collect();
-        check_chain(*stream, &entries, pruned, found);
+        check_chain(*stream, &entries, has_bad, pruned, found);
         let total = entries.iter().map(|entry| entry.bytes).sum();
         let mut done = 0;
         for entry in entries {
@@ -66,10 +67,13 @@ pub(super) fn check_seals(
     Ok(())
 }
 
-fn check_chain(stream: Stream, entries: &[&SealedSegment], pruned: &Pruned, found: &mut StreamReport) {
+/// `has_bad`: a manifest can't be read, which is found already; a chain that breaks where its entries stood is no more.
+fn check_chain(stream: Stream, entries: &[&SealedSegment], has_bad: bool, pruned: &Pruned, found: &mut StreamReport) {
     let mut before: Option<&SealedSegment> = None;
     for entry in entries {
+        let is_next = before.map_or(1, |before| before.ordinal + 1) == entry.ordinal;
         let follows = match before {
+            _ if has_bad && !is_next => true,
             Some(before) => before.seal == entry.previous,
             None if entry.previous == ZEROS => true,
             // The manifest before this one was taken away; the log may still know.

@@ -369,13 +369,15 @@ impl Tailer {
     }
 
     /// Whether a recovery has cut the place where this tailer stands. Asked while nothing comes.
-    pub(super) fn is_cut(&self) -> Result<bool, TailError> {
+    ///
+    /// Once an opening: it looks at the whole segment.
+    pub(super) fn is_cut(&mut self) -> Result<bool, TailError> {
         let prepared = &self.current.header.prepared;
         let epoch = match ControlReader::open(&self.folder, self.stream) {
             Ok(Ok(control)) => control.epoch(),
             _ => return Ok(false),
         };
-        if epoch <= prepared.epoch || self.current.reader.is_packed() {
+        if epoch <= prepared.epoch || self.current.reader.is_packed() || (epoch, prepared.ordinal) == self.uncut {
             return Ok(false);
         }
         let ordinal = prepared.ordinal;
@@ -393,7 +395,11 @@ impl Tailer {
         }
         let mut index = SegmentIndex::new(&header);
         let _ = index.extend(&reader);
-        Ok(index.ended && (index.summary.bytes as usize) < self.offset)
+        let is_cut = index.ended && (index.summary.bytes as usize) < self.offset;
+        if !is_cut {
+            self.uncut = (epoch, ordinal);
+        }
+        Ok(is_cut)
     }
 
     /// The error that tells what is left.

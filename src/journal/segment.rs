@@ -165,11 +165,15 @@ impl SegmentReader {
     #[cold]
     #[inline(never)]
     fn unpack(&self, packed: &Packed, offset: usize) -> Result<Option<&[u8]>, BadLength> {
-        match packed.fill_at(&self.map, offset) {
-            Ok(true) => self.record(offset),
-            Ok(false) => Ok(None),
-            Err(_) => Err(BadLength(0)),
+        if !offset.is_multiple_of(8) || offset >= packed.content_bytes() {
+            return Ok(None);
         }
+        let filled = packed.fill_at(&self.map, offset);
+        // Looked at again whatever came of it: another thread may have filled it, or the damage lies further on.
+        if self.map.load_u32(offset, Ordering::Acquire) != 0 {
+            return self.record(offset);
+        }
+        filled.map(|_| None).map_err(|_| BadLength(0))
     }
 
     /// Bytes of a segment that ended, where nobody writes any more: for digests and copies. `None` when they would lead

@@ -161,10 +161,12 @@ fn verify_stream(
     let total: u64 = segments.iter().take(in_use).map(|(_, reader, _)| reader.len() as u64).sum();
     let mut done = 0;
     let mut follows: Option<(u64, u64)> = None;
-    for (index, (ordinal, reader, header)) in segments.iter().enumerate().take(in_use) {
-        progress(stream, *ordinal, done, total);
+    // Each is let go when it was looked at: a compressed one takes memory as it is read.
+    for (index, (ordinal, reader, header)) in segments.into_iter().enumerate().take(in_use) {
+        let (reader, header) = (&reader, &header);
+        progress(stream, ordinal, done, total);
         done += reader.len() as u64;
-        let mut find = |offset, verdict, reason| report.add(Finding::new(stream, *ordinal, offset, verdict, reason));
+        let mut find = |offset, verdict, reason| report.add(Finding::new(stream, ordinal, offset, verdict, reason));
         let last = index + 1 == in_use;
         check_frame(reader, header, last, &mut find);
         let Some(activation) = header.activation else {
@@ -173,12 +175,12 @@ fn verify_stream(
         };
         // The first segment of a journal may begin at any sequence; what was pruned stands in the log.
         let begin = follows.unwrap_or((1, activation.base_sequence));
-        let (next_ordinal, next_sequence) = pruned.beyond(stream, begin, *ordinal);
-        if *ordinal != next_ordinal {
+        let (next_ordinal, next_sequence) = pruned.beyond(stream, begin, ordinal);
+        if ordinal != next_ordinal {
             report.add(Finding::new(stream, next_ordinal, 0, Verdict::Corrupt, Reason::Missing));
         } else if activation.base_sequence != next_sequence {
             let reason = Reason::Sequence { found: activation.base_sequence, expected: next_sequence };
-            report.add(Finding::new(stream, *ordinal, 0, Verdict::Corrupt, reason));
+            report.add(Finding::new(stream, ordinal, 0, Verdict::Corrupt, reason));
         }
         reader.advise_sequential();
         let walked = walk(reader, header, !(live && last), |_, _, _| {});
@@ -187,7 +189,7 @@ fn verify_stream(
         // Torn before the newest segment: the host died, and the next opening cuts here.
         let cut = !last && matches!(judged, Some((Verdict::Torn, _)));
         if let Some((verdict, reason)) = judged {
-            report.add(Finding::new(stream, *ordinal, walked.position, verdict, reason));
+            report.add(Finding::new(stream, ordinal, walked.position, verdict, reason));
         }
         report.segments += 1;
         report.records += walked.records;

@@ -109,6 +109,13 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Gives the lock of [`try_lock`] back at once, also when a child that is about to `exec` has the descriptor, too.
+pub fn unlock(file: &File) {
+    let lock = whole_file(libc::F_UNLCK);
+    // SAFETY: the descriptor is open as long as `file` is borrowed, and `lock` outlives the call.
+    let _ = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+}
+
 /// Whether someone else holds the lock of [`try_lock`]; takes nothing and disturbs nobody.
 ///
 /// # Errors

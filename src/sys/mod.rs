@@ -2,5 +2,6 @@
 
 pub mod file;
 pub mod map;
+pub mod priority;
 pub mod shared;
 pub mod socket;

@@ -315,6 +315,7 @@ pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str]
     Config {
         journal: JournalSection { dir: folder.join("journal"), segment_mib: 4, ..JournalSection::default() },
         engine: EngineSection { placement: Placement::Fused, wait: WaitStrategy::Park, ..EngineSection::default() },
+        retention: hoga::config::RetentionSection::default(),
         kis: KisSection {
             rest_url: rest.to_owned(),
             ws_url: ws.to_owned(),

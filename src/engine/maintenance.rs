@@ -1,0 +1,183 @@
+//! Maintenance: days that are over are sealed, compressed and deleted as configured. Cold: a thread of the lowest
+//! priority that looks once a minute whether the day has changed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::civil::Date;
+use jiff::{Span, ToSpan as _};
+
+use crate::config::RetentionSection;
+use crate::journal::{Policy, SealError, SealOptions, prune, seal_with};
+
+/// Between two looks at the flag that ends it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The thread. Dropping it stops and joins it; a segment half compressed is left for the next run.
+#[derive(Debug)]
+pub(super) struct Maintenance {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Maintenance {
+    /// Starts it, unless nothing is to be done. `date` is the trading date, decimal YYYYMMDD; `every` the time between
+    /// two attempts.
+    pub(super) fn start(
+        dir: &Path,
+        config: RetentionSection,
+        date: Arc<AtomicU32>,
+        every: Duration,
+    ) -> std::io::Result<Option<Maintenance>> {
+        if !config.seal {
+            return Ok(None);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let dir = dir.to_owned();
+        let thread = std::thread::Builder::new().name("hoga-maintain".into()).spawn(move || {
+            crate::sys::priority::lowest_of_thread();
+            let mut round = Round { dir, config, done_for: 0 };
+            let mut next = Instant::now();
+            // Relaxed: a flag and a date alone.
+            while !stopped.load(Ordering::Relaxed) {
+                if Instant::now() >= next {
+                    round.run(date.load(Ordering::Relaxed), &stopped);
+                    next = Instant::now() + every;
+                }
+                std::thread::sleep(PAUSE);
+            }
+        })?;
+        Ok(Some(Maintenance { stop, thread: Some(thread) }))
+    }
+}
+
+impl Drop for Maintenance {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported by it; recording does not depend on it.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Round {
+    dir: PathBuf,
+    config: RetentionSection,
+    /// The trading date for which everything before was seen to.
+    done_for: u32,
+}
+
+impl Round {
+    /// Sees to the days before a date, until that is done.
+    fn run(&mut self, date: u32, stop: &AtomicBool) {
+        if date == self.done_for {
+            return;
+        }
+        let Some(today) = crate::journal::date_of(date) else { return };
+        match self.attempt(today, stop) {
+            Ok(()) => self.done_for = date,
+            Err(_) if stop.load(Ordering::Relaxed) => {}
+            // The other stream changes to the new day with its next record; a command may hold the lock.
+            Err(SealError::NotOver { .. } | SealError::Locked(_)) => {}
+            Err(SealError::NoSuchDay { .. }) => self.done_for = date,
+            Err(error) => {
+                tracing::error!(%error, "days that are over could not be sealed or pruned; trying again tomorrow");
+                self.done_for = date;
+            }
+        }
+    }
+
+    fn attempt(&self, today: Date, stop: &AtomicBool) -> Result<(), SealError> {
+        let before = |days: Span| today.checked_sub(days).unwrap_or(Date::MIN);
+        let compress_to = self.config.compress_after_days.map(|days| before(i64::from(days.max(1)).days()));
+        let options = SealOptions { compress_to };
+        let mut watch = |_| match stop.load(Ordering::Relaxed) {
+            true => Err(std::io::ErrorKind::Interrupted.into()),
+            false => Ok(()),
+        };
+        let report = seal_with(&self.dir, before(1.days()), options, &mut watch)?;
+        for (day, segments) in &report.sealed {
+            tracing::info!(%day, segments = segments.len(), "sealed");
+        }
+        let policy = Policy { keep_days: self.config.keep_days, keep_bytes: self.config.keep_bytes };
+        if policy != Policy::default() {
+            let report = prune(&self.dir, policy, false, |_| {})?;
+            for day in &report.pruned {
+                tracing::warn!(day = %day.day, bytes = day.bytes, why = day.why, "deleted, as configured");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Journal, JournalConfig, Verdict, verify};
+    use crate::tick::{RType, Trade, words_of};
+
+    fn append(journal: &mut Journal, count: usize) {
+        for _ in 0..count {
+            let mut trade = Trade::UNDEF;
+            trade.header.length = size_of::<Trade>() as u32;
+            trade.header.rtype = RType::Trade as u8;
+            journal.ticks.append(words_of(&mut trade)).unwrap();
+        }
+    }
+
+    fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !there() {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_day_that_is_over_is_sealed_compressed_and_at_last_deleted_while_the_journal_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let config =
+            JournalConfig { raw: None, trading_date: 20_261_123, ..JournalConfig::with_segment_bytes(8 << 10) };
+        let mut journal = Journal::open(dir, config).unwrap();
+        append(&mut journal, 60);
+        let date = Arc::new(AtomicU32::new(20_261_123));
+        let retention =
+            RetentionSection { compress_after_days: Some(1), keep_days: Some(2), ..RetentionSection::default() };
+        let every = Duration::from_millis(10);
+        let maintenance = Maintenance::start(dir, retention, Arc::clone(&date), every).unwrap().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!dir.join("seals").exists(), "the day is not over");
+        for (today, over) in [(20_261_124, "2026-11-23"), (20_261_125, "2026-11-24")] {
+            date.store(today, Ordering::Relaxed);
+            journal.ticks.set_trading_date(today).unwrap();
+            append(&mut journal, 60);
+            wait_for(over, || dir.join(format!("seals/{over}.json")).exists());
+        }
+        wait_for("compressed", || {
+            !dir.join("ticks/0000000001.seg").exists() && !dir.join("ticks/0000000001.seg.zst").exists()
+        });
+        let log = std::fs::read_to_string(dir.join("audit.log")).unwrap();
+        assert!(log.contains("\"day\":\"2026-11-23\"") && log.contains("keep_days 2"), "{log}");
+        wait_for("compressed", || {
+            std::fs::read_dir(dir.join("ticks"))
+                .unwrap()
+                .any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(".seg.zst"))
+        });
+        drop(maintenance);
+        journal.close().unwrap();
+        assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Clean);
+    }
+
+    #[test]
+    fn nothing_is_deleted_by_default() {
+        let section = RetentionSection::default();
+        assert!(section.seal && section.compress_after_days.is_none());
+        assert!(section.keep_days.is_none() && section.keep_bytes.is_none());
+    }
+}
