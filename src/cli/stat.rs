@@ -1,5 +1,6 @@
 //! `hoga stat DIR`: what a recording engine does, from its metrics file; the engine does not notice.
 
+mod disk;
 mod journal;
 mod report;
 mod text;

@@ -11,8 +11,8 @@ use super::units::{bytes, count, nanos};
 use crate::journal::RecordRef;
 use crate::tick::{
     Book, Clock, EndReason, Flags, Gap, GapReason, Hole, HoleReason, Instrument, Level, Publisher, RType, RecordView,
-    RejectReason, Repair, Session, SessionEvent, Side, Status, UNDEF_PX, UNDEF_QTY, UNDEF_TS, tr_name, view,
-    write_scaled,
+    RejectReason, Repair, Session, SessionEvent, Side, Status, StopReason, UNDEF_PX, UNDEF_QTY, UNDEF_TS, tr_name,
+    view, write_scaled,
 };
 
 /// Levels of a book shown.
@@ -205,7 +205,16 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
             }
         }
         Some(SessionEvent::SchemaChanged) => write!(out, "{what} has {} fields now", session.value),
-        Some(SessionEvent::Stopped) => write!(out, "stops taking ticks"),
+        Some(SessionEvent::Stopped) => {
+            let why = StopReason::from_number(session.reason).map_or("unknown", StopReason::name);
+            write!(out, "stops taking ticks ({why})")
+        }
+        Some(SessionEvent::LowSpace) => write!(out, "little room on the disk: {} bytes free", qty(session.value)),
+        Some(SessionEvent::SpaceReturned) => write!(out, "room on the disk again: {} bytes free", qty(session.value)),
+        Some(SessionEvent::NoSegment) => {
+            write!(out, "the next segment can't be prepared: system error {}", session.value)
+        }
+        Some(SessionEvent::SegmentReturned) => write!(out, "the next segment could be prepared now"),
         None => write!(out, "event {}", session.event),
     };
     for text in [code(&session.code), code(&session.text)] {

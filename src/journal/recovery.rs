@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::format::{DurableSlot, END_BYTES, HeaderError, SegmentHeader, Stream, padded, segment_name};
+use super::retention::Pruned;
 use super::segment::{SegmentReader, SegmentWriter};
 use super::walk::{Circumstances, Finding, Reason, Tail, Verdict, Walked, judge, walk};
 use super::writer::end_record;
@@ -125,7 +126,11 @@ pub(super) fn recover(
     for (index, &ordinal) in walked.iter().enumerate() {
         let segment = open_segment(folder, stream, ordinal)?;
         let base_sequence = segment.header.activation.map_or(0, |activation| activation.base_sequence);
-        if let Some((next_ordinal, next_sequence)) = follows {
+        if let Some(follows) = follows {
+            let (next_ordinal, next_sequence) = match ordinal == follows.0 {
+                true => follows,
+                false => Pruned::read(dir).map_err(|error| io_error(dir, error))?.beyond(stream, follows, ordinal),
+            };
             if ordinal != next_ordinal {
                 return Err(corrupt(Finding::new(stream, next_ordinal, 0, Verdict::Corrupt, Reason::Missing)));
             }
@@ -210,7 +215,7 @@ fn remove_unused(folder: &Path, stream: Stream, epoch_max: &mut u64) -> Result<V
 
 fn open_segment(folder: &Path, stream: Stream, ordinal: u64) -> Result<Segment, OpenError> {
     let path = folder.join(segment_name(ordinal));
-    let reader = SegmentReader::open(&path).map_err(|error| io_error(&path, error))?;
+    let reader = SegmentReader::open_in(folder, ordinal).map_err(|error| io_error(&path, error))?;
     match reader.checked_header(stream, ordinal) {
         Ok(header) => Ok(Segment { ordinal, path, reader, header }),
         Err(HeaderError::Version(major)) => Err(OpenError::Version { path, major }),
@@ -319,9 +324,8 @@ fn end_segment(stream: Stream, segment: &Segment, found: &Walked, torn: usize) -
     let fail = |error| io_error(&segment.path, error);
     let bytes = segment.header.prepared.segment_bytes;
     let file = OpenOptions::new().read(true).write(true).open(&segment.path).map_err(fail)?;
-    if (segment.reader.len() as u64) < bytes {
-        allocate(&file, bytes).map_err(fail)?;
-    }
+    // A shortened file, or a copy whose zeros are holes: a store there on a full disk would be a signal.
+    allocate(&file, bytes).map_err(fail)?;
     if found.ended {
         return file.sync_all().map_err(fail);
     }

@@ -1,6 +1,7 @@
 //! Records by kind, handed to the method for it.
 
-use super::reader::{Polled, RecordRef, TailError, Tailer};
+use super::reader::{Polled, TailError, Tailer};
+use super::record::RecordRef;
 use crate::tick::{
     Bar, Book, Clock, Expected, Gap, Header, Hole, Index, Instrument, Level, Member, Nav, OtherPrefix, Program,
     RawPrefix, RecordView, RejectPrefix, Repair, Session, Status, Trade, view,

@@ -1,0 +1,31 @@
+//! The filter a command line means.
+
+use std::path::Path;
+
+use hoga::journal::{Filter, Venue, newest_day, parse_bound};
+use hoga::tick::RType;
+
+use super::source::Source;
+
+/// The filter of a journal: a time without a date is of its newest day.
+pub(super) fn filter_of(source: &Source, journal: &Path) -> Result<Filter, String> {
+    let kind = |name: &String| {
+        let kind = RType::ALL.into_iter().find(|kind| kind.name() == name.as_str());
+        kind.ok_or_else(|| {
+            let names: Vec<&str> = RType::ALL.iter().map(|kind| kind.name()).collect();
+            format!("there is no kind `{name}`: one of {}", names.join(", "))
+        })
+    };
+    let venue = |name: &String| name.parse::<Venue>().map_err(|error| error.to_string());
+    let day = newest_day(journal);
+    let bound = |text: &Option<String>, is_to| {
+        text.as_deref().map(|text| parse_bound(text, day, is_to)).transpose().map_err(|error| error.to_string())
+    };
+    Ok(Filter {
+        symbols: source.symbol.clone(),
+        kinds: source.kind.iter().map(kind).collect::<Result<_, _>>()?,
+        venues: source.venue.iter().map(venue).collect::<Result<_, _>>()?,
+        from: bound(&source.from, false)?,
+        to: bound(&source.to, true)?,
+    })
+}
