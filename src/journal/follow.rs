@@ -85,7 +85,7 @@ impl Follower {
     /// Hands over the next records, at most `max`, waiting until there is one.
     ///
     /// Returns without a record when `timeout` is over, when a filter's end was passed, or when the state of the writer
-    /// is another one than at the last return (told once: a journal that was closed may be opened again, and the next
+    /// is another one than at the last return without a record (told once: a journal that was closed may be opened again, and the next
     /// call waits for that).
     ///
     /// # Errors
@@ -101,12 +101,16 @@ impl Follower {
         let mut deadline = None;
         loop {
             let polled = self.tailer.poll(max, &mut on_record)?;
-            let told = polled.state != TailState::More && polled.state != self.told;
             if polled.records > 0 {
-                return Ok(Polled { state: self.tell(polled.state), ..polled });
+                // A state that comes with records is told again without them: so an end can't be missed.
+                return Ok(polled);
             }
-            if told || max == 0 || self.tailer.is_past() {
-                return Ok(Polled { state: self.tell(polled.state), ..polled });
+            if polled.state != TailState::More && polled.state != self.told {
+                self.told = polled.state;
+                return Ok(polled);
+            }
+            if max == 0 || self.tailer.is_past() {
+                return Ok(polled);
             }
             if let Some(timeout) = timeout {
                 let now = Instant::now();
@@ -130,13 +134,6 @@ impl Follower {
         visitor: &mut impl Visit,
     ) -> Result<Polled, TailError> {
         self.next_batch(max, timeout, |record| record.visit(visitor))
-    }
-
-    fn tell(&mut self, state: TailState) -> TailState {
-        if state != TailState::More {
-            self.told = state;
-        }
-        state
     }
 }
 

@@ -20,6 +20,7 @@
 //! DIR/audit.log                            deletions, holds and releases, one JSON object a line
 //! DIR/maintenance.lock                     held (F_OFD_SETLK) by who seals, compresses or deletes
 //! DIR/quarantine/ticks-0000000001-8192.bin bytes of a torn tail, moved there by an opening, with a `.json` beside it
+//! DIR/quarantine/ticks-0000000003.seg      a damaged segment, whole, that a repair wrote anew; so, too, a control page
 //! ```
 //!
 //! # Segment
@@ -207,7 +208,8 @@
 //! # Evolution
 //!
 //! Fields are only appended, numbers never reused. A reader meeting a shorter record fills sentinels in, meeting a
-//! longer one ignores its tail, skips kinds it does not know. A new meaning of old bytes is a new major.
+//! longer one ignores its tail, skips kinds it does not know. A new meaning of old bytes is a new major; magic,
+//! `format_major` and `prepared_crc` stay where they are, so that a damaged number is not taken for a newer one.
 //!
 //! # Assumptions
 //!

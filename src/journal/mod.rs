@@ -183,8 +183,8 @@ pub enum OpenError {
     },
     /// Committed records are damaged: nothing is cut by itself.
     #[error(
-        "{segment} is corrupt at offset {offset}: {finding_reason}. Nothing was changed. See `hoga verify`; \
-         record into another folder and keep this one",
+        "{segment} is corrupt at offset {offset}: {finding_reason}. Nothing was changed. See `hoga verify` and \
+         `hoga repair --policy abort`; or record into another folder and keep this one",
         segment = finding.segment, offset = finding.offset, finding_reason = finding.reason
     )]
     Corrupt {

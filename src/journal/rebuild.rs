@@ -64,10 +64,16 @@ impl Source {
         if let Err(HeaderError::Version(_)) = checked
             && let Ok(mut said) = reader.header()
         {
-            // The checksum tells a newer program's header from one of ours with a damaged number.
-            said.prepared.format_major = FORMAT_MAJOR;
-            if said.prepared.crc() == said.prepared.prepared_crc {
-                checked = said.check(stream, ordinal);
+            // Its place is the same in every major: the checksum tells a newer program's header from damage.
+            let (expected, found) = (said.prepared.crc(), said.prepared.prepared_crc);
+            if expected != found {
+                said.prepared.format_major = FORMAT_MAJOR;
+                let mended = said.prepared.crc() == found;
+                checked = if mended {
+                    said.check(stream, ordinal)
+                } else {
+                    Err(HeaderError::PreparedCrc { expected, found })
+                };
             }
         }
         let header_error = checked.as_ref().err().copied();

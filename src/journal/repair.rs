@@ -4,139 +4,31 @@
 //! anything changed. Each step leaves a journal that the next run of the repair takes up, so a repair that was
 //! interrupted is simply started again, and one that has nothing to do changes nothing.
 
+mod report;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
-use super::build::BuildError;
 use super::control::{CONTROL_NAME, Control, ControlError, ControlReader};
 use super::format::{DurableSlot, Stream, segment_name, segment_ordinal};
-use super::rebuild::{Job, Loss, Rebuilder, Source, looks_used};
+use super::rebuild::{Job, Rebuilder, Source, looks_used};
 use super::recovery::{keep, recover};
-use super::verify::{Report, StreamReport, VerifyError};
+use super::verify::{StreamReport, VerifyError};
 use super::walk::{Finding, Verdict, walk};
 use super::{LOCK_NAME, OpenError, QUARANTINE_NAME, is_live, list_segments, take_lock};
 use crate::clock::wall_ns;
 use crate::sys::file::{boot_id, sync_folder};
 
+pub use self::report::{Action, ActionKind, Policy, RepairError, RepairReport};
+
 /// Most segments in a row that are missing and are made anew: more is a file with a wrong name, not damage.
 const MISSING_MAX: u64 = 100_000;
 /// Rounds of looking and putting in order. Two do what there is to do; more say that something else is wrong.
 const ROUNDS: usize = 4;
-
-/// What a repair may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// Puts torn tails in order, as opening the journal for writing would: nothing committed is touched.
-    #[default]
-    Cut,
-    /// And writes damaged segments anew without what is lost, with `Hole` records in its place.
-    Skip,
-    /// Changes nothing and says what would be done.
-    Abort,
-}
-
-/// Something a repair did, or would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
-    /// The file, relative to the journal.
-    pub file: String,
-    /// What.
-    pub kind: ActionKind,
-    /// Why: what was found.
-    pub reason: String,
-    /// Where its bytes were put, relative to the journal; `None` where there were none, or nothing was done.
-    pub quarantine: Option<String>,
-    /// Numbered records of a segment written anew.
-    pub records: u64,
-    /// Of them, records whose damaged length word was told from their checksum.
-    pub mended: u64,
-    /// What is lost.
-    pub losses: Vec<Loss>,
-}
-
-/// What is done to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActionKind {
-    /// A torn tail is put away, and the segment ended.
-    Cut,
-    /// The segment is written anew with every valid record it has.
-    Rebuild,
-    /// A segment that is not there is made, with nothing in it but a hole.
-    Fill,
-    /// The control page is made anew, or its damaged slots are cleared.
-    Control,
-}
-
-impl ActionKind {
-    /// Name as in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            ActionKind::Cut => "cut",
-            ActionKind::Rebuild => "rebuild",
-            ActionKind::Fill => "fill",
-            ActionKind::Control => "control",
-        }
-    }
-}
-
-/// What a repair found, did, and left.
-#[derive(Clone, Debug)]
-pub struct RepairReport {
-    /// As it was.
-    pub before: Report,
-    /// What was done; with [`Policy::Abort`], what would be.
-    pub actions: Vec<Action>,
-    /// As it is now.
-    pub after: Report,
-}
-
-/// Why a repair could not be done.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RepairError {
-    /// There is nothing to repair, or it can't be read.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// A writer holds the journal.
-    #[error("{dir} is being written: stop the recorder first (process {holder})")]
-    Live {
-        /// The journal.
-        dir: PathBuf,
-        /// What the lock file says of it.
-        holder: String,
-    },
-    /// Written by a newer program.
-    #[error("{file}: format {major} is newer than this program knows: repair it with a newer hoga")]
-    Version {
-        /// The file.
-        file: String,
-        /// Its major number.
-        major: u16,
-    },
-    /// Segments are named so far apart that this is no loss.
-    #[error("{count} segments from {first} on are missing: is a file misnamed? Move it away and repair again")]
-    TooMany {
-        /// The first that is missing.
-        first: u64,
-        /// How many are.
-        count: u64,
-    },
-    /// A segment could not be written anew; the one there was not touched.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// The system refused something.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RepairError {
     |source| RepairError::Io { path: path.to_owned(), source }

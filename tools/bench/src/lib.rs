@@ -7,6 +7,7 @@
 //! - [`loopback`]: both behind a socket, under an open-loop sender in another process.
 //! - [`append`]: one record into the journal, beside a `BufWriter` and beside nothing at all.
 //! - [`tail`]: from an append to a tailer in another process, beside a bare cache line and a pipe.
+//! - [`wait`]: the same by each way of waiting for a record, and what it costs of a processor.
 //! - [`scan`]: a whole journal read warm, beside a `BufReader`.
 //! - [`recovery`]: a journal opened after a death, beside reading it once.
 
@@ -22,6 +23,7 @@ pub mod quantiles;
 pub mod recovery;
 pub mod scan;
 pub mod tail;
+pub mod wait;
 
 /// What a measurement may fail with: any cold error, told to the user.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

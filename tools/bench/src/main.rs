@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hoga::stage::WaitStrategy;
 use hoga_bench::machine::Machine;
-use hoga_bench::{Error, append, loopback, pipeline, recovery, scan, tail};
+use hoga_bench::{Error, append, loopback, pipeline, recovery, scan, tail, wait};
 use serde::Serialize;
 
 /// Measures the whole path, each time beside a baseline in the same run.
@@ -58,6 +58,15 @@ enum Name {
     Tail {
         /// Records a second.
         #[arg(long, default_value_t = 20_000)]
+        rate: u64,
+        /// Seconds of each run.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+    },
+    /// From an append to a follower in another process by each wait strategy, and what that costs of a processor.
+    Wait {
+        /// Records a second.
+        #[arg(long, default_value_t = 1_000)]
         rate: u64,
         /// Seconds of each run.
         #[arg(long, default_value_t = 5.0)]
@@ -115,6 +124,8 @@ enum Name {
     #[command(hide = true)]
     ReadJournal { dir: PathBuf },
     #[command(hide = true)]
+    ReadWaiting { dir: PathBuf, strategy: String },
+    #[command(hide = true)]
     ReadPipe { dir: PathBuf },
 }
 
@@ -152,6 +163,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             show(json, "loopback", loopback::run(rates, *seconds, wait)?)
         }
         Name::Tail { rate, seconds } => show(json, "tail", tail::run(*rate, *seconds)?),
+        Name::Wait { rate, seconds } => show(json, "wait", wait::run(*rate, *seconds)?),
+        Name::ReadWaiting { dir, strategy } => wait::read(dir, strategy),
         &Name::Append { count, rate, record_bytes, segment_mib, watched, disk } => {
             let parameters = append::Parameters { record_bytes, count, rate, segment_mib, watched, disk };
             show(json, "append", append::run(parameters)?)
