@@ -38,6 +38,27 @@ pub struct JournalSection {
     /// loses what a broker adds before this program knows it.
     #[serde(default = "default_true")]
     pub raw: bool,
+    /// MiB free on the journal's file system below which a warning is given, in the log, in `hoga stat` and as a record;
+    /// default 1024: four segments of 128 MiB for each stream. 0: never.
+    #[serde(default = "default_low_space_mib")]
+    pub low_space_mib: u64,
+    /// Seconds that lines wait unread for a segment the disk is late with, before recording is stopped; default 30, 1 to
+    /// 3600. Longer survives slower disks, but the broker gives a line up after some 100 s of silence.
+    #[serde(default = "default_slow_disk_seconds")]
+    pub slow_disk_seconds: u64,
+}
+
+impl Default for JournalSection {
+    /// The defaults, in the folder `journal`.
+    fn default() -> Self {
+        JournalSection {
+            dir: PathBuf::from("journal"),
+            segment_mib: default_segment_mib(),
+            raw: true,
+            low_space_mib: default_low_space_mib(),
+            slow_disk_seconds: default_slow_disk_seconds(),
+        }
+    }
 }
 
 /// `[engine]`.
@@ -127,6 +148,12 @@ pub struct KisSubscription {
 
 fn default_segment_mib() -> u32 {
     128
+}
+fn default_low_space_mib() -> u64 {
+    1024
+}
+fn default_slow_disk_seconds() -> u64 {
+    30
 }
 fn default_true() -> bool {
     true
@@ -223,6 +250,12 @@ impl Config {
         let engine = &self.engine;
         if !(1..=2047).contains(&self.journal.segment_mib) {
             return refuse("journal.segment_mib", self.journal.segment_mib.to_string(), "1 to 2047");
+        }
+        if self.journal.low_space_mib > 1 << 32 {
+            return refuse("journal.low_space_mib", self.journal.low_space_mib.to_string(), "0 to 4294967296");
+        }
+        if !(1..=3600).contains(&self.journal.slow_disk_seconds) {
+            return refuse("journal.slow_disk_seconds", self.journal.slow_disk_seconds.to_string(), "1 to 3600");
         }
         if !(64..=65_536).contains(&engine.max_message_kib) {
             return refuse("engine.max_message_kib", engine.max_message_kib.to_string(), "64 to 65536");

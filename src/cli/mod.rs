@@ -15,11 +15,15 @@ mod decode;
 mod demo;
 mod dump;
 mod output;
+mod progress;
 mod records;
+mod recover;
+mod repair;
 mod run;
 mod stat;
 mod summary;
 mod tail;
+mod text;
 mod units;
 mod verify;
 
@@ -53,6 +57,8 @@ enum Command {
     Tail(tail::Args),
     Dump(dump::Args),
     Verify(verify::Args),
+    Repair(repair::Args),
+    Recover(recover::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -69,5 +75,7 @@ pub fn main() -> ExitCode {
         Command::Tail(args) => tail::run(args),
         Command::Dump(args) => dump::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Repair(args) => repair::run(args),
+        Command::Recover(args) => recover::run(args),
     }
 }

@@ -1,12 +1,14 @@
 //! `hoga verify`: is every record there, and good?
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use super::output;
+use super::progress::JournalBar;
+use super::units::{bytes, count};
 use crate::journal::{self, Report, StreamReport, Verdict, VerifyError};
 
 /// Checks every record of a journal: length, checksum, sequence, and what stands behind the last one.
@@ -34,24 +36,14 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
-    let terminal = std::io::stderr().is_terminal();
-    let mut shown = false;
-    let report = journal::verify(&args.dir, |stream, ordinal, done, total| {
-        // A line that overwrites itself, only where someone looks on and there is something to wait for.
-        if terminal && total > 256 << 20 {
-            let percent = done * 100 / total;
-            let _ = write!(std::io::stderr(), "\r{} segment {ordinal}: {percent} %  ", stream.name());
-            shown = true;
-        }
-    });
-    if shown {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
-    }
+    let mut bar = JournalBar::new("verify");
+    let report = journal::verify(&args.dir, |stream, ordinal, done, total| bar.at(stream, ordinal, done, total));
+    drop(bar);
     let report = match report {
         Ok(report) => report,
         Err(error) => {
             eprintln!("hoga verify: {error}");
-            return ExitCode::from(if matches!(error, VerifyError::NoJournal(_)) { 2 } else { 1 });
+            return ExitCode::from(if is_wrong_use(&error) { 2 } else { 1 });
         }
     };
     let mut out = Vec::new();
@@ -67,7 +59,13 @@ pub fn run(args: Args) -> ExitCode {
     ExitCode::from(u8::from(report.state == Verdict::Corrupt))
 }
 
-fn to_json(report: &Report) -> Value {
+/// Whether the command was given a folder that is no journal.
+pub(super) fn is_wrong_use(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::NoJournal(_))
+}
+
+/// The report as one JSON object.
+pub(super) fn to_json(report: &Report) -> Value {
     let mut streams = serde_json::Map::new();
     for (stream, found) in &report.streams {
         streams.insert(stream.name().to_owned(), stream_json(found));
@@ -113,18 +111,30 @@ fn write_text(out: &mut Vec<u8>, report: &Report) {
         // Writing to a `Vec` can't fail.
         let _ = writeln!(
             out,
-            "{}: {}{open}: {} records ({}..={}), {} bytes in {} segments",
+            "{}: {}{open}: {} records ({}..={}), {} in {} segments",
             stream.name(),
             found.state.name(),
-            found.records,
+            count(found.records),
             found.first_sequence,
             found.last_sequence,
-            found.bytes,
-            found.segments
+            bytes(found.bytes),
+            count(found.segments)
         );
+        if found.holes > 0 {
+            let _ = writeln!(out, "  {} holes, where {} records are lost", count(found.holes), count(found.lost));
+        }
         for finding in &found.findings {
             let verdict = finding.verdict.name();
             let _ = writeln!(out, "  {verdict}: {} at {}: {}", finding.segment, finding.offset, finding.reason);
+        }
+    }
+    match report.state {
+        Verdict::Clean => {}
+        Verdict::Torn => {
+            let _ = writeln!(out, "the next opening puts this in order, or `hoga repair` now");
+        }
+        Verdict::Corrupt => {
+            let _ = writeln!(out, "see `hoga repair --policy abort` for what can be done, and `hoga recover`");
         }
     }
     let _ = writeln!(out, "{}", report.state.name());

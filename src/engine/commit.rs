@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
 
+use super::ending::{Cause, Ending, Gate, STOPPED_BYTES, cause_of};
 use crate::clock::{TickClock, wall_ns};
 use crate::feed::RecordSink;
 use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
-use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType};
+use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType, StopReason, words_of};
 
 /// Records taken from the inbox in one cycle, at most.
 const INBOX_BATCH: usize = 16;
+/// Longest a record that no gate was asked for waits for the next segment.
+const LATE_MAX: Duration = Duration::from_secs(2);
 /// The word of a record that holds `decoded_ns` and `committed_ns`.
 const STAMPS_WORD: usize = Market::STAMPS_OFFSET / 8;
 /// The word of the header that holds `length`.
@@ -26,6 +30,8 @@ const READ_WORD: usize = Market::STAMPS_OFFSET / 8 - 1;
 const FLAGS_WORD: usize = 3;
 /// The word of the market prefix that holds `findings`, `tr` and `width`.
 const FINDINGS_WORD: usize = Market::STAMPS_OFFSET / 8 + 1;
+/// The word of the market prefix that begins with `frame_index`.
+const PLACE_WORD: usize = (HEADER_BYTES + std::mem::offset_of!(Market, frame_index)) / 8;
 /// The word of the header that holds `publisher`, `line`, `rtype`, `version`.
 const KIND_WORD: usize = 4;
 
@@ -57,6 +63,12 @@ pub(super) struct Committer {
     pub trading_date: Arc<AtomicU32>,
     /// Why stream `ticks` takes no more.
     pub failure: Option<AppendError>,
+    pub gate: Gate,
+    pub ending: Arc<Ending>,
+    /// Whether all frames are in stream `raw`, from where what is left out here comes at the next opening.
+    pub has_raw: bool,
+    /// Whether records of frames were left out.
+    pub left_behind: bool,
 }
 
 impl Committer {
@@ -83,11 +95,12 @@ impl Committer {
             self.writer.batch_end();
         }
         if work > 0 {
-            // A day change forces a roll. Relaxed: a number alone.
-            if let Err(error) = self.writer.set_trading_date(self.trading_date.load(Ordering::Relaxed)) {
-                self.failure.get_or_insert(error);
+            // A day change forces a roll; a day that has no segment yet begins later. Relaxed: a number alone.
+            if self.writer.has_next() {
+                let _ = self.writer.set_trading_date(self.trading_date.load(Ordering::Relaxed));
             }
         }
+        self.gate.end_cycle(&mut self.writer, &self.ending);
         if is_exchange {
             self.mirror_rolls();
             self.counters.beat(wall_ns());
@@ -118,11 +131,14 @@ impl Committer {
     fn commit(&mut self, words: &mut [u64], tail: &[u8]) {
         let rtype = (words[KIND_WORD] >> 32) as u8;
         let is_market = rtype < RType::Instrument as u8;
+        if self.writer.room() < self.gate.last() && !self.admits(words, tail) {
+            return;
+        }
         let stamps = if is_market { self.stamp(words) } else { None };
         let result =
             if tail.is_empty() { self.writer.append(words) } else { self.writer.append_with_tail(words, tail) };
         if let Err(error) = result {
-            self.failure.get_or_insert(error);
+            self.refused(error);
             return;
         }
         let length = words[LENGTH_WORD] as u32 as usize;
@@ -141,6 +157,74 @@ impl Committer {
         if let Some((decoded_ns, committed_ns)) = stamps {
             self.latency.record(Latency::DecodedToCommitted, u64::from(committed_ns.saturating_sub(decoded_ns)));
             self.latency.record(Latency::KernelToCommitted, u64::from(committed_ns));
+        }
+    }
+}
+
+impl Committer {
+    /// The record was not appended: nothing of its frame or a later one is.
+    #[cold]
+    fn refused(&mut self, error: AppendError) {
+        self.left_behind = true;
+        if self.gate.is_on() {
+            let cause = cause_of(error, &self.writer);
+            self.ending.request(cause);
+            self.gate.seal();
+            if cause.reason != StopReason::AppendFailed {
+                return;
+            }
+        }
+        self.failure.get_or_insert(error);
+    }
+
+    /// Whether a record may take of the last room, or is left out.
+    #[cold]
+    #[inline(never)]
+    fn admits(&mut self, words: &[u64], tail: &[u8]) -> bool {
+        if !self.gate.is_sealed() && self.writer.has_next() {
+            return true;
+        }
+        // What decoding a frame again brings again.
+        let rtype = (words[KIND_WORD] >> 32) as u8;
+        let is_of_frame = rtype <= RType::Instrument as u8 || rtype == RType::Gap as u8 || rtype == RType::Reject as u8;
+        let bytes = padded(words.len() * 8 + tail.len()) + STOPPED_BYTES;
+        if self.writer.room() < bytes && !self.ending.is_requested() {
+            // The gate was not asked: records of a recovery, or of a cold thread.
+            self.writer.stalled();
+            let late = Instant::now();
+            while !self.writer.has_next() && self.writer.failure().is_none() && late.elapsed() < LATE_MAX {
+                std::thread::yield_now();
+            }
+            if self.writer.has_next() {
+                return true;
+            }
+            self.ending.request(cause_of(AppendError::NoSegment, &self.writer));
+        }
+        if self.writer.room() >= bytes && !(is_of_frame && self.gate.is_sealed()) {
+            return true;
+        }
+        if is_of_frame {
+            self.gate.seal();
+            self.left_behind = true;
+            let is_first = rtype < RType::Instrument as u8 && words[PLACE_WORD] as u16 == 0;
+            if !self.has_raw && is_first {
+                self.ending.leave_out();
+                self.counters.add(Counter::FramesLeftOut, 1);
+            }
+        }
+        false
+    }
+
+    /// Says why the engine stops, in the room kept for that.
+    pub fn say_stopped(&mut self, cause: Cause) {
+        let mut record = cause.record(self.ending.left_out());
+        match self.writer.append(words_of(&mut record)) {
+            Ok(_) => {
+                self.counters.add(Counter::ServiceRecordsJournaled, 1);
+                self.counters.add(Counter::JournaledBytes, STOPPED_BYTES as u64);
+            }
+            // A stream that is read-only since a sync failed.
+            Err(error) => tracing::error!(%error, "why recording stops is not in the journal"),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytemuck::{Pod, Zeroable};
 use crossbeam::queue::ArrayQueue;
 
+use super::ending::{Ending, Gate, Verdict, cause_of, raw_bytes};
 use crate::clock::wall_ns;
 use crate::feed::kis::control::Control;
 use crate::feed::kis::redact;
@@ -14,7 +15,7 @@ use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
 use crate::net::{FrameMeta, LineEvent};
 use crate::secret::Secret;
-use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, words_of};
+use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, StopReason, words_of};
 
 /// Which frames stream `raw` keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub(super) struct Intake {
     pub trading_date: Arc<AtomicU32>,
     /// Why stream `raw` takes no more.
     pub failure: Option<AppendError>,
+    /// Before stream `raw`; open when it keeps rejected frames only, which may be left out.
+    pub gate: Gate,
+    pub ending: Arc<Ending>,
 }
 
 /// A line's event in the form that crosses the ring.
@@ -85,6 +89,23 @@ impl Intake {
     /// Whether frames can be taken: stream `raw` has not failed.
     pub fn is_open(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// Whether a frame of so many bytes can go to stream `raw`.
+    #[inline]
+    pub fn verdict(&self, payload: usize) -> Verdict {
+        match &self.raw {
+            Some(writer) if self.keep == Keep::All => self.gate.verdict(writer, raw_bytes(payload), &self.ending),
+            _ => Verdict::Take,
+        }
+    }
+
+    /// A frame for which there is no room any more; none is taken after it.
+    #[cold]
+    pub fn leave_out(&mut self) {
+        self.gate.seal();
+        self.ending.leave_out();
+        self.counters.add(Counter::FramesLeftOut, 1);
     }
 
     /// Takes a frame: returns its metadata with `raw_sequence` filled in, and the bytes to hand on, in which secrets of
@@ -180,7 +201,17 @@ impl Intake {
                 self.counters.add(Counter::RawJournaledBytes, bytes as u64);
                 sequence
             }
+            // Only rejected frames are kept here: the next one may find room again.
+            Err(AppendError::NoSegment) if self.keep == Keep::Rejected => 0,
             Err(error) => {
+                if self.gate.is_on() {
+                    let cause = cause_of(error, writer);
+                    self.ending.request(cause);
+                    self.gate.seal();
+                    if cause.reason != StopReason::AppendFailed {
+                        return 0;
+                    }
+                }
                 self.failure.get_or_insert(error);
                 0
             }
@@ -192,6 +223,11 @@ impl Intake {
     pub fn keep_rejected(&mut self) -> usize {
         let mut kept = 0;
         while let Some((meta, payload)) = self.rejected.pop() {
+            // Without room it is left to its `Reject` record: that is no reason to wait.
+            let finds_room = |raw: &StreamWriter| raw.room() >= raw_bytes(payload.len()) || raw.has_next();
+            if !self.raw.as_ref().is_some_and(finds_room) {
+                continue;
+            }
             let redacted = self.guard(&payload);
             self.journal_scratch(&meta, redacted);
             kept += 1;
@@ -219,12 +255,13 @@ impl Intake {
             && let Some(writer) = &mut self.raw
         {
             writer.batch_end();
-            // Relaxed: a number alone.
-            if work > 0
-                && let Err(error) = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed))
-            {
-                self.failure.get_or_insert(error);
+            // Relaxed: a number alone. A day that has no segment yet begins later.
+            if work > 0 && writer.has_next() {
+                let _ = writer.set_trading_date(self.trading_date.load(Ordering::Relaxed));
             }
+        }
+        if let Some(writer) = &mut self.raw {
+            self.gate.end_cycle(writer, &self.ending);
         }
         if is_exchange {
             self.mirror_rolls();

@@ -7,13 +7,18 @@
 //!
 //! Threads: the hot ones of the [`placement`] plan; the session manager; the metrics thread; the journal's helper, which
 //! prepares segments. A clean stop goes with the data: the sockets are closed by the closing handshake, each stage ends
-//! when its input is closed and empty, the journal is ended and closed last.
+//! when its input is closed and empty, the journal is ended and closed last. So it ends, too, when the disk gives no more
+//! room ([`Stop`]): before the last bytes are gone, with the reason as the last record.
 
 mod commit;
+mod disk;
+mod ending;
 mod intake;
 mod parser;
 pub mod pipeline;
 pub mod placement;
+pub mod redecode;
+mod resume;
 mod stages;
 
 use std::path::{Path, PathBuf};
@@ -25,33 +30,31 @@ use std::time::Duration;
 use bytemuck::Zeroable;
 use crossbeam::queue::ArrayQueue;
 
-use self::commit::{Committer, Inbox, ReadStamp};
+use self::commit::{Committer, Inbox};
+use self::disk::DiskWatch;
+use self::ending::Ending;
+pub use self::ending::Stop;
 use self::intake::{Intake, Keep};
-use self::parser::{Parser, StampedSink};
 use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
+use self::resume::{recover, resume_continuity};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::config::{Config, ConfigError};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
-use crate::feed::kis::session::{Account, Cold, Leave, LineState, Notice, Progress, SessionManager};
-use crate::journal::{
-    AppendError, Helper, Journal, JournalConfig, LastFrame, OpenError, RawFrame, RecoveryReport, Start, Stream,
-    StreamWriter, Tailer,
-};
+use crate::feed::kis::notices::Notices;
+use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, SessionManager};
+use crate::journal::{AppendError, Helper, Journal, JournalConfig, OpenError, RecoveryReport, StreamWriter};
 use crate::metrics::{
     Collector, ConnectionState, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics,
     MetricsError,
 };
-use crate::net::{Command, ConnectionConfig, FrameMeta, Reader, ReaderConfig};
+use crate::net::{ConnectionConfig, Reader, ReaderConfig};
 use crate::ring::message_ring;
 use crate::secret::Secret;
 use crate::stage::{WaitStrategy, run};
-use crate::tick::{
-    Clock, Flags, Gap, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, Publisher, RType, RecordView, Session,
-    SessionEvent, boxed_record, view, words_of,
-};
+use crate::tick::{Clock, Header, Publisher, RType, boxed_record};
 
 /// Pause of the metrics thread.
 const METRICS_PERIOD: Duration = Duration::from_millis(50);
@@ -59,14 +62,10 @@ const METRICS_PERIOD: Duration = Duration::from_millis(50);
 const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 /// Commands that may wait for the reader.
 const COMMAND_SLOTS: usize = 4096;
-/// Notices that may wait for the session manager.
-const NOTICE_SLOTS: usize = 4096;
 /// Rejected frames that may wait to be kept when stream `raw` does not keep all.
 const REJECTED_SLOTS: usize = 256;
 /// Segments of stream `raw` when it keeps rejected frames only.
 const REJECTS_SEGMENT_BYTES: u64 = 8 << 20;
-/// Segments read back at the start for the cumulative volumes of today: half a GiB, well under a second.
-const RESUME_SEGMENTS_MAX: usize = 5;
 /// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
 const SECRET_SLOTS: usize = 1024;
 
@@ -95,6 +94,9 @@ pub enum EngineError {
         /// Why.
         source: AppendError,
     },
+    /// A stream could not go on: the engine stopped by itself, in order.
+    #[error("{0}")]
+    Stopped(Box<Stop>),
     /// The metrics file can't be made.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -147,6 +149,7 @@ pub struct Engine {
     recovery: RecoveryReport,
     recovered_records: u64,
     stop: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     hot: Vec<JoinHandle<Ended>>,
     manager: Option<JoinHandle<Progress>>,
     metrics: Metrics,
@@ -187,7 +190,9 @@ impl Engine {
         let wait = format!("{:?}", config.engine.wait).to_lowercase();
         let (metrics, mut collector) =
             Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
-        let notices: Arc<ArrayQueue<Notice>> = Arc::new(ArrayQueue::new(NOTICE_SLOTS));
+        let notices = Arc::new(Notices::new(accounts.len() as u16));
+        let stop = Arc::new(AtomicBool::new(false));
+        let ending = Arc::new(Ending::new(Arc::clone(&stop)));
         let secrets = Arc::new(ArrayQueue::new(SECRET_SLOTS));
         let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
         let mut statuses = Vec::new();
@@ -201,6 +206,8 @@ impl Engine {
         }
         let keep = if config.journal.raw { Keep::All } else { Keep::Rejected };
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
+        let watches = [Some(ticks.watch()), raw.as_ref().map(StreamWriter::watch)].into_iter().flatten();
+        let mut disk = DiskWatch::new(watches, Arc::clone(&inbox));
         let Pipeline { intake, mut parser, mut committer } = Pipeline::build(Wiring {
             metrics: &metrics,
             collector: &mut collector,
@@ -217,6 +224,8 @@ impl Engine {
             notices: Arc::clone(&notices),
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
+            patience: Some(Duration::from_secs(config.journal.slow_disk_seconds)),
+            ending: Arc::clone(&ending),
         })?;
         let said = resume_continuity(&dir, date.load(Ordering::Relaxed), &mut parser);
         // The clock by which dates are inferred comes first.
@@ -233,7 +242,7 @@ impl Engine {
         let closing = handle.clone();
         let unstarted = |what| {
             move |source| {
-                let _ = closing.send(Command::Stop);
+                closing.stop();
                 EngineError::System { what, source }
             }
         };
@@ -272,7 +281,6 @@ impl Engine {
         };
         let hot: Vec<JoinHandle<Ended>> = hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
 
-        let stop = Arc::new(AtomicBool::new(false));
         let observer = Box::new(move |line: u16, state: LineState, wanted: usize, confirmed: usize| {
             if let Some(status) = statuses.get(usize::from(line) - 1) {
                 status.set_state(connection_state(state), wall_ns());
@@ -297,6 +305,7 @@ impl Engine {
         let live = Arc::new(ArrayQueue::new(1));
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
         let market = options.market;
+        let seen_ending = Arc::clone(&ending);
         metrics.set_state(EngineState::Running);
         let thread = spawn("hoga-metrics", move || {
             // Relaxed: a flag alone; the hot threads have handed over their figures before it is set.
@@ -304,6 +313,7 @@ impl Engine {
                 collector.poll();
                 date.store(trading_date(market.market_ns(wall_ns())), Ordering::Relaxed);
                 thread_live.force_push(collector.latencies().clone());
+                disk.look(&seen_ending);
                 std::thread::sleep(METRICS_PERIOD);
             }
             collector
@@ -315,6 +325,7 @@ impl Engine {
             recovery,
             recovered_records,
             stop,
+            ending,
             hot,
             manager: Some(manager),
             metrics,
@@ -390,24 +401,32 @@ impl Engine {
                 Progress::default()
             }
         };
+        let cause = self.ending.cause();
+        let mut is_unfinished = false;
+        let mut close_error = None;
         if let Some(mut committer) = committer {
             while committer.drain_inbox() > 0 {}
+            if let Some(cause) = cause {
+                committer.say_stopped(cause);
+            }
             failure = failure.or(committer.failure.take().map(|source| self.append_error("ticks", source)));
             committer.mirror_rolls();
             committer.latency.finish();
-            // After a failure the stream is left as a dead writer leaves it: what is in `raw` and did not get here is
-            // decoded when the journal is opened again. A closed stream would say that nothing is missing.
-            if failure.is_none()
-                && let Err(source) = committer.writer.close()
-            {
-                failure = Some(EngineError::System { what: "closing stream ticks", source });
+            is_unfinished = committer.left_behind && committer.has_raw;
+            if !matches!(failure, Some(EngineError::ThreadDied(_))) {
+                // A stream closed in order would say that nothing of `raw` is missing.
+                let writer = committer.writer;
+                let closed = if is_unfinished { writer.close_unfinished() } else { writer.close() };
+                close_error = closed.err().map(|error| ("closing stream ticks", error));
             }
+            // Else the stream is left as a dead writer leaves it: what is in `raw` and did not get here is decoded when
+            // the journal is opened again.
         }
         if let Some(mut intake) = intake {
             intake.keep_rejected();
             failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
-            if let Some(Err(source)) = intake.raw.map(StreamWriter::close) {
-                failure = failure.or(Some(EngineError::System { what: "closing stream raw", source }));
+            if let Some(Err(error)) = intake.raw.map(StreamWriter::close) {
+                close_error = close_error.or(Some(("closing stream raw", error)));
             }
         }
         if let Some(helper) = self.helper.take() {
@@ -423,10 +442,25 @@ impl Engine {
             }
             _ => None,
         };
-        match (failure, summary) {
-            (Some(failure), _) => Err(failure),
-            (None, Some(summary)) => Ok(summary),
-            (None, None) => Err(EngineError::ThreadDied("metrics")),
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let summary = summary.ok_or(EngineError::ThreadDied("metrics"))?;
+        if let Some(cause) = cause {
+            return Err(EngineError::Stopped(Box::new(Stop {
+                dir: self.dir.clone(),
+                reason: cause.reason,
+                stream: cause.stream,
+                errno: (cause.errno != 0).then_some(cause.errno),
+                left_out: self.ending.left_out(),
+                is_unfinished,
+                close_error: close_error.map(|(what, error)| format!("{what}: {error}")),
+                summary,
+            })));
+        }
+        match close_error {
+            Some((what, source)) => Err(EngineError::System { what, source }),
+            None => Ok(summary),
         }
     }
 
@@ -443,158 +477,6 @@ impl Drop for Engine {
             // Nobody is left to be told; the journal says how it ended.
             let _ = self.end();
         }
-    }
-}
-
-/// Tells the decoder where the cumulative volumes of today stood, so that what was traded while no engine ran is a gap.
-///
-/// Instruments that did not trade in the newest segments begin anew: opening must not take long while the market goes on.
-///
-/// Returns the changes of schema that were said today: transaction and width.
-fn resume_continuity(dir: &Path, date: u32, parser: &mut Parser) -> Vec<(u16, u64)> {
-    let mut said = Vec::new();
-    let start = Start::Day { date, segments_max: RESUME_SEGMENTS_MAX };
-    let resumed = Tailer::open(dir, Stream::Ticks, start).and_then(|mut tailer| {
-        tailer.poll(usize::MAX, |record| {
-            let rtype = record.header().rtype;
-            if rtype != RType::Trade as u8 && rtype != RType::Session as u8 {
-                return;
-            }
-            match view(record.bytes) {
-                Some(RecordView::Trade(trade)) => parser.decoder.resume(&trade),
-                Some(RecordView::Session(session)) => said.extend(schema_change(&session)),
-                _ => {}
-            }
-        })
-    });
-    if let Err(error) = resumed {
-        tracing::warn!(%error, "continuity starts anew: today's records could not be read");
-    }
-    parser.decoder.connection_lost();
-    said
-}
-
-/// Transaction and width of a change of schema.
-fn schema_change(session: &Session) -> Option<(u16, u64)> {
-    (session.event == SessionEvent::SchemaChanged as u8).then_some((session.tr, session.value))
-}
-
-/// Decodes raw frames past the last committed tick again. Of a frame whose records were half committed only the missing
-/// ones are appended. `said`: changes of schema that are in the journal.
-///
-/// That frame's trades are held against cumulative volume once more from the first, so the base is its last present trade
-/// again when the first missing one comes.
-fn recover(recovery: &mut RecoveryReport, said: &[(u16, u64)], parser: &mut Parser, committer: &mut Committer) {
-    let last = recovery.last_frame;
-    for RawFrame { prefix, payload } in std::mem::take(&mut recovery.raw_frames) {
-        let meta = FrameMeta {
-            ts_recv: prefix.header.ts_recv,
-            recv_window_ns: prefix.recv_window_ns,
-            read_ns: prefix.read_ns,
-            read_ticks: 0,
-            line: prefix.header.line,
-            flags: prefix.header.flags & Flags::RECV_TS_USER,
-            raw_sequence: prefix.header.sequence,
-            opcode: prefix.opcode,
-        };
-        let is_last = last.is_partial() && prefix.header.sequence == last.raw_sequence;
-        let last = if is_last { last } else { LastFrame::default() };
-        let mut missing = Missing {
-            committer,
-            present: last.records_present,
-            rejects: last.rejects_present,
-            is_gap_pending: last.is_gap_pending,
-            said,
-            gap: None,
-            gaps_present: (0, 0),
-        };
-        parser.recovered_frame(&meta, &payload, &mut missing);
-        missing.end_gap(false);
-        // An earlier run counted them.
-        parser.mirrored.gaps += missing.gaps_present.0;
-        parser.mirrored.gap_qty = parser.mirrored.gap_qty.saturating_add(missing.gaps_present.1);
-    }
-    committer.end_cycle(1);
-}
-
-/// Passes on the records of a frame but those that are in the journal already.
-struct Missing<'a> {
-    committer: &'a mut Committer,
-    /// Market records present: those with a lower place.
-    present: u16,
-    /// Rejects present: the first.
-    rejects: u16,
-    /// Whether the gap before the first missing market record is present.
-    is_gap_pending: bool,
-    /// Changes of schema present.
-    said: &'a [(u16, u64)],
-    /// A gap whose trade comes next and tells whether it is present: it doesn't tell its place itself.
-    gap: Option<Gap>,
-    /// Gaps that were present, and what is missing by them.
-    gaps_present: (u64, u64),
-}
-
-impl Missing<'_> {
-    /// Passes on the gap that waits, unless it is present.
-    fn end_gap(&mut self, is_present: bool) {
-        let Some(mut gap) = self.gap.take() else { return };
-        if is_present {
-            self.gaps_present.0 += 1;
-            self.gaps_present.1 = self.gaps_present.1.saturating_add(gap.missing_qty);
-        } else {
-            self.committer.record(words_of(&mut gap));
-        }
-    }
-
-    /// Whether a record is in the journal already; a gap waits for its trade.
-    fn is_held(&mut self, words: &[u64]) -> bool {
-        match view(bytemuck::cast_slice(words)) {
-            Some(RecordView::Gap(gap)) => {
-                self.gap = Some(gap.into_owned());
-                true
-            }
-            Some(RecordView::Session(session)) => {
-                schema_change(&session).is_some_and(|change| self.said.contains(&change))
-            }
-            _ => self.is_present(words),
-        }
-    }
-
-    fn is_present(&mut self, words: &[u64]) -> bool {
-        let bytes: &[u8] = bytemuck::cast_slice(words);
-        let header: Header = bytemuck::pod_read_unaligned(&bytes[..HEADER_BYTES]);
-        let is_market = RType::from_number(header.rtype).is_some_and(RType::is_market);
-        if !is_market {
-            let is_present = header.rtype == RType::Reject as u8 && self.rejects > 0;
-            self.rejects -= u16::from(is_present);
-            return is_present;
-        }
-        let market: Market = bytemuck::pod_read_unaligned(&bytes[HEADER_BYTES..HEADER_BYTES + MARKET_PREFIX_BYTES]);
-        let is_present = market.frame_index < self.present;
-        let is_gap_present = is_present || self.is_gap_pending;
-        self.is_gap_pending &= is_present;
-        self.end_gap(is_gap_present);
-        is_present
-    }
-}
-
-impl RecordSink for Missing<'_> {
-    fn record(&mut self, words: &mut [u64]) {
-        if !self.is_held(words) {
-            self.committer.record(words);
-        }
-    }
-
-    fn record_with_tail(&mut self, prefix: &mut [u64], tail: &[u8]) {
-        if !self.is_present(prefix) {
-            self.committer.record_with_tail(prefix, tail);
-        }
-    }
-}
-
-impl StampedSink for Missing<'_> {
-    fn begin_frame(&mut self, stamp: ReadStamp) {
-        self.committer.begin_frame(stamp);
     }
 }
 
@@ -629,6 +511,7 @@ fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
         raw: if config.journal.raw { sized.raw } else { rejects.raw },
         trading_date: trading_date(market.market_ns(wall_ns())),
         instruments_max: config.engine.max_instruments as usize,
+        low_space_bytes: config.journal.low_space_mib << 20,
         ..sized
     }
 }

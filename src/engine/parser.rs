@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use bytemuck::Zeroable;
-use crossbeam::queue::ArrayQueue;
 
 use super::commit::ReadStamp;
 use super::intake::{LineNote, Rejected};
 use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::feed::kis::control::{Control, is_control};
-use crate::feed::kis::session::Notice;
+use crate::feed::kis::notices::{Answered, Notices};
 use crate::feed::kis::{DecodeCounters, Decoder};
 use crate::feed::{FrameContext, RecordSink};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
@@ -24,7 +23,7 @@ pub(super) struct Parser {
     pub latency: StageHistogram,
     pub clock: TickClock,
     pub market: MarketClock,
-    pub notices: Arc<ArrayQueue<Notice>>,
+    pub notices: Arc<Notices>,
     /// Where frames that can't be read go when stream `raw` does not keep all.
     pub rejected: Option<Rejected>,
     /// What the decoder had counted when it was last mirrored.
@@ -138,9 +137,8 @@ impl Parser {
             self.counters.add(Counter::RegistrationsRefused, 1);
         }
         sink.record(words_of(&mut session));
-        // A full queue means that the manager is far behind; it goes on after its own timeout.
         let (tr_id, tr_key) = (answer.tr_id, answer.tr_key);
-        let _ = self.notices.push(Notice::Answer { line: meta.line, tr_id, tr_key, code, text, active });
+        self.notices.answered(Answered { line: meta.line, tr_id, tr_key, code, text, active });
     }
 
     /// Something happened to a line.
@@ -161,7 +159,7 @@ impl Parser {
             SessionEvent::Disconnected => {
                 self.counters.add(Counter::Disconnects, 1);
                 self.decoder.connection_lost();
-                let _ = self.notices.push(Notice::Disconnected { line: note.line });
+                self.notices.lost(note.line);
             }
             SessionEvent::Stalled => self.counters.add(Counter::Stalls, 1),
             SessionEvent::Resumed => self.counters.add(Counter::StalledNs, note.value),
@@ -211,7 +209,7 @@ fn session_header() -> Header {
 }
 
 /// Copies text into a zero-padded field, cut at a character's end.
-fn copy_text(field: &mut [u8], text: &str) {
+pub(super) fn copy_text(field: &mut [u8], text: &str) {
     let mut end = text.len().min(field.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -8,16 +8,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 
 use super::commit::{Committer, Inbox, ReadStamp};
+use super::ending::{Ending, Gate, Verdict, ticks_bytes_max};
 use super::intake::{Intake, Keep, LineNote, Rejected};
 use super::parser::Parser;
 use super::stages::{FrameProducer, JournalStage, ParserStage, RingSink, frame_words_max};
-use super::{EngineError, NOTICE_SLOTS, REJECTED_SLOTS, SECRET_SLOTS, Summary, summary_of};
+use super::{EngineError, REJECTED_SLOTS, SECRET_SLOTS, Summary, summary_of};
 use crate::clock::{MarketClock, TickClock};
-use crate::feed::kis::session::{Notice, Progress};
+use crate::feed::kis::notices::Notices;
+use crate::feed::kis::session::Progress;
 use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{Helper, Journal, JournalConfig, RecoveryReport, StreamWriter};
 use crate::metrics::{Collector, ConnectionTraffic, Metrics, MetricsError};
@@ -90,9 +93,12 @@ pub(super) struct Wiring<'a> {
     pub traffic: Vec<ConnectionTraffic>,
     pub secrets: Vec<Secret>,
     pub new_secrets: Arc<ArrayQueue<Secret>>,
-    pub notices: Arc<ArrayQueue<Notice>>,
+    pub notices: Arc<Notices>,
     pub inbox: Inbox,
     pub trading_date: Arc<AtomicU32>,
+    /// Longest the lines wait for a late segment; `None`: no gates, whoever feeds the pipeline looks out himself.
+    pub patience: Option<Duration>,
+    pub ending: Arc<Ending>,
 }
 
 impl Pipeline {
@@ -122,9 +128,11 @@ impl Pipeline {
             traffic,
             secrets: Vec::new(),
             new_secrets: Arc::new(ArrayQueue::new(SECRET_SLOTS)),
-            notices: Arc::new(ArrayQueue::new(NOTICE_SLOTS)),
+            notices: Arc::new(Notices::new(config.lines)),
             inbox: Arc::new(ArrayQueue::new(1)),
             trading_date: Arc::new(AtomicU32::new(config.journal.trading_date)),
+            patience: None,
+            ending: Arc::new(Ending::new(Arc::default())),
         })?;
         Ok((pipeline, Keeper { dir: dir.to_owned(), helper, metrics, collector }))
     }
@@ -134,6 +142,13 @@ impl Pipeline {
         let Wiring { metrics, collector, recovery, .. } = wiring;
         let clock = TickClock::new();
         let rejected: Rejected = Arc::new(ArrayQueue::new(REJECTED_SLOTS));
+        let gate = |writer: &StreamWriter| match wiring.patience {
+            Some(patience) => Gate::new(writer.segment_bytes(), patience),
+            None => Gate::open(),
+        };
+        let has_raw = wiring.keep == Keep::All && wiring.raw.is_some();
+        let raw_gate = wiring.raw.as_ref().filter(|_| has_raw).map_or_else(Gate::open, gate);
+        let ticks_gate = gate(&wiring.ticks);
         let intake = Intake {
             raw_first_ordinal: wiring.raw.as_ref().map_or(0, StreamWriter::ordinal),
             raw: wiring.raw,
@@ -147,6 +162,8 @@ impl Pipeline {
             new_secrets: wiring.new_secrets,
             trading_date: Arc::clone(&wiring.trading_date),
             failure: None,
+            gate: raw_gate,
+            ending: Arc::clone(&wiring.ending),
         };
         let mut decoder = Decoder::new(DecoderConfig {
             instruments_max: wiring.instruments_max,
@@ -176,6 +193,10 @@ impl Pipeline {
             first_ordinal,
             stamp: ReadStamp::Recovered,
             failure: None,
+            gate: ticks_gate,
+            ending: wiring.ending,
+            has_raw,
+            left_behind: false,
         };
         Ok(Pipeline { intake, parser, committer })
     }
@@ -198,6 +219,20 @@ impl Pipeline {
         self.parser.end_cycle(work);
         self.committer.end_cycle(work);
         work
+    }
+
+    /// Whether a frame of so many bytes finds room in both streams.
+    #[inline]
+    fn verdict(&self, payload: usize) -> Verdict {
+        let committer = &self.committer;
+        let ticks = committer.gate.verdict(&committer.writer, ticks_bytes_max(payload), &committer.ending);
+        self.intake.verdict(payload).max(ticks)
+    }
+
+    /// Whether the engine's end was asked for.
+    #[inline]
+    pub(super) fn is_ending(&self) -> bool {
+        self.committer.ending.is_requested()
     }
 
     /// Whether both streams take records.
@@ -235,12 +270,16 @@ impl Pipeline {
 
 impl FrameSink for Pipeline {
     #[inline]
-    fn has_room(&self, _: usize) -> bool {
-        self.is_open()
+    fn has_room(&self, len: usize) -> bool {
+        if self.committer.gate.is_on() { self.verdict(len) != Verdict::Wait } else { self.is_open() }
     }
 
     #[inline]
     fn frame(&mut self, meta: &FrameMeta, payload: &[u8]) {
+        if self.is_ending() && self.verdict(payload.len()) == Verdict::LeaveOut {
+            self.intake.leave_out();
+            return self.committer.gate.seal();
+        }
         self.feed(meta, payload);
     }
 

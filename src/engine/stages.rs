@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytemuck::{Pod, Zeroable};
 
 use super::commit::{Committer, ReadStamp};
+use super::ending::Verdict;
 use super::intake::{Intake, LineNote, RingFrame};
 use super::parser::{Parser, StampedSink};
 use super::pipeline::Pipeline;
@@ -26,9 +27,9 @@ const RECORD_BATCH: usize = 256;
 /// Line events that may wait for room in the frame ring. More are not possible: a line that waits is not read.
 const PENDING_NOTES: usize = 1024;
 /// Records a frame may hold (its count has three digits).
-const FRAME_RECORDS_MAX: usize = 999;
+pub(super) const FRAME_RECORDS_MAX: usize = 999;
 /// Words of the largest record with what may precede it: instrument, gap, ring heads.
-const RECORD_WORDS_MAX: usize = 128;
+pub(super) const RECORD_WORDS_MAX: usize = 128;
 
 /// The ring from reader to parser: bytes of frames.
 pub(super) type FrameProducer = MessageProducer<u8, RingFrame>;
@@ -87,6 +88,9 @@ impl Fused {
 impl Stage for Fused {
     #[inline]
     fn poll(&mut self) -> usize {
+        if self.pipeline.is_ending() {
+            self.reader.stop();
+        }
         let frames = self.reader.poll(&mut self.pipeline);
         let work = self.pipeline.end_cycle(frames);
         if work > 0 {
@@ -96,7 +100,7 @@ impl Stage for Fused {
     }
 
     fn is_done(&self) -> bool {
-        self.reader.is_done() || !self.pipeline.is_open()
+        self.reader.is_done()
     }
 
     fn note_cycle(&mut self, ns: u64) {
@@ -129,11 +133,16 @@ pub(super) struct RingSink<'a> {
 impl FrameSink for RingSink<'_> {
     #[inline]
     fn has_room(&self, len: usize) -> bool {
-        self.intake.is_open() && self.pending.is_empty() && self.ring.has_room(len)
+        let admits =
+            if self.intake.gate.is_on() { self.intake.verdict(len) != Verdict::Wait } else { self.intake.is_open() };
+        admits && self.pending.is_empty() && self.ring.has_room(len)
     }
 
     #[inline]
     fn frame(&mut self, meta: &FrameMeta, payload: &[u8]) {
+        if self.intake.ending.is_requested() && self.intake.verdict(payload.len()) == Verdict::LeaveOut {
+            return self.intake.leave_out();
+        }
         let (meta, payload) = self.intake.take(meta, payload);
         let pushed = self.ring.push(&RingFrame::frame(&meta), [payload, &[]]);
         debug_assert!(pushed, "the reader asked for room");
@@ -159,6 +168,9 @@ impl Stage for ReaderStage {
     fn poll(&mut self) -> usize {
         let sent = self.pending.iter().take_while(|note| self.ring.push(&RingFrame::note(note), [&[], &[]])).count();
         self.pending.drain(..sent);
+        if self.intake.ending.is_requested() {
+            self.reader.stop();
+        }
         let ReaderStage { reader, intake, ring, pending, .. } = self;
         let work = sent + reader.poll(&mut RingSink { intake, ring, pending });
         intake.end_cycle(work);
@@ -170,7 +182,7 @@ impl Stage for ReaderStage {
     }
 
     fn is_done(&self) -> bool {
-        (self.reader.is_done() && self.pending.is_empty()) || !self.intake.is_open() || self.ring.is_abandoned()
+        (self.reader.is_done() && self.pending.is_empty()) || self.ring.is_abandoned()
     }
 
     fn note_cycle(&mut self, ns: u64) {
@@ -203,12 +215,20 @@ struct RecordRing {
     overflow: u64,
 }
 
+impl RecordRing {
+    #[cold]
+    fn overflowed(&mut self) {
+        debug_assert!(false, "room was asked for before the frame was taken");
+        self.overflow += 1;
+    }
+}
+
 impl RecordSink for RecordRing {
     #[inline]
     fn record(&mut self, words: &mut [u64]) {
         let used = (words[0] as u32 as usize).div_ceil(8).min(words.len());
         if !self.ring.push(&self.stamp, [&words[..used], &[]]) {
-            self.overflow += 1;
+            self.overflowed();
         }
     }
 
@@ -218,7 +238,7 @@ impl RecordSink for RecordRing {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.staging);
         bytes[..tail.len()].copy_from_slice(tail);
         if !self.ring.push(&self.stamp, [prefix, &self.staging]) {
-            self.overflow += 1;
+            self.overflowed();
         }
     }
 }
@@ -265,6 +285,7 @@ impl Stage for ParserStage {
         self.parser.end_cycle(work);
         if work > 0 {
             self.parser.counters.max(Counter::RecordRingHighWaterBytes, self.sink.ring.high_water() as u64 * 8);
+            self.parser.counters.set(Counter::RecordRingOverflow, self.sink.overflow);
         }
         work
     }
@@ -291,10 +312,29 @@ impl JournalStage {
     }
 }
 
+impl JournalStage {
+    /// Whether the next record may be taken from the ring: to be appended, or to be left out for good.
+    #[inline]
+    fn takes_next(&mut self) -> bool {
+        if !self.committer.gate.is_on() {
+            return self.committer.is_open();
+        }
+        let committer = &mut self.committer;
+        // The largest there is first: whether it finds room can be told without a look at the ring.
+        match committer.gate.verdict(&committer.writer, 8 * RECORD_WORDS_MAX, &committer.ending) {
+            Verdict::Take => {}
+            Verdict::Wait => return false,
+            // The committer knows which kinds to leave out.
+            Verdict::LeaveOut => committer.gate.seal(),
+        }
+        true
+    }
+}
+
 impl Stage for JournalStage {
     fn poll(&mut self) -> usize {
         let mut work = 0;
-        while work < RECORD_BATCH && self.committer.is_open() {
+        while work < RECORD_BATCH && self.takes_next() {
             let committer = &mut self.committer;
             let taken = self.records.pop(|head, words| {
                 committer.stamp = match head.read_ticks {
@@ -316,7 +356,7 @@ impl Stage for JournalStage {
     }
 
     fn is_done(&self) -> bool {
-        self.records.is_finished() || !self.committer.is_open()
+        self.records.is_finished()
     }
 
     fn note_cycle(&mut self, ns: u64) {

@@ -4,11 +4,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytemuck::Zeroable as _;
 
 use super::format::{CONTROL_BYTES, CONTROL_MAGIC, DurableSlot, FORMAT_MAJOR, FORMAT_MINOR, Stream};
+use super::trouble::{DiskSpace, Trouble};
 use crate::simd::crc32c::crc32c;
 use crate::sys::file::{allocate, sync_folder};
 use crate::sys::map::{ReadMap, WriteMap};
@@ -29,10 +30,16 @@ const WRITER_NS: usize = 200;
 const PREPARED_ORDINAL: usize = 208;
 const FAILURE: usize = 216;
 const ERRNO: usize = 220;
+const FREE_BYTES: usize = 224;
+const LOW_SPACE_BYTES: usize = 232;
+const SPACE_STATE: usize = 240;
 const SLOTS: [usize; 2] = [256, 320];
 
 const STATE_OPEN: u32 = 1;
 const STATE_CLOSED: u32 = 2;
+
+const SPACE_ENOUGH: u32 = 1;
+const SPACE_LOW: u32 = 2;
 
 /// Whether a writer has the stream open, by its own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +105,11 @@ impl ControlReader {
         self.map.load_u64(LAST_SEQUENCE, Ordering::Relaxed)
     }
 
+    /// End of its last record in that segment, as of its last batch or thereabouts.
+    pub fn position(&self) -> u64 {
+        self.map.load_u64(POSITION, Ordering::Relaxed)
+    }
+
     /// Nanoseconds since the helper was last awake, by the monotonic clock `now_ns` of this boot.
     pub fn helper_age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.map.load_u64(HELPER_NS, Ordering::Relaxed))
@@ -106,6 +118,16 @@ impl ControlReader {
     /// Rolls that had to wait for the helper.
     pub fn stalls(&self) -> u64 {
         self.map.load_u64(STALLS, Ordering::Relaxed)
+    }
+
+    /// What was wrong with the place it is written to, when the helper looked last.
+    pub fn trouble(&self) -> Option<Trouble> {
+        trouble(&self.map)
+    }
+
+    /// Room of the file system when the helper looked last; `None` when it did not, or was not told.
+    pub fn space(&self) -> Option<DiskSpace> {
+        space(&self.map)
     }
 
     /// The two durable slots as they are.
@@ -145,10 +167,35 @@ fn durable(map: &ReadMap) -> Option<DurableSlot> {
     slots.into_iter().filter(DurableSlot::is_valid).max_by_key(|slot| (slot.epoch, slot.sequence))
 }
 
+fn failure(map: &ReadMap) -> Option<i32> {
+    let failed = map.load_u32(FAILURE, Ordering::Acquire) != 0;
+    failed.then(|| map.load_u32(ERRNO, Ordering::Relaxed).cast_signed())
+}
+
+fn space(map: &ReadMap) -> Option<DiskSpace> {
+    let state = map.load_u32(SPACE_STATE, Ordering::Acquire);
+    (state == SPACE_ENOUGH || state == SPACE_LOW).then(|| DiskSpace {
+        free_bytes: map.load_u64(FREE_BYTES, Ordering::Relaxed),
+        watermark_bytes: map.load_u64(LOW_SPACE_BYTES, Ordering::Relaxed),
+        is_low: state == SPACE_LOW,
+    })
+}
+
+/// The worst first.
+fn trouble(map: &ReadMap) -> Option<Trouble> {
+    if let Some(errno) = failure(map) {
+        return Some(Trouble::NoSegment { errno });
+    }
+    let space = space(map).filter(|space| space.is_low)?;
+    Some(Trouble::LowSpace { free_bytes: space.free_bytes, watermark_bytes: space.watermark_bytes })
+}
+
 /// The page to write: one value for writer and helper, each storing in its own lines only.
 #[derive(Debug)]
 pub(super) struct Control {
     map: WriteMap,
+    /// Between helper and writer alone: see [`Control::wall`].
+    wall: AtomicU64,
 }
 
 impl Control {
@@ -157,9 +204,11 @@ impl Control {
         let path = folder.join(CONTROL_NAME);
         match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) if file.metadata()?.len() >= CONTROL_BYTES as u64 => {
+                // A copy may have lost its blocks, and a store to a hole on a full disk is a signal.
+                allocate(&file, CONTROL_BYTES as u64)?;
                 let map = WriteMap::new(&file)?;
                 match check(&map, stream) {
-                    Ok(()) => return Ok(Ok(Control { map })),
+                    Ok(()) => return Ok(Ok(Control { map, wall: AtomicU64::new(0) })),
                     Err(ControlError::Damaged) => {}
                     Err(error) => return Ok(Err(error)),
                 }
@@ -184,7 +233,7 @@ impl Control {
         file.sync_all()?;
         fs::rename(&fresh, &path)?;
         sync_folder(folder)?;
-        Ok(Ok(Control { map }))
+        Ok(Ok(Control { map, wall: AtomicU64::new(0) }))
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -257,8 +306,37 @@ impl Control {
     }
 
     pub(super) fn failure(&self) -> Option<i32> {
-        let failed = self.map.load_u32(FAILURE, Ordering::Acquire) != 0;
-        failed.then(|| self.map.load_u32(ERRNO, Ordering::Relaxed).cast_signed())
+        failure(&self.map)
+    }
+
+    /// Room of the file system, by the helper; `None`: it doesn't say.
+    pub(super) fn set_space(&self, space: Option<DiskSpace>) {
+        if let Some(space) = space {
+            self.map.store_u64(FREE_BYTES, space.free_bytes, Ordering::Relaxed);
+            self.map.store_u64(LOW_SPACE_BYTES, space.watermark_bytes, Ordering::Relaxed);
+        }
+        let state = space.map_or(0, |space| if space.is_low { SPACE_LOW } else { SPACE_ENOUGH });
+        self.map.store_u32(SPACE_STATE, state, Ordering::Release);
+    }
+
+    pub(super) fn space(&self) -> Option<DiskSpace> {
+        space(&self.map)
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        trouble(&self.map)
+    }
+
+    /// The helper found that pages of that segment from `offset` on can't be had.
+    pub(super) fn set_wall(&self, ordinal: u64, offset: usize) {
+        self.wall.store(ordinal << 32 | offset as u64, Ordering::Relaxed);
+    }
+
+    /// Where the pages of a segment end that can be written; beyond waits a SIGBUS. Offsets fit 32 bits, and of the
+    /// ordinal as many tell one segment from its neighbours.
+    pub(super) fn wall(&self, ordinal: u64) -> Option<usize> {
+        let wall = self.wall.load(Ordering::Relaxed);
+        (wall != 0 && wall >> 32 == ordinal & 0xffff_ffff).then_some((wall & 0xffff_ffff) as usize)
     }
 
     /// Writes the durable slot that does not count at present, and waits for the disk.
@@ -269,6 +347,26 @@ impl Control {
         let offset = if current == Some(first) { SLOTS[1] } else { SLOTS[0] };
         self.map.copy_from(offset, bytemuck::bytes_of(&slot));
         self.sync()
+    }
+
+    /// Clears durable slots that are damaged: the other one, or none, counts then.
+    pub(super) fn clear_damaged(&self) -> io::Result<()> {
+        for offset in SLOTS {
+            if !read_slot(&self.map, offset).is_valid() {
+                self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
+            }
+        }
+        self.sync()
+    }
+
+    /// Forgets the durable slots for one that says where the records are now, after a repair moved them. A death in
+    /// between leaves none, which claims nothing that is not so.
+    pub(super) fn reset_durable(&self, slot: DurableSlot) -> io::Result<()> {
+        for offset in SLOTS {
+            self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
+        }
+        self.sync()?;
+        self.write_durable(slot)
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {

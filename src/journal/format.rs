@@ -108,7 +108,10 @@
 //!    200    8  writer_ns         when it last saw `beats` change                  | by the helper
 //!    208    8  prepared_ordinal  newest segment prepared                          |
 //!    216    4  failure           why the next can't be: 0 none, 1 system error    |
-//!    220    4  errno             the error                                       /
+//!    220    4  errno             the error                                        |
+//!    224    8  free_bytes        room of the file system, for who has no privileges |
+//!    232    8  low_space_bytes   watermark configured; 0 = none                     |
+//!    240    4  space_state       0 not known, 1 enough, 2 low                      /
 //!    256   64  durable slot 0
 //!    320   64  durable slot 1
 //! ```
@@ -138,6 +141,9 @@
 //! - They reach the disk in any order: what a dying *host* leaves behind the durable slots may have holes.
 //! - The file system overwrites allocated blocks in place (ext4, XFS, tmpfs). On one that copies on write (Btrfs, ZFS)
 //!   a full disk can still kill the writer.
+//! - Every byte of a segment, a control page and `metrics` has its block before it is mapped. A copy with holes in place of
+//!   zeros may be read, but on a full tmpfs (reading a hole takes a page there), and gets its blocks when it is opened for
+//!   writing.
 //! - Files never shrink and are never used again; going away they are unlinked, so a map of one stays good.
 //!
 //! # History

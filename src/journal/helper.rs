@@ -17,14 +17,20 @@ use super::format::{
     Stream, padded, segment_name,
 };
 use super::segment::SegmentWriter;
+use super::trouble::DiskSpace;
 use crate::clock::wall_ns;
-use crate::sys::file::{allocate, monotonic_ns, random_u32, sync_folder};
+use crate::sys::file::{allocate, monotonic_ns, random_u32, space, sync_folder};
 use crate::sys::map::WriteMap;
 
 /// Longest and shortest sleep of the helper: long while nothing moves.
 const SLEEP: [Duration; 2] = [Duration::from_millis(5), Duration::from_micros(500)];
 /// Pause after a failed preparation.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// Longest the end waits for a preparation under way.
+const FINISH_MAX: Duration = Duration::from_secs(1);
+/// How often the file system is asked for its room.
+const SPACE_PERIOD: Duration = Duration::from_millis(250);
 
 /// A segment made, allocated and synced, with the instruments known at that time restated.
 #[derive(Debug)]
@@ -45,12 +51,21 @@ pub(super) struct Maker {
     pub(super) boot_id: [u8; 16],
     pub(super) segment_bytes: u64,
     pub(super) dictionary: Arc<Dictionary>,
+    /// The journal's single-writer lock: a preparation that hangs in the disk keeps other writers out until it is over.
+    pub(super) _lock: Arc<File>,
 }
 
 impl Maker {
     /// Makes a segment: whole under another name, synced, then renamed, so that a segment's name never stands for
     /// half of one.
     pub(super) fn prepare(&self, ordinal: u64) -> io::Result<PreparedSegment> {
+        // Without trying where it is hopeless: an attempt takes what little there is, again and again, from everybody
+        // on that file system, the other stream among them.
+        if let Ok(Some(space)) = space(&self.folder)
+            && space.free < self.segment_bytes
+        {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
         let path = self.folder.join(segment_name(ordinal));
         let fresh = path.with_extension("seg.tmp");
         let made = self.fill(&fresh, ordinal).and_then(|made| {
@@ -107,14 +122,44 @@ impl Maker {
     }
 }
 
+/// What is asked of the file system now and then.
+#[derive(Debug)]
+pub(super) struct Disk {
+    low_space_bytes: u64,
+    is_low: bool,
+    ask_at: Instant,
+}
+
+impl Disk {
+    pub(super) fn new(low_space_bytes: u64) -> Disk {
+        Disk { low_space_bytes, is_low: false, ask_at: Instant::now() }
+    }
+
+    /// Tells the control page how much room there is, when it is time.
+    fn look(&mut self, folder: &Path, control: &Control) {
+        let now = Instant::now();
+        if now < self.ask_at {
+            return;
+        }
+        self.ask_at = now + SPACE_PERIOD;
+        // Of a folder that can't be asked, a preparation tells more.
+        let space = space(folder).ok().flatten();
+        let judged = space.map(|space| DiskSpace::judge(space.available, self.low_space_bytes, self.is_low));
+        self.is_low = judged.is_some_and(|judged| judged.is_low);
+        control.set_space(judged);
+    }
+}
+
 /// The helper's side of one stream.
 #[derive(Debug)]
 pub(super) struct StreamHelper {
     maker: Maker,
     control: Arc<Control>,
+    disk: Disk,
     ready: rtrb::Producer<PreparedSegment>,
     retired: rtrb::Consumer<SegmentWriter>,
     active: Arc<WriteMap>,
+    active_ordinal: u64,
     /// A preparation under way, on a thread of its own: allocating and syncing takes many milliseconds, in which the
     /// writers' pages must go on being touched.
     making: Option<JoinHandle<io::Result<PreparedSegment>>>,
@@ -131,9 +176,11 @@ pub(super) struct StreamHelper {
 }
 
 impl StreamHelper {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, each named there")]
     pub(super) fn new(
         maker: Maker,
         control: Arc<Control>,
+        disk: Disk,
         active: Arc<WriteMap>,
         ordinal: u64,
         window: usize,
@@ -144,9 +191,11 @@ impl StreamHelper {
         StreamHelper {
             maker,
             control,
+            disk,
             ready,
             retired,
             active,
+            active_ordinal: ordinal,
             making: None,
             next: None,
             next_ordinal: ordinal + 1,
@@ -178,6 +227,7 @@ impl StreamHelper {
         let beats = self.control.beats();
         self.control.helper_awake(monotonic_ns(), beats != self.beats);
         self.beats = beats;
+        self.disk.look(&self.maker.folder, &self.control);
         self.follow();
         self.touch();
         self.prepare();
@@ -190,6 +240,7 @@ impl StreamHelper {
             && self.control.active_ordinal() >= *ordinal
         {
             self.active = Arc::clone(map);
+            self.active_ordinal = *ordinal;
             self.touched = self.next_touched;
             self.next_touched = 0;
             self.next = None;
@@ -251,7 +302,10 @@ impl StreamHelper {
         let end = (position + self.window).min(self.active.len());
         if end >= self.touched + self.window / 4 || (end == self.active.len() && end > self.touched) {
             let from = self.touched.max(position);
-            self.active.populate_write(from, end.saturating_sub(from));
+            if self.active.populate_write(from, end.saturating_sub(from)).is_err() {
+                // The writer ends the segment before it gets there (a file system that copies on write and is full).
+                self.control.set_wall(self.active_ordinal, from);
+            }
             self.moved |= self.touched > 0;
             self.touched = end;
         }
@@ -261,14 +315,24 @@ impl StreamHelper {
         {
             let end = beyond.min(map.len());
             if end >= self.next_touched + self.window / 4 {
-                map.populate_write(self.next_touched, end - self.next_touched);
-                self.next_touched = end;
+                // What failed is touched again when the segment is in use.
+                if map.populate_write(self.next_touched, end - self.next_touched).is_ok() {
+                    self.next_touched = end;
+                }
             }
         }
     }
 
     /// Removes a segment that was prepared and that nobody will use.
     fn finish(&mut self) {
+        let begun = Instant::now();
+        while self.making.as_ref().is_some_and(|making| !making.is_finished()) {
+            if begun.elapsed() > FINISH_MAX {
+                // The disk hangs. What comes of it the next opening removes.
+                return;
+            }
+            std::thread::park_timeout(SLEEP[0]);
+        }
         if let Some(Ok(Ok(made))) = self.making.take().map(JoinHandle::join) {
             self.next = Some((made.segment.prepared().ordinal, Arc::clone(made.segment.map())));
         }

@@ -42,14 +42,21 @@ mod commit;
 mod control;
 mod dictionary;
 mod filter;
+mod follow;
 pub mod format;
 mod helper;
 mod lines;
 mod reader;
+pub mod rebuild;
 mod recovery;
+pub mod repair;
+pub mod rescue;
+mod salvage;
 #[allow(unsafe_code)]
 mod segment;
+mod trouble;
 mod verify;
+mod visit;
 mod walk;
 mod writer;
 
@@ -62,20 +69,23 @@ use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
+pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;
 pub use self::helper::Helper;
 pub use self::lines::{CsvTable, write_json_line};
 pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::segment::{BadLength, SegmentReader};
+pub use self::trouble::{DiskSpace, Trouble, Watch};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
+pub use self::visit::Visit;
 pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
 pub use self::writer::{AppendError, StreamWriter};
 
 use self::control::Control;
 use self::dictionary::Dictionary;
-use self::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, segment_ordinal};
-use self::helper::{Maker, StreamHelper};
+use self::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, segment_name, segment_ordinal};
+use self::helper::{Disk, Maker, PreparedSegment, StreamHelper};
 use self::recovery::{Recovered, recover};
 use self::writer::Begin;
 use crate::tick::{Flags, Instrument, RawPrefix, RecordView, view, words_of};
@@ -115,6 +125,9 @@ pub struct JournalConfig {
     pub instruments_max: usize,
     /// Longest time an append waits for a segment the helper is late with.
     pub stall_max: Duration,
+    /// Free bytes of the file system below which [`Trouble::LowSpace`] is told, so that somebody can make room long before
+    /// the next segment finds none. 0: never. Default 1 GiB: four segments of each stream.
+    pub low_space_bytes: u64,
 }
 
 impl Default for JournalConfig {
@@ -125,6 +138,7 @@ impl Default for JournalConfig {
             trading_date: 0,
             instruments_max: 65_536,
             stall_max: Duration::from_secs(2),
+            low_space_bytes: 1 << 30,
         }
     }
 }
@@ -262,7 +276,7 @@ impl Journal {
         let lock = Arc::new(take_lock(dir)?);
 
         let mut ticks = Opening::recover(dir, Stream::Ticks, config.ticks, boot_id)?;
-        let mut raw = match config.raw {
+        let raw = match config.raw {
             Some(stream) => Some(Opening::recover(dir, Stream::Raw, stream, boot_id)?),
             None => None,
         };
@@ -292,17 +306,24 @@ impl Journal {
             raw_frames,
         };
         let shared = Shared { lock: Arc::clone(&lock), helper: Arc::default() };
-        let (ticks, ticks_helper) = ticks.begin(epoch, boot_id, &config, dictionary, &shared)?;
-        let mut helpers = vec![ticks_helper];
-        let raw = match raw.take() {
-            Some(raw) => {
-                let none = Arc::new(Dictionary::with_capacity(0));
-                let (writer, helper) = raw.begin(epoch, boot_id, &config, none, &shared)?;
-                helpers.push(helper);
-                Some(writer)
+        // Both have their first segment before either is begun: a program that is started again and again on a disk with
+        // room for one only must not take that room too, one segment an attempt.
+        let ticks = ticks.prepare(epoch, boot_id, dictionary, &lock)?;
+        let raw = match raw.map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)), &lock)) {
+            Some(Err(error)) => {
+                ticks.give_up();
+                return Err(error);
             }
+            Some(Ok(raw)) => Some(raw),
             None => None,
         };
+        let (ticks, ticks_helper) = ticks.begin(&config, &shared);
+        let mut helpers = vec![ticks_helper];
+        let raw = raw.map(|raw| {
+            let (writer, helper) = raw.begin(&config, &shared);
+            helpers.push(helper);
+            writer
+        });
         let helper = Helper::spawn(helpers, lock, &shared.helper).map_err(|error| io_error(dir, error))?;
         Ok(Journal { ticks, raw, helper, recovery })
     }
@@ -352,36 +373,59 @@ impl Opening {
         Ok(Opening { stream, config, folder, control, recovered })
     }
 
-    fn begin(
+    /// Makes the first segment of this opening.
+    fn prepare(
         self,
         epoch: u64,
         boot_id: [u8; 16],
-        config: &JournalConfig,
         dictionary: Arc<Dictionary>,
-        shared: &Shared,
-    ) -> Result<(StreamWriter, StreamHelper), OpenError> {
+        lock: &Arc<File>,
+    ) -> Result<Beginning, OpenError> {
         let maker = Maker {
             folder: self.folder.clone(),
             stream: self.stream,
             epoch,
             boot_id,
             segment_bytes: self.config.segment_bytes,
-            dictionary: Arc::clone(&dictionary),
+            dictionary,
+            _lock: Arc::clone(lock),
         };
-        let ordinal = self.recovered.next_ordinal;
-        let first = maker.prepare(ordinal).map_err(|error| io_error(&self.folder, error))?;
-        let control = Arc::new(self.control);
+        let first = maker.prepare(self.recovered.next_ordinal).map_err(|error| io_error(&self.folder, error))?;
+        Ok(Beginning { opening: self, maker, first })
+    }
+}
+
+/// A stream with its first segment made, before anybody is told.
+struct Beginning {
+    opening: Opening,
+    maker: Maker,
+    first: PreparedSegment,
+}
+
+impl Beginning {
+    /// Removes the segment again.
+    fn give_up(self) {
+        // If it stays the next opening removes it.
+        let _ = fs::remove_file(self.opening.folder.join(segment_name(self.first.segment.prepared().ordinal)));
+    }
+
+    fn begin(self, config: &JournalConfig, shared: &Shared) -> (StreamWriter, StreamHelper) {
+        let Beginning { opening, maker, first } = self;
+        let dictionary = Arc::clone(&maker.dictionary);
+        let ordinal = first.segment.prepared().ordinal;
+        let control = Arc::new(opening.control);
         control.set_failure(None);
+        control.set_space(None);
         let (ready, prepared) = rtrb::RingBuffer::new(1);
         let (retired, to_unmap) = rtrb::RingBuffer::new(4);
         let active = Arc::clone(first.segment.map());
         let writer = StreamWriter::begin(Begin {
             first,
-            next_sequence: self.recovered.next_sequence,
+            next_sequence: opening.recovered.next_sequence,
             trading_date: config.trading_date,
             stall_max: config.stall_max,
-            stream: self.stream,
-            folder: self.folder,
+            stream: opening.stream,
+            folder: opening.folder,
             control: Arc::clone(&control),
             dictionary,
             prepared,
@@ -389,8 +433,9 @@ impl Opening {
             lock: Arc::clone(&shared.lock),
             helper: Arc::clone(&shared.helper),
         });
-        let window = usize::try_from(self.config.touch_ahead_bytes).unwrap_or(usize::MAX / 2).max(4096);
-        Ok((writer, StreamHelper::new(maker, control, active, ordinal, window, ready, to_unmap)))
+        let window = usize::try_from(opening.config.touch_ahead_bytes).unwrap_or(usize::MAX / 2).max(4096);
+        let disk = Disk::new(config.low_space_bytes);
+        (writer, StreamHelper::new(maker, control, disk, active, ordinal, window, ready, to_unmap))
     }
 }
 

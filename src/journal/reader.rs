@@ -173,6 +173,22 @@ impl Current {
 /// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole, but where a `Hole` record, handed
 /// over like the others, says which were lost; `End` records and restated instruments are not handed over (but the
 /// dictionary knows them). It follows rolls, the writer's death and its reopening. It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
+///
+/// The way from history to live is the same call: a record is handed over once, in its place, whether it was written last
+/// week or this microsecond. [`Follower`](super::Follower) waits for what is not there yet, [`Visit`](super::Visit) gives
+/// records by kind, [`lag`](Self::lag) says how far behind one is.
+///
+/// A tailer belongs to one thread at a time:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<hoga::journal::Tailer>();
+/// ```
+///
+/// ```
+/// fn moved<T: Send>() {}
+/// moved::<hoga::journal::Tailer>();
+/// ```
 #[derive(Debug)]
 pub struct Tailer {
     stream: Stream,
@@ -351,6 +367,41 @@ impl Tailer {
         }
     }
 
+    /// The stream read.
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of the segment read.
+    pub(super) fn segment_bytes(&self) -> u64 {
+        self.current.header.prepared.segment_bytes
+    }
+
+    /// `ts_recv` of the next record that would be looked at, if it is there.
+    pub(super) fn next_ts(&self) -> Option<u64> {
+        let stamp = |segment: &SegmentReader, mut offset| {
+            loop {
+                let record = segment.record(offset).ok()??;
+                let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+                if head.rtype == RType::End as u8 {
+                    return None;
+                }
+                if !is_unnumbered(head) {
+                    return Some(head.ts_recv);
+                }
+                offset += padded(record.len());
+            }
+        };
+        stamp(&self.current.reader, self.offset).or_else(|| {
+            let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1).ok()?;
+            stamp(&next, SEGMENT_HEADER_BYTES)
+        })
+    }
+
     /// What an id stands for, as far as read.
     pub fn instrument(&self, id: u32) -> Option<&Instrument> {
         self.instruments.get(id)
@@ -517,7 +568,13 @@ impl Tailer {
         // A prepared segment is removed when its writer ends and made anew by the next one: not to wait for a dead file.
         self.next = None;
         let live = File::open(self.dir.join(LOCK_NAME)).and_then(|file| is_locked(&file)).unwrap_or(false);
-        let closed = self.ended == Some(EndReason::Closed as u8);
+        if !live && self.has_more() {
+            // Committed by a writer that ended between the look at the record and the look at its lock.
+            self.looked_at = None;
+            self.state = TailState::Live;
+            return Ok(self.state);
+        }
+        let closed = self.ended.is_some_and(EndReason::is_closing);
         self.state = match ControlReader::open(&self.folder, self.stream) {
             _ if !live && closed => TailState::Closed,
             _ if !live => TailState::Gone,
@@ -534,6 +591,15 @@ impl Tailer {
             }
         }
         Ok(self.state)
+    }
+
+    /// Whether something stands where nothing was a moment ago.
+    fn has_more(&self) -> bool {
+        if self.ended.is_some() {
+            let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1);
+            return next.is_ok_and(|next| next.header().is_ok_and(|header| header.state == STATE_ACTIVE));
+        }
+        matches!(self.current.reader.record(self.offset), Ok(Some(_)))
     }
 
     fn corrupt(&self, reason: Reason) -> TailError {

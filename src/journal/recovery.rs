@@ -290,17 +290,17 @@ fn cut(
     end_segment(stream, segment, found, bytes.len())
 }
 
-/// Writes bytes and what they are under a free name of `quarantine/`, durably.
-fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::Result<()> {
+/// Writes bytes and what they are under a free name of `quarantine/`, durably; returns the file, relative to the journal.
+pub(super) fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::Result<String> {
     let folder = dir.join(QUARANTINE_NAME);
     fs::create_dir_all(&folder)?;
     let mut attempt = 0;
-    let mut file = loop {
+    let (mut file, kept) = loop {
         let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
         match OpenOptions::new().write(true).create_new(true).open(folder.join(format!("{name}{suffix}.bin"))) {
             Ok(file) => {
                 fs::write(folder.join(format!("{name}{suffix}.json")), format!("{about}\n"))?;
-                break file;
+                break (file, format!("{QUARANTINE_NAME}/{name}{suffix}.bin"));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
             Err(error) => return Err(error),
@@ -309,7 +309,8 @@ fn keep(dir: &Path, name: &str, bytes: &[u8], about: &serde_json::Value) -> io::
     file.write_all(bytes)?;
     file.sync_all()?;
     sync_folder(&folder)?;
-    sync_folder(dir)
+    sync_folder(dir)?;
+    Ok(kept)
 }
 
 /// Makes a shortened file whole, zeroes `torn` bytes behind the good records (they were copied away), and writes the
@@ -318,9 +319,8 @@ fn end_segment(stream: Stream, segment: &Segment, found: &Walked, torn: usize) -
     let fail = |error| io_error(&segment.path, error);
     let bytes = segment.header.prepared.segment_bytes;
     let file = OpenOptions::new().read(true).write(true).open(&segment.path).map_err(fail)?;
-    if (segment.reader.len() as u64) < bytes {
-        allocate(&file, bytes).map_err(fail)?;
-    }
+    // A shortened file, or a copy whose zeros are holes: a store there on a full disk would be a signal.
+    allocate(&file, bytes).map_err(fail)?;
     if found.ended {
         return file.sync_all().map_err(fail);
     }

@@ -14,6 +14,7 @@ use super::dictionary::Dictionary;
 use super::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Stream, padded, segment_name};
 use super::helper::PreparedSegment;
 use super::segment::SegmentWriter;
+use super::trouble::{Trouble, Watch};
 use crate::tick::{End, EndReason, HEADER_BYTES, Header, RECORD_VERSION, RType};
 
 /// Bytes after which the position is published to the helper even without [`StreamWriter::batch_end`].
@@ -217,6 +218,41 @@ impl StreamWriter {
         self.control.failure().map(io::Error::from_raw_os_error)
     }
 
+    /// What is wrong with the place the stream is written to, the worst first: to be asked now and then, some loads.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.control.trouble()
+    }
+
+    /// For another thread to watch that.
+    pub fn watch(&self) -> Watch {
+        Watch { control: Arc::clone(&self.control), stream: self.stream }
+    }
+
+    /// Bytes that records may still take in the present segment, padding included.
+    #[inline]
+    pub fn room(&self) -> usize {
+        self.limit.saturating_sub(self.position)
+    }
+
+    /// Bytes of the present segment.
+    pub fn segment_bytes(&self) -> usize {
+        self.segment.len()
+    }
+
+    /// Whether the next segment is prepared: an append that finds no room rolls then, and waits for nothing.
+    pub fn has_next(&self) -> bool {
+        self.prepared.slots() > 0
+    }
+
+    /// Counts that somebody waits for the next segment, and wakes the helper.
+    pub fn stalled(&mut self) {
+        self.stalls += 1;
+        self.control.stalled(self.stalls);
+        if let Some(helper) = self.helper.get() {
+            helper.unpark();
+        }
+    }
+
     /// Goes on in a new segment when the trading date (decimal YYYYMMDD) is another one.
     ///
     /// # Errors
@@ -235,8 +271,22 @@ impl StreamWriter {
     /// # Errors
     ///
     /// When syncing fails. The records are committed all the same; only the durable mark is not moved.
-    pub fn close(mut self) -> io::Result<()> {
-        self.commit_end(0, EndReason::Closed);
+    pub fn close(self) -> io::Result<()> {
+        self.end(EndReason::Closed)
+    }
+
+    /// As [`close`](Self::close), but says that frames of stream `raw` have not reached this stream yet
+    /// ([`EndReason::Unfinished`]): the next opening gives them out to be decoded.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    pub fn close_unfinished(self) -> io::Result<()> {
+        self.end(EndReason::Unfinished)
+    }
+
+    fn end(mut self, reason: EndReason) -> io::Result<()> {
+        self.commit_end(0, reason);
         self.batch_end();
         // Everything behind the last durable mark, the segments of this opening and of those that crashed.
         let ordinal = self.ordinal();
@@ -262,6 +312,9 @@ impl StreamWriter {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, bytes: usize) -> Result<(), AppendError> {
+        if let Some(wall) = self.control.wall(self.ordinal()) {
+            self.limit = self.limit.min(wall.saturating_sub(END_BYTES)).max(self.position);
+        }
         if self.position + bytes > self.limit {
             if SEGMENT_HEADER_BYTES + bytes > self.limit {
                 return Err(AppendError::TooLarge);
@@ -318,11 +371,7 @@ impl StreamWriter {
     }
 
     fn wait_for_segment(&mut self) -> Result<PreparedSegment, AppendError> {
-        self.stalls += 1;
-        self.control.stalled(self.stalls);
-        if let Some(helper) = self.helper.get() {
-            helper.unpark();
-        }
+        self.stalled();
         let begin = Instant::now();
         loop {
             if let Ok(next) = self.prepared.pop() {

@@ -146,6 +146,9 @@ counters! {
     RecordRingCapacityBytes = 40 Max Bytes "record_ring_capacity_bytes",
     /// Longest duty cycle of the parser.
     ParserCycleNsMax = 41 Max Nanoseconds "parser_cycle_ns_max",
+    /// Records that found no room in that ring: more than 0 is a fault of the program, since room is asked for before a
+    /// frame is taken.
+    RecordRingOverflow = 42 Sum Count "record_ring_overflow",
 
     // Journal.
     /// Market records committed to stream `ticks`.
@@ -165,6 +168,8 @@ counters! {
     // 71 is taken: it was `consumer_dropped`.
     /// Longest duty cycle of the journal writer.
     JournalCycleNsMax = 72 Max Nanoseconds "journal_cycle_ns_max",
+    /// Frames that came while the lines were being closed for want of room, and are in neither stream.
+    FramesLeftOut = 73 Sum Count "frames_left_out",
 
     // Sessions and other cold work.
     /// Connections made and upgraded.

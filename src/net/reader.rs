@@ -98,6 +98,14 @@ impl ReaderHandle {
         Ok(())
     }
 
+    /// Hands over [`Command::Stop`]; a full queue gives up its oldest command for it. Never fails, whether the reader lives
+    /// or not.
+    pub fn stop(&self) {
+        // What is given up was asked of connections that are to be closed now.
+        let _ = self.commands.force_push(Command::Stop);
+        self.wake();
+    }
+
     /// Ends the reader's [`park`](Reader::park), or its next one.
     pub fn wake(&self) {
         // The counter behind it takes 2^64 wakes without a poll before it fails, and then the reader is awake anyway.
@@ -193,6 +201,18 @@ impl<P: LineProtocol> Reader<P> {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.stopping && self.live == 0 && self.commands.is_empty()
+    }
+
+    /// As [`Command::Stop`], from the reader's own thread; again is nothing new.
+    #[cold]
+    pub fn stop(&mut self) {
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        let ticks = self.clock.raw();
+        for connection in self.slots.iter_mut().flatten() {
+            connection.close(CODE_NORMAL, ticks);
+        }
     }
 
     /// One cycle; how much there was to do, 0 when it may be waited.
@@ -305,13 +325,7 @@ impl<P: LineProtocol> Reader<P> {
                         connection.close(code, ticks);
                     }
                 }
-                Command::Stop => {
-                    self.stopping = true;
-                    let ticks = self.clock.raw();
-                    for connection in self.slots.iter_mut().flatten() {
-                        connection.close(CODE_NORMAL, ticks);
-                    }
-                }
+                Command::Stop => self.stop(),
             }
         }
         self.config.commands_per_poll

@@ -1,11 +1,22 @@
 //! Files: real allocation, locks that die with their process, folders made durable, identity of the boot.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-/// Gives the file `bytes` bytes that are really there: a later write through a map can't find the disk full.
+/// Bytes written at once where allocation has to be done by writing.
+const FILL_BYTES: usize = 1 << 20;
+
+/// Gives the file `bytes` bytes that are really there: a later write through a map can't find the disk full. What the
+/// file holds stays.
+///
+/// Asks the file system, and looks whether it did: one that can't allocate, or says that it did and gave no blocks (some
+/// in user space do), has every byte written. Never leaves a sparse file behind a good answer, but where the file system
+/// itself stores zeros as nothing (compression of Btrfs and ZFS).
 ///
 /// # Errors
 ///
@@ -14,12 +25,68 @@ pub fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     let length = libc::off_t::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))?;
     loop {
         // SAFETY: the descriptor is open as long as `file` is borrowed; the call touches no memory of ours.
-        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, length) } {
-            0 => return Ok(()),
-            libc::EINTR => {}
-            error => return Err(io::Error::from_raw_os_error(error)),
+        // NB: not `posix_fallocate`, whose way out where there is no such call differs from one C library to the next.
+        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, length) } == 0 {
+            break;
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EINTR) => {}
+            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return fill(file, bytes),
+            _ => return Err(error),
         }
     }
+    let facts = file.metadata()?;
+    if facts.len() < bytes || facts.blocks() * 512 < bytes { fill(file, bytes) } else { Ok(()) }
+}
+
+/// Writes every byte up to `bytes`: what the file holds, zeros where it holds nothing.
+fn fill(file: &File, bytes: u64) -> io::Result<()> {
+    let mut buffer = vec![0; FILL_BYTES.min(usize::try_from(bytes).unwrap_or(FILL_BYTES))];
+    let mut at = 0;
+    while at < bytes {
+        let chunk = &mut buffer[..usize::try_from(bytes - at).unwrap_or(FILL_BYTES).min(FILL_BYTES)];
+        let mut held = 0;
+        while held < chunk.len() {
+            match file.read_at(&mut chunk[held..], at + held as u64) {
+                Ok(0) => break,
+                Ok(read) => held += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        chunk[held..].fill(0);
+        file.write_all_at(chunk, at)?;
+        at += chunk.len() as u64;
+    }
+    Ok(())
+}
+
+/// Room of a file system, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What a process without privileges may still take.
+    pub available: u64,
+    /// What is free at all, that which is kept for the superuser included.
+    pub free: u64,
+}
+
+/// Room of the file system a path lies on; `None` when it doesn't say (some in user space).
+///
+/// # Errors
+///
+/// Those of `statvfs`.
+pub fn space(path: &Path) -> io::Result<Option<Space>> {
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: plain numbers, for which all zeros are values.
+    let mut facts: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the text ends with a zero byte, and both outlive the call, which writes nothing else.
+    if unsafe { libc::statvfs(path.as_ptr(), &raw mut facts) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let unit = facts.f_frsize;
+    let space = Space { available: facts.f_bavail.saturating_mul(unit), free: facts.f_bfree.saturating_mul(unit) };
+    Ok((facts.f_blocks > 0).then_some(space))
 }
 
 /// Takes the exclusive lock of an open file description: `false` when another one holds it. It is given back when the
@@ -129,8 +196,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_allocated_by_writing_has_its_blocks_and_keeps_what_it_held() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3 << 20).unwrap();
+        file.write_all_at(b"held", (2 << 20) + 77).unwrap();
+        let sparse = file.metadata().unwrap().blocks() * 512;
+        assert!(sparse < 1 << 20, "{sparse}: this file system has no sparse files to test with");
+        fill(&file, (4 << 20) + 4096).unwrap();
+        let meta = file.metadata().unwrap();
+        assert_eq!(meta.len(), (4 << 20) + 4096);
+        assert!(meta.blocks() * 512 >= meta.len());
+        let mut held = [0; 6];
+        file.read_exact_at(&mut held, (2 << 20) + 76).unwrap();
+        assert_eq!(&held, b"\0held\0");
+    }
+
+    #[test]
+    fn a_file_system_tells_its_room() {
+        let space = space(Path::new("/")).unwrap().unwrap();
+        assert!(space.available <= space.free && space.free > 0);
+        assert!(super::space(Path::new("/nowhere at all")).is_err());
+    }
+
+    #[test]
     fn an_allocated_file_has_its_blocks() {
-        use std::os::unix::fs::MetadataExt as _;
         let file = tempfile::tempfile().unwrap();
         allocate(&file, 1 << 20).unwrap();
         let meta = file.metadata().unwrap();

@@ -179,14 +179,21 @@ impl WriteMap {
 
     /// Makes the pages of a range present and writable without changing them, so that the next store does not fault.
     /// Kernels before 5.14 don't know how; there each page gets an atomic addition of zero.
-    pub fn populate_write(&self, offset: usize, bytes: usize) {
-        if self.map.advise(Advice::PopulateWrite, offset, bytes).is_ok() {
-            return;
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` and `EHWPOISON`: pages that can't be had; a store to one of them would end the process by SIGBUS.
+    pub fn populate_write(&self, offset: usize, bytes: usize) -> io::Result<()> {
+        match self.map.advise(Advice::PopulateWrite, offset, bytes) {
+            Ok(()) => return Ok(()),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EHWPOISON)) => return Err(error),
+            Err(_) => {}
         }
         let end = offset.saturating_add(bytes).min(self.len());
         for page in (offset / PAGE_BYTES * PAGE_BYTES..end).step_by(PAGE_BYTES) {
             self.map.atomic_u32(page).fetch_add(0, Ordering::Relaxed);
         }
+        Ok(())
     }
 
     /// Writes a range back to the disk and waits for it.
@@ -217,7 +224,7 @@ mod tests {
         file.set_len(8192).unwrap();
         let write = WriteMap::new(&file).unwrap();
         let read = ReadMap::new(&file, usize::MAX).unwrap();
-        write.populate_write(100, 5000);
+        write.populate_write(100, 5000).unwrap();
         write.store_u64(16, 0x0102_0304_0506_0708, Ordering::Release);
         write.copy_from(4096, &[7; 16]);
         assert_eq!(read.load_u32(16, Ordering::Acquire), 0x0506_0708);

@@ -7,13 +7,14 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Deref;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::file::allocate;
 
 use memmap2::{MmapMut, MmapOptions, MmapRaw};
 
@@ -35,7 +36,7 @@ impl SharedWords {
     /// The system's: `AlreadyExists`, no space, no permission.
     pub fn create(path: &Path, words: usize) -> io::Result<SharedWords> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(path)?;
-        allocate(&file, words * WORD_BYTES)?;
+        allocate(&file, (words * WORD_BYTES) as u64)?;
         let map = MmapOptions::new().len(words * WORD_BYTES).map_raw(&file)?;
         Ok(SharedWords { map })
     }
@@ -151,13 +152,6 @@ fn words_of(map: &MmapRaw) -> &[AtomicU64] {
     // SAFETY: a mapping begins at a page, so words are aligned; it spans `len` bytes for as long as `map` lives; any bit
     // pattern is an `AtomicU64`. A read-only mapping is only loaded from: `ReadOnlyWords` gives out values alone.
     unsafe { slice::from_raw_parts(first, map.len() / WORD_BYTES) }
-}
-
-fn allocate(file: &File, bytes: usize) -> io::Result<()> {
-    let bytes = libc::off_t::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: takes numbers only; the descriptor is open for as long as `file`.
-    let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, bytes) };
-    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub use px::{PX_SCALE, TURNOVER_SCALE, write_px, write_scaled};
 pub use registry::{Feed, Publisher, TR_NONE, tr_name, tr_number};
 pub use service::{
     Clock, End, EndReason, Gap, GapReason, Hole, HoleReason, OtherPrefix, RAW_PREFIX_BYTES, REJECT_BYTES,
-    REJECT_PREFIX_BYTES, RawPrefix, RejectPrefix, RejectReason, Repair, Session, SessionEvent,
+    REJECT_PREFIX_BYTES, RawPrefix, RejectPrefix, RejectReason, Repair, Session, SessionEvent, StopReason,
 };
 pub use view::{RecordView, boxed_record, view, words_of};
 

@@ -97,8 +97,33 @@ numbered! {
         Disconnected = 7 "disconnected",
         /// A transaction's width is not the table's; `value` is the width.
         SchemaChanged = 8 "schema_changed",
-        /// The engine stops taking ticks; `reason` and text say why.
+        /// The engine stops taking ticks, all lines: its last word. `reason` is a [`StopReason`], `code` the stream that
+        /// can't go on, `text` says why, `value` counts the frames that came while the lines were being closed and are
+        /// in neither stream.
         Stopped = 9 "stopped",
+        /// Little room is left where stream `code` is written; `value` is how much, bytes.
+        LowSpace = 10 "low_space",
+        /// There is room again; `value` is how much, bytes.
+        SpaceReturned = 11 "space_returned",
+        /// The next segment of stream `code` can't be prepared; `value` is the system's error number. The present one is
+        /// written on.
+        NoSegment = 12 "no_segment",
+        /// It could be prepared now.
+        SegmentReturned = 13 "segment_returned",
+    }
+}
+
+numbered! {
+    /// Why the engine stopped by itself: the `reason` of [`SessionEvent::Stopped`].
+    StopReason {
+        /// The next segment of a stream can't be prepared, and the present one is nearly full.
+        NoSegment = 1 "no_segment",
+        /// The next segment of a stream was not there in time, though nothing failed.
+        SlowDisk = 2 "slow_disk",
+        /// Writing back to the disk failed: nobody knows what of the last records is on it.
+        SyncFailed = 3 "sync_failed",
+        /// A record could not be appended for another reason.
+        AppendFailed = 4 "append_failed",
     }
 }
 
@@ -113,6 +138,16 @@ numbered! {
         DayChange = 3 "day_change",
         /// Written when the journal was opened after the writer died.
         Recovered = 4 "recovered",
+        /// The writer of `ticks` closed the journal, but frames of `raw` behind the last record have not been decoded: the
+        /// next opening does that.
+        Unfinished = 5 "unfinished",
+    }
+}
+
+impl EndReason {
+    /// Whether a segment ended so was the last of a writer that closed its journal, by the reason's number.
+    pub const fn is_closing(number: u8) -> bool {
+        number == EndReason::Closed as u8 || number == EndReason::Unfinished as u8
     }
 }
 
@@ -242,7 +277,7 @@ pub struct Session {
     pub close_code: u16,
     /// See [`SessionEvent`].
     pub event: u8,
-    /// Reason of a disconnect, `net::DisconnectReason` as a number; 0 = none.
+    /// Reason of a disconnect, `net::DisconnectReason` as a number; of a stop, [`StopReason`]; 0 = none.
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 2],

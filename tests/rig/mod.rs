@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod compare;
+pub mod disk;
 pub mod ledger;
 pub mod reference;
 
@@ -312,7 +313,7 @@ pub fn symbols(venue: &Venue) -> Vec<String> {
 pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str], accounts: usize) -> Config {
     let subscription = |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.to_vec() };
     Config {
-        journal: JournalSection { dir: folder.join("journal"), segment_mib: 4, raw: true },
+        journal: JournalSection { dir: folder.join("journal"), segment_mib: 4, ..JournalSection::default() },
         engine: EngineSection { placement: Placement::Fused, wait: WaitStrategy::Park, ..EngineSection::default() },
         kis: KisSection {
             rest_url: rest.to_owned(),

@@ -23,6 +23,7 @@ mod expected;
 mod layout;
 pub mod ledger;
 mod misc;
+pub mod notices;
 mod plan;
 #[cfg(test)]
 mod proptests;
@@ -42,7 +43,7 @@ mod twin;
 use crate::net::LineProtocol;
 
 pub use self::decoder::{DecodeCounters, Decoder, DecoderConfig};
-pub use self::layout::{Form, KeyClass, Layout, LayoutTable, Levels, Width};
+pub use self::layout::{Form, KeyClass, Layout, LayoutError, LayoutTable, Levels, Width};
 pub use self::redact::redact;
 
 /// The broker's manners on the socket: PINGPONG goes back as it came.

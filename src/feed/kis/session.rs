@@ -16,6 +16,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::control::is_notice;
 use super::ledger::{Ledger, Outcome, Registration};
+use super::notices::{Answered, Notices};
 use super::rest::approval_key;
 use crate::clock::wall_ns;
 use crate::config::KisSection;
@@ -40,31 +41,6 @@ const INBOX_WAIT: Duration = Duration::from_millis(200);
 const ROUND_BUSY: Duration = Duration::from_micros(500);
 /// The manager's pause between two rounds otherwise.
 const ROUND_IDLE: Duration = Duration::from_millis(10);
-
-/// What the data path tells the manager.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The broker answered a registration.
-    Answer {
-        /// Connection.
-        line: u16,
-        /// Transaction, as far as the broker named it.
-        tr_id: String,
-        /// Key, as far as the broker named it.
-        tr_key: String,
-        /// Message code, e.g. `OPSP0000`.
-        code: String,
-        /// Text, for logs; secrets are gone from it.
-        text: String,
-        /// Whether the registration is in force now.
-        active: bool,
-    },
-    /// The connection is gone.
-    Disconnected {
-        /// Connection.
-        line: u16,
-    },
-}
 
 /// One account of the plan.
 #[derive(Clone, Debug)]
@@ -130,7 +106,7 @@ pub enum Leave {
 pub struct SessionManager {
     lines: Vec<Line>,
     reader: ReaderHandle,
-    notices: Arc<ArrayQueue<Notice>>,
+    notices: Arc<Notices>,
     secrets: Arc<ArrayQueue<Secret>>,
     cold: Cold,
     rest_url: String,
@@ -150,6 +126,8 @@ impl std::fmt::Debug for SessionManager {
 
 struct Line {
     number: u16,
+    /// Its losses taken into account, as counted by [`Notices::losses`].
+    losses: u32,
     account: Account,
     ledger: Ledger,
     approval: Option<(Secret, Instant)>,
@@ -223,7 +201,7 @@ impl SessionManager {
         connection: ConnectionConfig,
         leave: Leave,
         reader: ReaderHandle,
-        notices: Arc<ArrayQueue<Notice>>,
+        notices: Arc<Notices>,
         secrets: Arc<ArrayQueue<Secret>>,
         cold: Cold,
         observer: LineObserver,
@@ -237,6 +215,7 @@ impl SessionManager {
             .filter(|((_, plan), _)| !plan.is_empty())
             .map(|((account, wanted), number)| Line {
                 number,
+                losses: 0,
                 account,
                 ledger: Ledger::new(wanted),
                 approval: None,
@@ -267,8 +246,13 @@ impl SessionManager {
     pub fn run(mut self, stop: &AtomicBool) -> Progress {
         loop {
             let mut busy = false;
-            while let Some(notice) = self.notices.pop() {
-                self.take(&notice);
+            // Before the answers: those of a connection that is gone are taken before its loss.
+            let losses: Vec<u32> = self.lines.iter().map(|line| self.notices.losses(line.number)).collect();
+            while let Some(answer) = self.notices.next_answer() {
+                self.answered(&answer);
+            }
+            for (index, losses) in losses.into_iter().enumerate() {
+                self.lost(index, losses);
             }
             for index in 0..self.lines.len() {
                 busy |= self.step(index);
@@ -280,44 +264,44 @@ impl SessionManager {
             }
             std::thread::sleep(if busy { ROUND_BUSY } else { ROUND_IDLE });
         }
-        let mut command = Command::Stop;
-        while let Err(back) = self.reader.send(command) {
-            command = back;
-            std::thread::sleep(ROUND_IDLE);
-        }
+        self.reader.stop();
         self.progress
     }
 
-    /// What the data path told.
-    fn take(&mut self, notice: &Notice) {
-        let (Notice::Answer { line, .. } | Notice::Disconnected { line }) = notice;
+    /// The broker answered a registration.
+    fn answered(&mut self, answer: &Answered) {
+        let Answered { line, tr_id, tr_key, code, text, active } = answer;
         let Some(index) = self.lines.iter().position(|candidate| candidate.number == *line) else { return };
         let line = &mut self.lines[index];
-        match notice {
-            Notice::Answer { tr_id, tr_key, code, text, active, .. } => {
-                let outcome = line.ledger.answer(tr_id, tr_key, code, *active);
-                if !*active {
-                    tracing::warn!(line = line.number, tr_id, code, text, "registration refused");
-                }
-                // Both mean the whole app key: going on would only knock at a closed door.
-                match code.as_str() {
-                    "OPSP8996" => line.backoff_floor = BACKOFF_IN_USE,
-                    "OPSP0011" => line.approval = None,
-                    _ => {}
-                }
-                if matches!(code.as_str(), "OPSP8996" | "OPSP0011") {
-                    line.leave(&self.reader);
-                }
-                self.settle(index, outcome);
-            }
-            Notice::Disconnected { .. } => {
-                self.progress.disconnects += 1;
-                line.ledger.reset();
-                match self.leave {
-                    Leave::WhenClosed => line.state = State::Closed,
-                    Leave::WhenStopped => line.back_off(),
-                }
-            }
+        let outcome = line.ledger.answer(tr_id, tr_key, code, *active);
+        if !*active {
+            tracing::warn!(line = line.number, tr_id, code, text, "registration refused");
+        }
+        // Both mean the whole app key: going on would only knock at a closed door.
+        match code.as_str() {
+            "OPSP8996" => line.backoff_floor = BACKOFF_IN_USE,
+            "OPSP0011" => line.approval = None,
+            _ => {}
+        }
+        if matches!(code.as_str(), "OPSP8996" | "OPSP0011") {
+            line.leave(&self.reader);
+        }
+        self.settle(index, outcome);
+        self.show(index);
+    }
+
+    /// The line's connection was lost, if its count says so.
+    fn lost(&mut self, index: usize, losses: u32) {
+        let line = &mut self.lines[index];
+        let lost = losses.wrapping_sub(std::mem::replace(&mut line.losses, losses));
+        if lost == 0 {
+            return;
+        }
+        self.progress.disconnects += lost as usize;
+        line.ledger.reset();
+        match self.leave {
+            Leave::WhenClosed => line.state = State::Closed,
+            Leave::WhenStopped => line.back_off(),
         }
         self.show(index);
     }
@@ -559,6 +543,7 @@ mod tests {
         let credentials = Credentials { app_key: Secret::new("k"), app_secret: Secret::new("s") };
         let mut line = Line {
             number: 1,
+            losses: 0,
             account: Account { name: String::new(), credentials },
             ledger: Ledger::new(Vec::new()),
             approval: None,

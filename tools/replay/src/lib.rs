@@ -3,6 +3,7 @@
 //! The engine knows nothing of this package; heavy libraries (Arrow, Parquet) live here.
 #![deny(unsafe_code)]
 
+pub mod bars;
 pub mod cli;
 pub mod control;
 pub mod export;
@@ -11,3 +12,5 @@ pub mod kst;
 pub mod merge;
 pub mod pace;
 pub mod play;
+pub mod reparse;
+pub mod serve;

@@ -2,9 +2,12 @@
 //!
 //! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
 
+mod bars;
 mod export;
 mod filters;
 mod play;
+mod reparse;
+mod serve;
 mod source;
 
 use std::process::ExitCode;
@@ -28,6 +31,9 @@ struct Cli {
 enum Command {
     Play(play::Args),
     Export(export::Args),
+    Bars(bars::Args),
+    Serve(serve::Args),
+    Reparse(reparse::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -35,5 +41,8 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Play(args) => play::run(args),
         Command::Export(args) => export::run(args),
+        Command::Bars(args) => bars::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Reparse(args) => reparse::run(args),
     }
 }

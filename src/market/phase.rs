@@ -1,0 +1,357 @@
+//! Phases of a trading day: what a venue does at a time of day, from which date on, and in which phase a trade happened.
+//!
+//! The tables are data with dates. Sources:
+//!
+//! - KRX until 2026-09-11: auction from 08:30 (the exchange's rule since 2019-04-29), continuous 09:00-15:20, closing auction
+//!   to 15:30, closing-price trading 15:40-16:00, single price each ten minutes 16:00-18:00.
+//! - KRX from 2026-09-14: after-market 16:00-20:00, continuous; the single-price session is abolished (notice of the
+//!   exchange of June 2026, the broker's of 2026-09-09; first trades seen that day).
+//! - NXT from 2025-03-04: pre-market 08:00-08:50, main market 09:00:30-15:20, auction 15:30-15:40, after-market to 20:00.
+//! - KRX derivatives: auction 08:30-08:45, day session to 15:35, closing auction to 15:45; night session 18:00-06:00.
+//! - Days that begin later: the first trading day of a year (10:00), and the day of the college entrance exam (10:00 to
+//!   16:30, derivatives an hour later, NXT without a pre-market).
+//!
+//! Assumed, since no notice was found: on the exam's day the after-market of KRX begins an hour later, at 17:00, and ends at
+//! 20:00 as ever; on a first trading day NXT's main market begins at 10:00:30.
+
+use crate::tick::{Flags, Publisher, Trade, tr_name};
+
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3600;
+/// A print may be stamped this long after its session's end: auctions end at random within 30 s, and matching takes time.
+const LATE: u32 = MINUTE;
+
+/// What a venue does at a moment; of a trade: the session it belongs to.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Continuous trading before the regular session (NXT).
+    PreMarket = 0,
+    /// Call auction that opens the regular session.
+    OpeningAuction = 1,
+    /// Continuous trading of the regular session.
+    Regular = 2,
+    /// Call auction within continuous trading: a volatility interruption, or the resumption after a halt.
+    MiddayAuction = 3,
+    /// Call auction that closes the regular session.
+    ClosingAuction = 4,
+    /// Trading at a closing price, before the opening (the previous day's) or after the close.
+    ClosingPrice = 5,
+    /// Single-price trading each ten minutes after the close (KRX until 2026-09-11).
+    SinglePrice = 6,
+    /// Call auction that opens the after-market (NXT).
+    AfterAuction = 7,
+    /// Continuous trading after the close.
+    AfterMarket = 8,
+    /// Night session of derivatives.
+    Night = 9,
+    /// Negotiated: block and basket trades.
+    Block = 10,
+    /// Outside every session of the venue.
+    Closed = 11,
+    /// The venue's sessions are not known here (bonds, overseas).
+    Untold = 12,
+}
+
+impl Phase {
+    /// All phases in the order of their numbers.
+    pub const ALL: [Phase; 13] = [
+        Phase::PreMarket,
+        Phase::OpeningAuction,
+        Phase::Regular,
+        Phase::MiddayAuction,
+        Phase::ClosingAuction,
+        Phase::ClosingPrice,
+        Phase::SinglePrice,
+        Phase::AfterAuction,
+        Phase::AfterMarket,
+        Phase::Night,
+        Phase::Block,
+        Phase::Closed,
+        Phase::Untold,
+    ];
+
+    /// Name as in columns.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::PreMarket => "pre_market",
+            Phase::OpeningAuction => "opening_auction",
+            Phase::Regular => "regular",
+            Phase::MiddayAuction => "midday_auction",
+            Phase::ClosingAuction => "closing_auction",
+            Phase::ClosingPrice => "closing_price",
+            Phase::SinglePrice => "single_price",
+            Phase::AfterAuction => "after_auction",
+            Phase::AfterMarket => "after_market",
+            Phase::Night => "night",
+            Phase::Block => "block",
+            Phase::Closed => "closed",
+            Phase::Untold => "untold",
+        }
+    }
+
+    /// Whether orders are gathered and matched at one price.
+    pub const fn is_auction(self) -> bool {
+        matches!(self, Phase::OpeningAuction | Phase::MiddayAuction | Phase::ClosingAuction | Phase::AfterAuction)
+    }
+}
+
+/// Beginnings of phases in seconds since midnight, ascending; a day begins closed.
+type Table = &'static [(u32, Phase)];
+
+const fn at(hour: u32, minute: u32, second: u32) -> u32 {
+    hour * HOUR + minute * MINUTE + second
+}
+
+const KRX: Table = &[
+    (at(8, 30, 0), Phase::OpeningAuction),
+    (at(9, 0, 0), Phase::Regular),
+    (at(15, 20, 0), Phase::ClosingAuction),
+    (at(15, 30, 0), Phase::Closed),
+    (at(15, 40, 0), Phase::ClosingPrice),
+    (at(16, 0, 0), Phase::SinglePrice),
+    (at(18, 0, 0), Phase::Closed),
+];
+
+const KRX_FROM_2026_09_14: Table = &[
+    (at(8, 30, 0), Phase::OpeningAuction),
+    (at(9, 0, 0), Phase::Regular),
+    (at(15, 20, 0), Phase::ClosingAuction),
+    (at(15, 30, 0), Phase::Closed),
+    (at(15, 40, 0), Phase::ClosingPrice),
+    (at(16, 0, 0), Phase::AfterMarket),
+    (at(20, 0, 0), Phase::Closed),
+];
+
+const NXT: Table = &[
+    (at(8, 0, 0), Phase::PreMarket),
+    (at(8, 50, 0), Phase::Closed),
+    (at(9, 0, 30), Phase::Regular),
+    (at(15, 20, 0), Phase::Closed),
+    (at(15, 30, 0), Phase::AfterAuction),
+    (at(15, 40, 0), Phase::AfterMarket),
+    (at(20, 0, 0), Phase::Closed),
+];
+
+/// Both exchanges on one feed: what one does while the other is closed, KRX where both are open. KRX's closing print may be
+/// stamped up to a minute after 15:30.
+const UNIFIED: Table = &[
+    (at(8, 0, 0), Phase::PreMarket),
+    (at(8, 50, 0), Phase::OpeningAuction),
+    (at(9, 0, 0), Phase::Regular),
+    (at(15, 20, 0), Phase::ClosingAuction),
+    (at(15, 31, 0), Phase::AfterAuction),
+    (at(15, 40, 0), Phase::AfterMarket),
+    (at(20, 0, 0), Phase::Closed),
+];
+
+const DERIVATIVES: Table = &[
+    (at(8, 30, 0), Phase::OpeningAuction),
+    (at(8, 45, 0), Phase::Regular),
+    (at(15, 35, 0), Phase::ClosingAuction),
+    (at(15, 45, 0), Phase::Closed),
+];
+
+const NIGHT: Table = &[(0, Phase::Night), (at(6, 0, 0), Phase::Closed), (at(18, 0, 0), Phase::Night)];
+
+/// Which table holds for a venue from a date (decimal YYYYMMDD) on; of several the last that has begun.
+const TABLES: [(Publisher, u32, Table); 6] = [
+    (Publisher::KisKrx, 0, KRX),
+    (Publisher::KisKrx, 20_260_914, KRX_FROM_2026_09_14),
+    (Publisher::KisNxt, 20_250_304, NXT),
+    (Publisher::KisUn, 20_250_304, UNIFIED),
+    (Publisher::KisKrxDeriv, 0, DERIVATIVES),
+    (Publisher::KisKrxNight, 0, NIGHT),
+];
+
+/// How a special day differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Special {
+    /// First trading day of the year: opens an hour later.
+    FirstDay,
+    /// College entrance exam: opens and closes an hour later.
+    Exam,
+}
+
+/// The special days, decimal YYYYMMDD. 2027 is projected: the exchange publishes its list each December.
+const SPECIAL_DAYS: [(u32, Special); 8] = [
+    (20_240_102, Special::FirstDay),
+    (20_241_114, Special::Exam),
+    (20_250_102, Special::FirstDay),
+    (20_251_113, Special::Exam),
+    (20_260_102, Special::FirstDay),
+    (20_261_119, Special::Exam),
+    (20_270_104, Special::FirstDay),
+    (20_271_118, Special::Exam),
+];
+
+fn table(publisher: Publisher, date: u32) -> Option<Table> {
+    let holds = TABLES.iter().rev().find(|(venue, from, _)| *venue == publisher && *from <= date);
+    holds.map(|(_, _, table)| *table)
+}
+
+/// The second of an ordinary day that corresponds to one of this date.
+fn ordinary_second(publisher: Publisher, date: u32, second: u32) -> u32 {
+    let special = SPECIAL_DAYS.iter().find(|(day, _)| *day == date).map(|(_, special)| *special);
+    let later = match special {
+        None => false,
+        // The minute after the opening belongs to it: the opening auction's prints.
+        Some(Special::FirstDay) => publisher != Publisher::KisKrxNight && second < at(10, 1, 0),
+        Some(Special::Exam) if publisher == Publisher::KisKrxNight => (at(18, 0, 0)..at(19, 0, 0)).contains(&second),
+        // Evening sessions end when they always do.
+        Some(Special::Exam) => second < at(18, 0, 0),
+    };
+    let shifted = if later { second.saturating_sub(HOUR) } else { second };
+    // On that day the main market of NXT begins on the hour.
+    let on_the_hour = special == Some(Special::Exam) && publisher == Publisher::KisNxt;
+    if on_the_hour && (at(9, 0, 0)..at(9, 0, 30)).contains(&shifted) { at(9, 0, 30) } else { shifted }
+}
+
+/// The phase of a venue on a date (decimal YYYYMMDD, Korean) at a second since midnight, Korean time.
+///
+/// The minute after a session belongs to it when nothing follows. [`Phase::Untold`] for venues without a table, and for NXT
+/// before it began.
+pub fn phase_at(publisher: Publisher, date: u32, second: u32) -> Phase {
+    let Some(table) = table(publisher, date) else { return Phase::Untold };
+    let second = ordinary_second(publisher, date, second);
+    match place(table, second) {
+        None => Phase::Closed,
+        Some(index) => match table[index] {
+            (start, Phase::Closed) if index > 0 && second - start < LATE => table[index - 1].1,
+            (_, phase) => phase,
+        },
+    }
+}
+
+fn place(table: Table, second: u32) -> Option<usize> {
+    table.iter().rposition(|(start, _)| *start <= second)
+}
+
+/// The session a trade belongs to; `date` and `second` are its event time, Korean.
+///
+/// - What the feed's session code says goes first: single price (`4.`), closing price (`.1`), block and basket (`.2`, `.3`);
+///   a trade of the overtime session's own transaction is single price.
+/// - A trade that the feed marks as matched in an auction (flag AUCTION) belongs to the auction that runs, or that ended within
+///   the last minute; in the middle of continuous trading to a midday auction.
+/// - On the unified feed a trade of the minute after 15:30 whose market class is 3 is of the after-market's auction, and one
+///   marked 5 between the closes is the closing auction's.
+/// - Everything else goes by the clock.
+///
+/// Event times are whole seconds: where a session ends, its last second may hold trades of the next.
+pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u32) -> Phase {
+    if trade.mkop_cls[0] == b'4' || tr_name(trade.market.tr) == Some("H0STOUP0") {
+        return Phase::SinglePrice;
+    }
+    match trade.mkop_cls[1] {
+        b'1' => return Phase::ClosingPrice,
+        b'2' | b'3' => return Phase::Block,
+        _ => {}
+    }
+    let phase = phase_at(publisher, date, second);
+    if publisher == Publisher::KisUn {
+        match (phase, trade.market_cls) {
+            (Phase::ClosingAuction, b'3') => return Phase::AfterAuction,
+            (Phase::AfterAuction, b'5') => return Phase::ClosingAuction,
+            _ => {}
+        }
+    }
+    let continuous = matches!(phase, Phase::PreMarket | Phase::Regular | Phase::AfterMarket | Phase::Night);
+    if trade.header.flags & Flags::AUCTION == 0 || !continuous {
+        return phase;
+    }
+    let Some(table) = table(publisher, date) else { return Phase::MiddayAuction };
+    let second = ordinary_second(publisher, date, second);
+    match place(table, second) {
+        Some(index) if index > 0 && second - table[index].0 < LATE && table[index - 1].1.is_auction() => {
+            table[index - 1].1
+        }
+        _ => Phase::MiddayAuction,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KRX: Publisher = Publisher::KisKrx;
+
+    fn trade(flags: u32, mkop: &[u8; 2], market_cls: u8) -> Trade {
+        let mut trade = Trade::UNDEF;
+        trade.header.flags = flags;
+        trade.mkop_cls[..2].copy_from_slice(mkop);
+        trade.market_cls = market_cls;
+        trade
+    }
+
+    #[test]
+    fn the_evening_of_krx_changed_on_2026_09_14() {
+        assert_eq!(phase_at(KRX, 20_260_911, at(16, 0, 0)), Phase::SinglePrice);
+        assert_eq!(phase_at(KRX, 20_260_911, at(18, 0, 59)), Phase::SinglePrice);
+        assert_eq!(phase_at(KRX, 20_260_911, at(18, 1, 0)), Phase::Closed);
+        assert_eq!(phase_at(KRX, 20_260_914, at(16, 0, 0)), Phase::AfterMarket);
+        assert_eq!(phase_at(KRX, 20_260_914, at(19, 59, 59)), Phase::AfterMarket);
+    }
+
+    #[test]
+    fn a_closing_print_is_stamped_after_the_close_and_belongs_to_the_auction() {
+        assert_eq!(phase_at(KRX, 20_261_120, at(15, 30, 29)), Phase::ClosingAuction);
+        assert_eq!(phase_at(KRX, 20_261_120, at(15, 31, 0)), Phase::Closed);
+        assert_eq!(phase_at(KRX, 20_261_120, at(8, 29, 59)), Phase::Closed);
+    }
+
+    #[test]
+    fn nxt_has_its_own_day_and_none_before_it_began() {
+        assert_eq!(phase_at(Publisher::KisNxt, 20_250_303, at(9, 1, 0)), Phase::Untold);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_250_304, at(8, 0, 0)), Phase::PreMarket);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_250_304, at(8, 59, 0)), Phase::Closed);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_250_304, at(9, 0, 30)), Phase::Regular);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_250_304, at(15, 35, 0)), Phase::AfterAuction);
+        assert_eq!(phase_at(Publisher::KisKrxBond, 20_250_304, at(10, 0, 0)), Phase::Untold);
+    }
+
+    #[test]
+    fn an_auction_trade_just_after_nine_is_the_opening_and_later_a_midday_auction() {
+        let auction = trade(Flags::AUCTION, b"20", b'2');
+        assert_eq!(phase_of_trade(KRX, &auction, 20_261_120, at(9, 0, 0)), Phase::OpeningAuction);
+        assert_eq!(phase_of_trade(KRX, &auction, 20_261_120, at(9, 1, 0)), Phase::MiddayAuction);
+        assert_eq!(phase_of_trade(KRX, &auction, 20_261_120, at(15, 30, 4)), Phase::ClosingAuction);
+        assert_eq!(phase_of_trade(Publisher::KisNxt, &auction, 20_261_120, at(9, 0, 31)), Phase::MiddayAuction);
+        assert_eq!(phase_of_trade(Publisher::KisNxt, &auction, 20_261_120, at(15, 40, 1)), Phase::AfterAuction);
+        let plain = trade(0, b"20", b'2');
+        assert_eq!(phase_of_trade(KRX, &plain, 20_261_120, at(9, 0, 0)), Phase::Regular);
+    }
+
+    #[test]
+    fn the_session_code_goes_before_the_clock() {
+        assert_eq!(phase_of_trade(KRX, &trade(0, b"11", 0), 20_261_120, at(8, 35, 0)), Phase::ClosingPrice);
+        assert_eq!(phase_of_trade(KRX, &trade(0, b"22", 0), 20_261_120, at(11, 0, 0)), Phase::Block);
+        assert_eq!(phase_of_trade(KRX, &trade(0, b"40", 0), 20_260_910, at(17, 10, 0)), Phase::SinglePrice);
+        let unified = Publisher::KisUn;
+        assert_eq!(phase_of_trade(unified, &trade(0, b"30", b'3'), 20_261_120, at(15, 30, 5)), Phase::AfterAuction);
+        assert_eq!(phase_of_trade(unified, &trade(0, b"20", b'5'), 20_261_120, at(15, 30, 5)), Phase::ClosingAuction);
+    }
+
+    #[test]
+    fn special_days_begin_an_hour_later() {
+        assert_eq!(phase_at(KRX, 20_260_102, at(9, 59, 59)), Phase::OpeningAuction);
+        assert_eq!(phase_at(KRX, 20_260_102, at(10, 1, 0)), Phase::Regular);
+        assert_eq!(phase_at(KRX, 20_260_102, at(15, 25, 0)), Phase::ClosingAuction);
+        let auction = trade(Flags::AUCTION, b"20", b'2');
+        assert_eq!(phase_of_trade(KRX, &auction, 20_260_102, at(10, 0, 1)), Phase::OpeningAuction);
+        assert_eq!(phase_at(KRX, 20_251_113, at(15, 25, 0)), Phase::Regular);
+        assert_eq!(phase_at(KRX, 20_251_113, at(16, 25, 0)), Phase::ClosingAuction);
+        assert_eq!(phase_at(KRX, 20_261_119, at(16, 50, 0)), Phase::ClosingPrice);
+        assert_eq!(phase_at(KRX, 20_261_119, at(19, 59, 0)), Phase::AfterMarket);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_251_113, at(10, 0, 0)), Phase::Regular);
+        assert_eq!(phase_at(Publisher::KisKrxDeriv, 20_251_113, at(16, 40, 0)), Phase::ClosingAuction);
+        assert_eq!(phase_at(Publisher::KisKrxNight, 20_251_113, at(18, 30, 0)), Phase::Closed);
+    }
+
+    #[test]
+    fn every_phase_has_a_name_of_its_own_and_every_table_ascends() {
+        let names: std::collections::BTreeSet<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();
+        assert_eq!(names.len(), Phase::ALL.len());
+        assert!(Phase::ALL.iter().enumerate().all(|(number, phase)| *phase as usize == number));
+        assert!(TABLES.iter().all(|(_, _, table)| table.is_sorted_by_key(|(start, _)| *start)));
+    }
+}

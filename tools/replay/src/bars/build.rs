@@ -1,0 +1,353 @@
+//! From records to rows, in the order of the journal, with memory for the open intervals alone.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hoga::journal::RecordRef;
+use hoga::market::phase::{Phase, phase_at, phase_of_trade};
+use hoga::tick::{
+    Book, Findings, Flags, Header, InstrumentKey, Level, Market, Publisher, RType, RecordView, Side, Trade, view,
+};
+
+use super::columns::{Bar, BookSample, RowKey};
+use super::grid::{Every, KoreanTime, event_ns, trading_day};
+use super::output::{OutputError, RowSink};
+
+/// Event time moves on by more than this only when many records say so.
+const STEP_NS: u64 = 3_600_000_000_000;
+/// How many.
+const STEP_RECORDS: u32 = 32;
+const LEVELS_MAX: usize = hoga::tick::BOOK_LEVELS;
+
+/// How bars are made.
+#[derive(Clone, Copy, Debug)]
+pub struct BarConfig {
+    /// Length of the intervals.
+    pub every: Every,
+    /// How far event time must have passed an interval's end before it is closed, ns.
+    pub late_ns: u64,
+    /// Levels a side of sampled books, 1 to 10; 0 = no books.
+    pub book_levels: usize,
+}
+
+/// What was read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Trades in bars.
+    pub trades: u64,
+    /// Trades left out because they came twice or were only asked for.
+    pub trades_left_out: u64,
+    /// Trades and books that came after their interval was closed: in no row.
+    pub late: u64,
+    /// Trades and books of an instrument the journal does not declare: in no row.
+    pub unnamed: u64,
+    /// Books read.
+    pub books: u64,
+    /// Bars written.
+    pub bars: u64,
+    /// Sampled books written.
+    pub samples: u64,
+    /// Most intervals open at once: what was held in memory.
+    pub open_max: u64,
+}
+
+/// Order of a trade or book within its interval.
+type Place = (u64, u64);
+
+#[derive(Clone, Copy, Debug)]
+struct OpenBar {
+    first: Place,
+    last: Place,
+    open: i64,
+    high: i64,
+    low: i64,
+    close: i64,
+    volume: u64,
+    cost: i128,
+    trades: u64,
+    buy_volume: u64,
+    sell_volume: u64,
+    gaps: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Snapshot {
+    place: Place,
+    phase: Phase,
+    total_bid_qty: u64,
+    total_ask_qty: u64,
+    count: usize,
+    levels: [Level; LEVELS_MAX],
+}
+
+type BarKey = (u64, InstrumentKey, u16, Phase);
+type BookKey = (u64, InstrumentKey, u16);
+
+/// Takes records in the order of their journals and hands rows to two sinks, ordered by interval, market, symbol, venue and
+/// session.
+#[derive(Debug)]
+pub struct BarBuilder {
+    config: BarConfig,
+    korean: KoreanTime,
+    bars: BTreeMap<BarKey, OpenBar>,
+    /// `None`: something was traded, no book came.
+    books: BTreeMap<BookKey, Option<Box<Snapshot>>>,
+    /// The book that was newest at the end of the last closed interval.
+    newest: HashMap<(InstrumentKey, u16), Box<Snapshot>>,
+    records: u64,
+    event_time: u64,
+    ahead: (u32, u64),
+    /// Intervals that begin before this are closed.
+    closed_before: u64,
+    totals: Totals,
+}
+
+impl BarBuilder {
+    /// Nothing read yet.
+    pub fn new(config: BarConfig) -> BarBuilder {
+        let config = BarConfig { book_levels: config.book_levels.min(LEVELS_MAX), ..config };
+        BarBuilder {
+            config,
+            korean: KoreanTime::default(),
+            bars: BTreeMap::new(),
+            books: BTreeMap::new(),
+            newest: HashMap::new(),
+            records: 0,
+            event_time: 0,
+            ahead: (0, 0),
+            closed_before: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    /// What was read and written so far.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Takes a record of stream `ticks`; kinds other than trades and books only move event time on.
+    pub fn record(&mut self, record: &RecordRef<'_>) {
+        let header = record.header();
+        let rtype = header.rtype;
+        if rtype >= RType::Instrument as u8 {
+            return;
+        }
+        self.records += 1;
+        let instrument = || record.instrument(header.instrument_id).map(|known| known.key);
+        match view(record.bytes) {
+            Some(RecordView::Trade(trade)) => {
+                let ts = self.event(&trade.header, &trade.market);
+                self.trade(&trade, ts, instrument());
+            }
+            Some(RecordView::Book(book, levels)) => {
+                let ts = self.event(&book.header, &book.market);
+                if self.config.book_levels > 0 {
+                    self.book(&book, &levels, ts, instrument());
+                }
+            }
+            Some(RecordView::Expected(_) | RecordView::Index(_) | RecordView::Program(_) | RecordView::Status(_)) => {
+                let from = hoga::tick::HEADER_BYTES;
+                if let Some(bytes) = record.bytes.get(from..from + hoga::tick::MARKET_PREFIX_BYTES) {
+                    let market: Market = bytemuck::pod_read_unaligned(bytes);
+                    if market.ts_event != hoga::tick::UNDEF_TS {
+                        self.event(header, &market);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// When a record happened; moves event time on.
+    fn event(&mut self, header: &Header, market: &Market) -> u64 {
+        let ts = event_ns(header, market);
+        if self.event_time == 0 || ts <= self.event_time.saturating_add(STEP_NS) {
+            self.ahead = (0, 0);
+            self.event_time = self.event_time.max(ts);
+        } else {
+            let least = if self.ahead.0 == 0 { ts } else { self.ahead.1.min(ts) };
+            self.ahead = (self.ahead.0 + 1, least);
+            if self.ahead.0 >= STEP_RECORDS {
+                self.event_time = least;
+                self.ahead = (0, 0);
+            }
+        }
+        ts
+    }
+
+    fn is_late(&mut self, start: u64) -> bool {
+        let late = start < self.closed_before;
+        self.totals.late += u64::from(late);
+        late
+    }
+
+    fn trade(&mut self, trade: &Trade, ts: u64, instrument: Option<InstrumentKey>) {
+        let flags = trade.header.flags;
+        let polled = flags & Flags::POLLED != 0 && flags & Flags::BACKFILLED == 0;
+        if polled || trade.market.findings & Findings::DUPLICATE != 0 || trade.qty == 0 {
+            self.totals.trades_left_out += 1;
+            return;
+        }
+        let Some(instrument) = instrument else {
+            self.totals.unnamed += 1;
+            return;
+        };
+        let start = self.config.every.start_of(ts);
+        if self.is_late(start) {
+            return;
+        }
+        let publisher = trade.header.publisher;
+        let (date, second) = self.korean.of(ts);
+        let phase = Publisher::from_number(publisher)
+            .map_or(Phase::Untold, |publisher| phase_of_trade(publisher, trade, date, second));
+        let place = (ts, self.records);
+        let bar = self.bars.entry((start, instrument, publisher, phase)).or_insert(OpenBar {
+            first: place,
+            last: place,
+            open: trade.px,
+            high: trade.px,
+            low: trade.px,
+            close: trade.px,
+            volume: 0,
+            cost: 0,
+            trades: 0,
+            buy_volume: 0,
+            sell_volume: 0,
+            gaps: 0,
+        });
+        if place < bar.first {
+            (bar.first, bar.open) = (place, trade.px);
+        }
+        if place > bar.last {
+            (bar.last, bar.close) = (place, trade.px);
+        }
+        bar.high = bar.high.max(trade.px);
+        bar.low = bar.low.min(trade.px);
+        bar.volume = bar.volume.saturating_add(trade.qty);
+        bar.cost += i128::from(trade.px) * i128::from(trade.qty);
+        bar.trades += 1;
+        bar.buy_volume += if trade.side == Side::Buy as u8 { trade.qty } else { 0 };
+        bar.sell_volume += if trade.side == Side::Sell as u8 { trade.qty } else { 0 };
+        bar.gaps += u64::from(flags & Flags::GAP_BEFORE != 0);
+        self.totals.trades += 1;
+        if self.config.book_levels > 0 {
+            self.books.entry((start, instrument, publisher)).or_insert(None);
+        }
+    }
+
+    fn book(&mut self, book: &Book, levels: &[Level], ts: u64, instrument: Option<InstrumentKey>) {
+        let Some(instrument) = instrument else {
+            self.totals.unnamed += 1;
+            return;
+        };
+        let start = self.config.every.start_of(ts);
+        if self.is_late(start) {
+            return;
+        }
+        self.totals.books += 1;
+        let place = (ts, self.records);
+        let entry = self.books.entry((start, instrument, book.header.publisher)).or_insert(None);
+        if entry.as_ref().is_some_and(|present| present.place > place) {
+            return;
+        }
+        let (date, second) = self.korean.of(ts);
+        let phase = Publisher::from_number(book.header.publisher)
+            .map_or(Phase::Untold, |publisher| phase_at(publisher, date, second));
+        let count = levels.len().min(LEVELS_MAX);
+        let mut snapshot = Snapshot {
+            place,
+            phase,
+            total_bid_qty: book.total_bid_qty,
+            total_ask_qty: book.total_ask_qty,
+            count,
+            levels: bytemuck::Zeroable::zeroed(),
+        };
+        snapshot.levels[..count].copy_from_slice(&levels[..count]);
+        match entry {
+            Some(present) => **present = snapshot,
+            None => *entry = Some(Box::new(snapshot)),
+        }
+    }
+
+    /// Closes the intervals whose time has passed and hands their rows over. To be called every few thousand records.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sinks.
+    pub fn close_passed(
+        &mut self,
+        bars: &mut dyn RowSink<Bar>,
+        books: &mut dyn RowSink<BookSample>,
+    ) -> Result<(), OutputError> {
+        self.totals.open_max = self.totals.open_max.max((self.bars.len() + self.books.len()) as u64);
+        let passed = self.event_time.saturating_sub(self.config.late_ns);
+        // The interval that holds `passed` is open.
+        let before = self.config.every.start_of(passed);
+        if before > self.closed_before {
+            self.close_before(before, bars, books)?;
+        }
+        Ok(())
+    }
+
+    /// Closes all intervals.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sinks.
+    pub fn finish(
+        &mut self,
+        bars: &mut dyn RowSink<Bar>,
+        books: &mut dyn RowSink<BookSample>,
+    ) -> Result<(), OutputError> {
+        self.totals.open_max = self.totals.open_max.max((self.bars.len() + self.books.len()) as u64);
+        self.close_before(u64::MAX, bars, books)
+    }
+
+    fn close_before(
+        &mut self,
+        before: u64,
+        bars: &mut dyn RowSink<Bar>,
+        books: &mut dyn RowSink<BookSample>,
+    ) -> Result<(), OutputError> {
+        self.closed_before = before;
+        let every = self.config.every;
+        while let Some(entry) = self.bars.first_entry().filter(|entry| entry.key().0 < before) {
+            let ((start, instrument, publisher, phase), open) = entry.remove_entry();
+            self.totals.bars += 1;
+            bars.row(&Bar {
+                key: RowKey { start: every.shown(start), instrument, publisher, phase },
+                open: open.open,
+                high: open.high,
+                low: open.low,
+                close: open.close,
+                volume: open.volume,
+                cost: open.cost,
+                trades: open.trades,
+                buy_volume: open.buy_volume,
+                sell_volume: open.sell_volume,
+                gaps: open.gaps,
+            })?;
+        }
+        while let Some(entry) = self.books.first_entry().filter(|entry| entry.key().0 < before) {
+            let ((start, instrument, publisher), came) = entry.remove_entry();
+            let newest = self.newest.entry((instrument, publisher));
+            let snapshot: &Snapshot = match (came, newest) {
+                (Some(came), newest) => &*newest.insert_entry(came).into_mut(),
+                (None, std::collections::hash_map::Entry::Occupied(held)) => &*held.into_mut(),
+                (None, std::collections::hash_map::Entry::Vacant(_)) => continue,
+            };
+            if trading_day(snapshot.place.0) != trading_day(start) {
+                continue;
+            }
+            self.totals.samples += 1;
+            books.row(&BookSample {
+                key: RowKey { start: every.shown(start), instrument, publisher, phase: snapshot.phase },
+                book_ts: snapshot.place.0,
+                total_bid_qty: snapshot.total_bid_qty,
+                total_ask_qty: snapshot.total_ask_qty,
+                levels: snapshot.levels[..snapshot.count].to_vec(),
+                depth: self.config.book_levels,
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! Intervals: their length, and where they begin.
+
+use std::str::FromStr;
+
+use hoga::tick::{Flags, Header, Market, UNDEF_TS};
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// A day.
+pub(super) const DAY_NS: u64 = 86_400 * SECOND_NS;
+/// Korean time is nine hours ahead of UTC, all year.
+const KST_NS: u64 = 9 * 3600 * SECOND_NS;
+/// A trading day begins at 07:00: between the end of the night session and the first pre-market.
+const TRADING_DAY_NS: u64 = 7 * 3600 * SECOND_NS;
+
+/// Length of the intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every {
+    ns: u64,
+    is_day: bool,
+}
+
+/// Why a text names no length.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no length of a bar: expected seconds, minutes or hours that divide a day (1s, 30s, 1m, 5m, 1h), or `day`"
+)]
+pub struct EveryError(String);
+
+impl FromStr for Every {
+    type Err = EveryError;
+
+    fn from_str(text: &str) -> Result<Every, EveryError> {
+        let wrong = || EveryError(text.to_owned());
+        if matches!(text, "day" | "1d") {
+            return Ok(Every { ns: DAY_NS, is_day: true });
+        }
+        let unit = match text.as_bytes().last() {
+            Some(b's') => SECOND_NS,
+            Some(b'm') => 60 * SECOND_NS,
+            Some(b'h') => 3600 * SECOND_NS,
+            _ => return Err(wrong()),
+        };
+        let digits = &text[..text.len() - 1];
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let count: u64 = if plain { digits.parse().map_err(|_| wrong())? } else { return Err(wrong()) };
+        let ns = count.checked_mul(unit).filter(|ns| *ns > 0 && DAY_NS.is_multiple_of(*ns) && *ns < DAY_NS);
+        Ok(Every { ns: ns.ok_or_else(wrong)?, is_day: false })
+    }
+}
+
+impl Every {
+    /// Nanoseconds.
+    pub fn ns(self) -> u64 {
+        self.ns
+    }
+
+    /// Beginning of the interval that holds an instant, both in nanoseconds since the UNIX epoch. That of a day is 07:00.
+    pub(super) fn start_of(self, ts: u64) -> u64 {
+        let shift = if self.is_day { KST_NS - TRADING_DAY_NS } else { KST_NS };
+        let local = ts.saturating_add(shift);
+        (local - local % self.ns).saturating_sub(shift)
+    }
+
+    /// The beginning as it is shown: of a day, its midnight.
+    pub(super) fn shown(self, start: u64) -> u64 {
+        if self.is_day { start.saturating_sub(TRADING_DAY_NS) } else { start }
+    }
+}
+
+/// The number of the trading day that holds an instant.
+pub(super) fn trading_day(ts: u64) -> u64 {
+    (ts + KST_NS - TRADING_DAY_NS) / DAY_NS
+}
+
+/// Korean date (decimal YYYYMMDD) and second since midnight of an instant. Remembers the last date: records of one date
+/// come in millions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KoreanTime {
+    day: u64,
+    date: u32,
+}
+
+impl KoreanTime {
+    pub(super) fn of(&mut self, ts: u64) -> (u32, u32) {
+        let local = ts.saturating_add(KST_NS);
+        let (day, second) = (local / DAY_NS, (local % DAY_NS / SECOND_NS) as u32);
+        if day != self.day || self.date == 0 {
+            let stamp = jiff::Timestamp::from_nanosecond(i128::from(ts)).unwrap_or_default();
+            let civil = jiff::tz::offset(9).to_datetime(stamp);
+            self.date = civil.year() as u32 * 10_000 + civil.month() as u32 * 100 + civil.day() as u32;
+            self.day = day;
+        }
+        (self.date, second)
+    }
+}
+
+/// When a market record happened, nanoseconds since the UNIX epoch; see the module's documentation.
+pub(super) fn event_ns(header: &Header, market: &Market) -> u64 {
+    if market.ts_event == UNDEF_TS {
+        return header.ts_recv;
+    }
+    if header.flags & Flags::EVENT_TIME_ONLY == 0 {
+        return market.ts_event;
+    }
+    // The day of `ts_recv`, the one before or the one after.
+    let midnight = (header.ts_recv + KST_NS) / DAY_NS * DAY_NS;
+    let on_day = |shift: i64| (midnight as i64 + shift * DAY_NS as i64) as u64 + market.ts_event - KST_NS;
+    let distance = |ts: &u64| ts.abs_diff(header.ts_recv);
+    [0, -1, 1].map(on_day).into_iter().min_by_key(distance).unwrap_or(header.ts_recv)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable as _;
+
+    use super::*;
+
+    /// 2026-11-20T00:00:00 in Korea.
+    const MIDNIGHT: u64 = 1_795_100_400 * SECOND_NS;
+
+    #[test]
+    fn intervals_are_cut_at_korean_wall_time() {
+        let at = |every: &str, ns| every.parse::<Every>().unwrap().start_of(ns);
+        let nine = MIDNIGHT + 9 * 3600 * SECOND_NS;
+        assert_eq!(at("1m", nine + 61 * SECOND_NS + 5), nine + 60 * SECOND_NS);
+        assert_eq!(at("5m", nine + 299 * SECOND_NS), nine);
+        assert_eq!(at("1h", nine - 1), nine - 3600 * SECOND_NS);
+        assert_eq!(at("6h", nine), MIDNIGHT + 6 * 3600 * SECOND_NS);
+    }
+
+    #[test]
+    fn a_day_bar_is_of_the_trading_day_and_shows_its_midnight() {
+        let day: Every = "day".parse().unwrap();
+        for hour in [7, 9, 20, 23, 24 + 6] {
+            let start = day.start_of(MIDNIGHT + hour * 3600 * SECOND_NS);
+            assert_eq!(day.shown(start), MIDNIGHT, "{hour}");
+        }
+        assert_eq!(day.shown(day.start_of(MIDNIGHT + 6 * 3600 * SECOND_NS)), MIDNIGHT - DAY_NS);
+    }
+
+    #[test]
+    fn a_length_that_does_not_divide_a_day_is_refused() {
+        for wrong in ["7s", "0s", "24h", "m", "1", "1w", "+5m", "", "99999999999999999999s"] {
+            assert!(wrong.parse::<Every>().is_err(), "{wrong}");
+        }
+        assert_eq!("90m".parse::<Every>().unwrap().ns(), 5400 * SECOND_NS);
+    }
+
+    #[test]
+    fn a_time_without_a_date_takes_the_nearest_and_none_at_all_the_receipt() {
+        let header = |ts_recv, flags| Header { ts_recv, flags, ..Header::zeroed() };
+        let market = |ts_event| Market { ts_event, ..Market::zeroed() };
+        let late = market(86_399 * SECOND_NS);
+        assert_eq!(event_ns(&header(MIDNIGHT + 5, Flags::EVENT_TIME_ONLY), &late), MIDNIGHT - SECOND_NS);
+        assert_eq!(event_ns(&header(MIDNIGHT - 5, Flags::EVENT_TIME_ONLY), &market(1)), MIDNIGHT + 1);
+        assert_eq!(event_ns(&header(MIDNIGHT, 0), &market(UNDEF_TS)), MIDNIGHT);
+        assert_eq!(event_ns(&header(MIDNIGHT, 0), &market(77)), 77);
+    }
+
+    #[test]
+    fn korean_dates_and_seconds() {
+        let mut korean = KoreanTime::default();
+        assert_eq!(korean.of(MIDNIGHT), (20_261_120, 0));
+        assert_eq!(korean.of(MIDNIGHT - 1), (20_261_119, 86_399));
+    }
+}

@@ -1,0 +1,214 @@
+//! `hoga-replay bars`: bars and sampled books.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use hoga::journal::{Start, Stream, TailError, TailState, Tailer};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::filters::filter_of;
+use super::source::Source;
+use crate::bars::{Bar, BarBuilder, BarConfig, BookSample, Every, Format, Nowhere, RowSink, Table, Totals, open_table};
+use crate::journals::find_journals;
+
+/// Records between two looks at what can be closed.
+const BATCH: usize = 4096;
+const NANOS: u64 = 1_000_000_000;
+
+/// Makes bars (open, high, low, close, volume, turnover, VWAP, trades, volume by aggressor) and sampled books.
+///
+/// One row for an interval, instrument, venue and session in which something was traded: auctions, continuous trading,
+/// pre-market, after-market and single price are apart, KRX, NXT and the unified feed (UN) are never added together.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit status 1: a trade came after its bar was closed (see --late) or the journal is damaged; 2: wrong use.\n\n\
+                  Examples:\n  hoga-replay bars journal --every 1m --format parquet --out bars.parquet\n  \
+                  hoga-replay bars days/ --every 1s --symbol 005930 --venue KRX --books books.csv"
+)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Length of a bar: 1s, 30s, 1m, 5m, 1h (what divides a day), or day (a trading day, from 07:00)
+    #[arg(long, value_name = "LENGTH", default_value = "1m")]
+    every: Every,
+    /// Form of the rows: csv, jsonl or parquet
+    #[arg(long, value_name = "FORM", default_value = "csv")]
+    format: Format,
+    /// Where the bars go; - is stdout
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
+    /// Also the newest book at each interval's end, to this file, in the same form
+    #[arg(long, value_name = "FILE")]
+    books: Option<PathBuf>,
+    /// Levels a side of those books, 1 to 10
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=10))]
+    levels: u8,
+    /// Seconds of event time for which an interval waits for late trades
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    late: u64,
+    /// Say what was done as one JSON object (on stderr when the bars go to stdout)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> ExitCode {
+    match make(&args) {
+        Ok(totals) => {
+            report(&args, &totals);
+            ExitCode::from(u8::from(totals.late + totals.unnamed > 0))
+        }
+        Err(Failure { status, text }) => {
+            eprintln!("hoga-replay bars: {text}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+struct Failure {
+    status: u8,
+    text: String,
+}
+
+fn wrong(text: impl ToString) -> Failure {
+    Failure { status: 2, text: text.to_string() }
+}
+
+fn bad(text: impl ToString) -> Failure {
+    Failure { status: 1, text: text.to_string() }
+}
+
+/// A journal and the range of its records.
+struct Input {
+    path: PathBuf,
+    first_ns: u64,
+    last_ns: u64,
+    records: u64,
+}
+
+fn make(args: &Args) -> Result<Totals, Failure> {
+    if !args.source.kind.is_empty() {
+        return Err(wrong("--kind does not apply: bars are made of trades, sampled books of books"));
+    }
+    if args.books.as_deref() == Some(args.out.as_path()) {
+        return Err(wrong("--books and --out name the same file"));
+    }
+    let inputs = inputs(&args.source.dirs)?;
+    let filters = inputs.iter().map(|input| filter_of(&args.source, &input.path)).collect::<Result<Vec<_>, _>>();
+    let filters = filters.map_err(wrong)?;
+
+    let notes = [
+        ("hoga.every_ns", args.every.ns().to_string()),
+        ("hoga.sessions", "auctions, continuous trading, pre-market and after-market are rows of their own".to_owned()),
+        ("hoga.vwap", "sum of price x quantity / volume, rounded once to 1e-9, half away from zero".to_owned()),
+    ];
+    let mut bars = open_table(&args.out, args.format, Bar::columns(), &notes).map_err(bad)?;
+    let depth = usize::from(args.levels);
+    let books = args.books.as_deref().map(|path| open_table(path, args.format, BookSample::columns(depth), &notes));
+    let mut books: Option<Table> = books.transpose().map_err(bad)?;
+
+    let book_levels = if books.is_some() { depth } else { 0 };
+    let mut builder =
+        BarBuilder::new(BarConfig { every: args.every, late_ns: args.late.saturating_mul(NANOS), book_levels });
+    let progress = ProgressBar::new(inputs.iter().map(|input| input.records).sum());
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} records, {per_sec}, {eta} left") {
+        progress.set_style(style);
+    }
+    let mut nowhere = Nowhere;
+    for (input, filter) in inputs.iter().zip(filters) {
+        let corrupt = |error: TailError| bad(format!("{}: {error}", input.path.display()));
+        let tailer = Tailer::open(&input.path, Stream::Ticks, Start::Beginning).map_err(corrupt)?;
+        let mut tailer = tailer.with_filter(filter);
+        loop {
+            let before = tailer.next_sequence();
+            let polled = tailer.poll(BATCH, |record| builder.record(&record)).map_err(corrupt)?;
+            progress.inc(tailer.next_sequence().saturating_sub(before));
+            let books: &mut dyn RowSink<BookSample> = books.as_mut().map_or(&mut nowhere, |table| table);
+            builder.close_passed(&mut bars, books).map_err(bad)?;
+            if polled.state != TailState::More || tailer.is_past() {
+                break;
+            }
+        }
+    }
+    {
+        let books: &mut dyn RowSink<BookSample> = books.as_mut().map_or(&mut nowhere, |table| table);
+        builder.finish(&mut bars, books).map_err(bad)?;
+    }
+    progress.finish_and_clear();
+    bars.finish().map_err(bad)?;
+    books.map(Table::finish).transpose().map_err(bad)?;
+    Ok(builder.totals())
+}
+
+/// The journals in the order of their time. Two that overlap would count trades twice.
+fn inputs(dirs: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+    let journals = find_journals(dirs).map_err(wrong)?;
+    let mut inputs = Vec::new();
+    for journal in journals {
+        if let Some(input) = range_of(&journal.path)? {
+            inputs.push(input);
+        }
+    }
+    inputs.sort_by_key(|input| input.first_ns);
+    for pair in inputs.windows(2) {
+        if pair[1].first_ns < pair[0].last_ns {
+            return Err(wrong(format!(
+                "{} and {} were recorded at the same time: trades would count twice; make bars of each",
+                pair[0].path.display(),
+                pair[1].path.display()
+            )));
+        }
+    }
+    Ok(inputs)
+}
+
+/// Receive times of the first and last record; `None` when there is none.
+fn range_of(path: &Path) -> Result<Option<Input>, Failure> {
+    let fail = |error: TailError| match error {
+        TailError::NoJournal(_) => wrong(&error),
+        error => bad(format!("{}: {error}", path.display())),
+    };
+    let mut stamp = None;
+    let mut first = Tailer::open(path, Stream::Ticks, Start::Beginning).map_err(fail)?;
+    first.poll(1, |record| stamp = Some((record.header().ts_recv, record.position.sequence))).map_err(fail)?;
+    let Some((first_ns, first_sequence)) = stamp else { return Ok(None) };
+    let end = Tailer::open(path, Stream::Ticks, Start::End).map_err(fail)?.next_sequence();
+    let mut last_ns = first_ns;
+    let mut last = Tailer::open(path, Stream::Ticks, Start::Sequence(end.saturating_sub(1))).map_err(fail)?;
+    last.poll(1, |record| last_ns = record.header().ts_recv).map_err(fail)?;
+    Ok(Some(Input { path: path.to_owned(), first_ns, last_ns, records: end - first_sequence }))
+}
+
+fn report(args: &Args, totals: &Totals) {
+    let Totals { trades, trades_left_out, late, unnamed, books, bars, samples, open_max, .. } = *totals;
+    if args.json {
+        let report = json!({
+            "out": args.out,
+            "books_out": args.books,
+            "bars": bars,
+            "trades": trades,
+            "trades_left_out": trades_left_out,
+            "late": late,
+            "unnamed": unnamed,
+            "books": books,
+            "samples": samples,
+            "open_max": open_max,
+        });
+        if args.out == Path::new("-") {
+            eprintln!("{report}");
+        } else {
+            println!("{report}");
+        }
+    } else if args.out != Path::new("-") {
+        println!("{bars} bars of {trades} trades, {samples} sampled books; {trades_left_out} trades left out");
+    }
+    if late > 0 {
+        eprintln!(
+            "hoga-replay bars: {late} records came after their interval was closed and are in no row: raise --late"
+        );
+    }
+    if unnamed > 0 {
+        eprintln!("hoga-replay bars: {unnamed} records are of instruments the journal does not declare");
+    }
+}
