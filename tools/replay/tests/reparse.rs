@@ -10,7 +10,7 @@ use std::process::Command;
 use hoga::feed::kis::LayoutTable;
 use hoga::journal::{Journal, JournalConfig, Stream};
 use hoga::tick::{RType, RecordView, SessionEvent};
-use hoga_replay::reparse::{Config, Report, ReparseError, reparse};
+use hoga_replay::reparse::{Config, ReparseError, Report, reparse};
 use kis_sim::{Fault, TimedFrame};
 use rig::{Played, play, play_frames, read, sim};
 

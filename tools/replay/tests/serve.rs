@@ -124,7 +124,10 @@ impl Drop for Program {
     }
 }
 
-fn serve_program(played: &Played, arguments: &[&str]) -> (Program, BufReader<std::process::ChildStdout>, serde_json::Value) {
+fn serve_program(
+    played: &Played,
+    arguments: &[&str],
+) -> (Program, BufReader<std::process::ChildStdout>, serde_json::Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hoga-replay"));
     command.arg("serve").arg(&played.dir).args(["--json", "--port", "0"]).args(arguments).stdout(Stdio::piped());
     let mut program = Program(command.spawn().unwrap());
@@ -142,8 +145,7 @@ fn a_plain_client_gets_what_it_registered_and_nothing_else() {
     let keys = symbols_of(&played);
     let (mut program, mut out, ready) = serve_program(&played, &["--speed", "max", "--registrations", "2"]);
     let wanted = [("H0STCNT0", keys[0].as_str()), ("H0STASP0", keys[1].as_str())];
-    let frames =
-        plain_client(ready["rest_url"].as_str().unwrap(), ready["ws_url"].as_str().unwrap(), &wanted);
+    let frames = plain_client(ready["rest_url"].as_str().unwrap(), ready["ws_url"].as_str().unwrap(), &wanted);
     let is_wanted = |frame: &Vec<u8>| {
         let text = String::from_utf8_lossy(frame);
         let key = text.splitn(4, '|').nth(3).and_then(|payload| payload.split('^').next()).map(str::to_owned);
