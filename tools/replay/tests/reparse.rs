@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use hoga::feed::kis::LayoutTable;
+use hoga::feed::kis::session::Leave;
 use hoga::journal::{Journal, JournalConfig, Stream};
-use hoga::tick::{RType, RecordView, SessionEvent};
+use hoga::tick::{GapReason, RType, RecordView, SessionEvent};
 use hoga_replay::reparse::{Config, ReparseError, Report, reparse};
 use kis_sim::{Fault, TimedFrame};
 use rig::{Played, play, play_frames, read, sim};
@@ -183,4 +184,35 @@ fn the_command_says_by_its_status_whether_anything_differs() {
     assert_eq!(second.status.code(), Some(2), "the folder is in use");
     let config = Config { dir: played.dir.clone(), out, layouts: None, examples_max: 1 };
     assert!(matches!(reparse(&config, |_, _| {}), Err(ReparseError::NotEmpty(_))));
+}
+
+#[test]
+fn a_journal_that_was_opened_twice_decodes_again_with_the_gap_between_its_openings() {
+    let stage = rig::Stage::new(sim(4, 6.0, 400.0), &TRS);
+    let dir = stage.dir();
+    let engine = stage.engine(Leave::WhenStopped);
+    rig::wait_until("some trades", || count(&rig::try_read(&dir, Stream::Ticks), RType::Trade) > 100);
+    engine.stop();
+    engine.join().expect("the engine ends well");
+    let until = std::time::Instant::now() + std::time::Duration::from_millis(400);
+    rig::wait_until("missed trades", || std::time::Instant::now() > until);
+    let engine = stage.engine(Leave::WhenClosed);
+    rig::wait_until("the end of the run", || engine.is_finished());
+    let played = stage.end(engine);
+    let disconnects = played.gaps().iter().filter(|(_, gap)| gap.reason == GapReason::Disconnect as u8).count();
+    assert!(disconnects > 0, "what was traded between the openings is missing");
+
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("again");
+    let report = again(&played.dir, &out, None);
+    assert!(!report.is_different(), "{report:?}");
+    let ids = |ticks: &[rig::Record]| -> Vec<u64> {
+        let id = |record: &rig::Record| match record.view() {
+            RecordView::Gap(gap) => Some(gap.gap_id),
+            _ => None,
+        };
+        ticks.iter().filter_map(id).collect()
+    };
+    assert_eq!(ids(&read(&out, Stream::Ticks)), ids(&played.ticks), "gaps keep their numbers");
+    assert_eq!(count(&read(&out, Stream::Ticks), RType::Clock), 2);
 }
