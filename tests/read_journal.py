@@ -40,7 +40,12 @@ def read_segment(data, stream, ordinal, found):
             break
         flags, rtype = struct.unpack_from("<I", data, at + 28)[0], data[at + 36]
         assert crc == crc32c(struct.pack("<II", salt, length) + data[at + 8 : at + length]), f"checksum at {at}"
-        if rtype == 38 or (sequence == 0 and flags >> 14 & 1):
+        if rtype == 39 and sequence == 0:
+            first, last = struct.unpack_from("<QQ", data, at + 40)
+            assert first == found["last_sequence"] + 1 and last + 1 >= first, f"hole at {at}"
+            found["last_sequence"] = last
+            found["lost"] += last + 1 - first
+        elif rtype == 38 or (sequence == 0 and flags >> 14 & 1):
             found["restated"] += rtype == 32
         else:
             assert sequence == found["last_sequence"] + 1, f"sequence at {at}"
@@ -51,7 +56,7 @@ def read_segment(data, stream, ordinal, found):
 
 
 folder = sys.argv[1].rstrip("/")
-found = {"records": 0, "restated": 0, "segments": 0, "last_sequence": 0, "digest": hashlib.sha256()}
+found = {"records": 0, "restated": 0, "segments": 0, "lost": 0, "last_sequence": 0, "digest": hashlib.sha256()}
 for name in sorted(name for name in os.listdir(folder) if name.endswith(".seg")):
     with open(os.path.join(folder, name), "rb") as file:
         read_segment(file.read(), os.path.basename(folder), int(name[:-4]), found)

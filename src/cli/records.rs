@@ -5,7 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use crate::journal::{RecordRef, Stream};
+use crate::journal::{RecordRef, Stream, write_json_line};
 use crate::tick::{JsonForm, Names, RType, RecordView, UNDEF_PX, UNDEF_QTY, UNDEF_TS, view, write_json, write_px};
 
 /// A stream by name.
@@ -64,15 +64,13 @@ impl Filter {
 
 /// Appends a record as one line, as JSON or for people.
 pub(super) fn write_line(out: &mut Vec<u8>, record: &RecordRef<'_>, json: bool) {
-    let Some(seen) = view(record.bytes) else { return };
     let known = record.instrument(record.header().instrument_id);
+    if json {
+        return write_json_line(out, record.bytes, known);
+    }
+    let Some(seen) = view(record.bytes) else { return };
     let (symbol, market) = known.map(|known| (known.key.symbol(), known.key.market())).unwrap_or_default();
     let names = Names { symbol: &symbol, market: &market };
-    if json {
-        write_json(out, &seen, names, JsonForm::Journal);
-        out.push(b'\n');
-        return;
-    }
     // Writing to a `Vec` can't fail.
     let header = record.header();
     let kind = RType::from_number(header.rtype).map_or("unknown", RType::name);

@@ -91,6 +91,8 @@ fn stream_json(found: &StreamReport) -> Value {
     json!({
         "state": found.state.name(),
         "records": found.records,
+        "holes": found.holes,
+        "lost_records": found.lost,
         "first_sequence": found.first_sequence,
         "last_sequence": found.last_sequence,
         "bytes": found.bytes,

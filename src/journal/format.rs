@@ -68,7 +68,14 @@
 //! ```
 //!
 //! Not numbered are restated definitions of instruments (rtype 32 with flag bit 14: what the journal knew before this
-//! segment, said again so that each segment can be read alone) and `End` (rtype 38). Every other record is numbered.
+//! segment, said again so that each segment can be read alone), `End` (rtype 38) and `Hole` (rtype 39). Every other
+//! record is numbered.
+//!
+//! A `Hole` stands where committed records were lost to damage and a repair cut them out, or where a journal made of
+//! another one leaves records out: offset 40 `first_sequence` (8 bytes; the sequence that would have followed), 48
+//! `last_sequence` (8 bytes; the next numbered record has this + 1; `first_sequence` - 1: bytes were lost, but no record
+//! is known to be), 56 `bytes` (8 bytes; 0: not known), 64 `reason` (1 byte, see
+//! [`HoleReason`](crate::tick::HoleReason)).
 //!
 //! The last record of a segment that is not the newest is `End`: offset 40 `next_ordinal` (8 bytes; 0: the journal was
 //! closed and the ordinal that follows, if one does, is this one + 1), 48 `market_records` (8 bytes, records with rtype

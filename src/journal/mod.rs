@@ -36,11 +36,15 @@
 //! # }
 //! ```
 
+pub mod build;
+mod build_journal;
+mod commit;
 mod control;
 mod dictionary;
 mod filter;
 pub mod format;
 mod helper;
+mod lines;
 mod reader;
 mod recovery;
 #[allow(unsafe_code)]
@@ -60,6 +64,7 @@ pub use self::control::{ControlError, ControlReader, WriterState};
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
 pub use self::format::Stream;
 pub use self::helper::Helper;
+pub use self::lines::{CsvTable, write_json_line};
 pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::segment::{BadLength, SegmentReader};

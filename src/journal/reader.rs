@@ -11,7 +11,7 @@ use super::control::ControlReader;
 use super::filter::{Bound, Filter};
 use super::format::{HeaderError, SEGMENT_HEADER_BYTES, STATE_ACTIVE, SegmentHeader, Stream, padded, segment_name};
 use super::segment::{BadLength, SegmentReader};
-use super::walk::{Finding, Reason, Verdict, check_record, is_unnumbered};
+use super::walk::{Finding, Reason, Verdict, check_record, hole, is_unnumbered};
 use super::{LOCK_NAME, list_segments};
 use crate::sys::file::{is_locked, monotonic_ns};
 use crate::tick::{EndReason, HEADER_BYTES, Header, Instrument, RType};
@@ -74,7 +74,7 @@ pub enum Sought {
 pub struct Position {
     /// Opening that wrote it.
     pub epoch: u64,
-    /// Its sequence; 0 = restated.
+    /// Its sequence; 0 = a `Hole`.
     pub sequence: u64,
     /// Its segment.
     pub ordinal: u64,
@@ -170,9 +170,9 @@ impl Current {
 /// Reads one stream.
 ///
 /// Pull: [`poll`](Self::poll) hands over what is committed and returns. It never writes, takes no lock, and does not
-/// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole; `End` records and restated
-/// instruments are not handed over (but the dictionary knows them). It follows rolls, the writer's death and its
-/// reopening. It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
+/// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole, but where a `Hole` record, handed
+/// over like the others, says which were lost; `End` records and restated instruments are not handed over (but the
+/// dictionary knows them). It follows rolls, the writer's death and its reopening. It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
 #[derive(Debug)]
 pub struct Tailer {
     stream: Stream,
@@ -393,6 +393,7 @@ impl Tailer {
             let head: &Header = bytemuck::from_bytes(&bytes[..HEADER_BYTES]);
             let offset = self.offset;
             self.offset += padded(bytes.len());
+            let mut reach = head.sequence;
             if head.rtype >= RType::Instrument as u8 {
                 if head.rtype == RType::Instrument as u8 {
                     self.instruments.note(head.instrument_id, bytes);
@@ -401,18 +402,18 @@ impl Tailer {
                     continue;
                 }
                 if is_unnumbered(head) {
-                    continue;
+                    let Some(hole) = hole(bytes).filter(|_| head.rtype == RType::Hole as u8) else { continue };
+                    self.expected = hole.last_sequence.wrapping_add(1);
+                    // Wanted when something of it is: one without a known record counts as the place it stands at.
+                    reach = hole.last_sequence.max(hole.first_sequence);
+                } else {
+                    self.expected = reach.wrapping_add(1);
                 }
+            } else {
+                self.expected = reach.wrapping_add(1);
             }
-            self.expected = head.sequence.wrapping_add(1);
-            if head.sequence >= self.skip_below {
-                let prepared = &self.current.header.prepared;
-                let position = Position {
-                    epoch: prepared.epoch,
-                    sequence: head.sequence,
-                    ordinal: prepared.ordinal,
-                    offset: offset as u64,
-                };
+            if reach >= self.skip_below {
+                let position = position_at(&self.current.header, head, offset);
                 let record = RecordRef { bytes, position, instruments: &self.instruments };
                 let taken = match &self.filter {
                     None => true,
@@ -431,6 +432,26 @@ impl Tailer {
             }
         }
         Ok(Polled { records, state: TailState::More })
+    }
+
+    /// The next record, lent until the next call; `None` and the state when there is none at present. For callers that
+    /// can't give a closure; a poll of many costs less a record.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](Self::poll).
+    #[inline]
+    pub fn next_record(&mut self) -> Result<(Option<RecordRef<'_>>, TailState), TailError> {
+        let mut place = None;
+        let polled = self.poll(1, |record| place = Some((record.position, record.bytes.len())))?;
+        let Some((position, length)) = place else { return Ok((None, polled.state)) };
+        // A poll of one record ends with it: its segment is still the current one.
+        match self.current.reader.record(position.offset as usize) {
+            Ok(Some(bytes)) if bytes.len() == length => {
+                Ok((Some(RecordRef { bytes, position, instruments: &self.instruments }), polled.state))
+            }
+            _ => Err(self.corrupt(Reason::Length(0))),
+        }
     }
 
     /// Begins at the front of the current segment.
@@ -519,6 +540,12 @@ impl Tailer {
         let ordinal = self.current.ordinal();
         TailError::Corrupt(Finding::new(self.stream, ordinal, self.offset, Verdict::Corrupt, reason))
     }
+}
+
+#[inline]
+fn position_at(segment: &SegmentHeader, head: &Header, offset: usize) -> Position {
+    let (epoch, ordinal) = (segment.prepared.epoch, segment.prepared.ordinal);
+    Position { epoch, sequence: head.sequence, ordinal, offset: offset as u64 }
 }
 
 /// Opens a segment; `None` when it is only prepared, or went away meanwhile.

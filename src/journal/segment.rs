@@ -1,10 +1,7 @@
 //! A mapped segment: the one place where a journal's bytes are borrowed or written without atomics.
 //!
-//! The commit protocol. A record's bytes from offset 4 on are written while its length word is zero; then the length is
-//! stored with Release (SYNC POINT A). A reader loads the length with Acquire (SYNC POINT B, partner of A): not zero
-//! means that all bytes of the record are there and will never change again. So bytes below a nonzero length word may
-//! be borrowed as `&[u8]`, and bytes above the writer's position belong to the writer alone. The same holds for the
-//! state word of the header (SYNC POINT C and D), which publishes what activation wrote.
+//! The protocol by which both sides agree is [`commit`](super::commit): bytes below a nonzero length word never change
+//! again, so they may be borrowed as `&[u8]`; bytes above the writer's position belong to the writer alone.
 
 use std::fs::File;
 use std::io;
@@ -12,13 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use super::commit::BadLength;
+use super::commit::{self, Claim, Committed, Next, Words, WordsMut};
 use super::format::{
-    ACTIVATION_OFFSET, Activation, HeaderError, Prepared, SEGMENT_HEADER_BYTES, STATE_ACTIVE, STATE_OFFSET,
-    SegmentHeader, Stream, UncheckedHeader, crc_head, padded, segment_name,
+    HeaderError, Prepared, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, UncheckedHeader, crc_head, padded, segment_name,
 };
 use crate::simd::Crc32c;
 use crate::sys::map::{ReadMap, WriteMap};
-use crate::tick::HEADER_BYTES;
 
 /// A segment to read. Any thread, any process, while it is written or long after.
 #[derive(Debug)]
@@ -26,9 +23,31 @@ pub struct SegmentReader {
     map: ReadMap,
 }
 
-/// A length word that no writer wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadLength(pub u32);
+/// The map of a segment as the commit protocol reads it.
+impl Words for ReadMap {
+    type Record<'a> = &'a [u8];
+
+    #[inline]
+    fn len(&self) -> usize {
+        ReadMap::len(self)
+    }
+
+    #[inline]
+    fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        ReadMap::load_u32(self, offset, order)
+    }
+
+    #[inline]
+    fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        ReadMap::load_u64(self, offset, order)
+    }
+
+    #[inline]
+    fn record(&self, committed: Committed) -> &[u8] {
+        let (offset, bytes) = committed.range();
+        borrow(self, offset, bytes)
+    }
+}
 
 impl SegmentReader {
     /// Maps a file.
@@ -58,13 +77,7 @@ impl SegmentReader {
         if self.map.len() < SEGMENT_HEADER_BYTES {
             return Err(HeaderError::Short(self.map.len() as u64));
         }
-        let mut prepared: Prepared = bytemuck::zeroed();
-        let mut activation: Activation = bytemuck::zeroed();
-        // SYNC POINT D, partner of C: an active segment's activation is there.
-        let state = self.map.load_u32(STATE_OFFSET, Ordering::Acquire);
-        self.map.copy_to(0, bytemuck::bytes_of_mut(&mut prepared));
-        self.map.copy_to(ACTIVATION_OFFSET, bytemuck::bytes_of_mut(&mut activation));
-        Ok(UncheckedHeader { prepared, activation, state })
+        Ok(commit::header(&self.map))
     }
 
     /// Reads and checks the header.
@@ -93,25 +106,13 @@ impl SegmentReader {
     /// [`BadLength`] when the length word is less than a header or leads out of the file.
     #[inline]
     pub fn record(&self, offset: usize) -> Result<Option<&[u8]>, BadLength> {
-        if !offset.is_multiple_of(8) || offset.saturating_add(HEADER_BYTES) > self.map.len() {
-            return Ok(None);
-        }
-        // SYNC POINT B, partner of A: the record's bytes are there.
-        let length = self.map.load_u32(offset, Ordering::Acquire);
-        if length == 0 {
-            return Ok(None);
-        }
-        let bytes = length as usize;
-        if bytes < HEADER_BYTES || padded(bytes) > self.map.len() - offset {
-            return Err(BadLength(length));
-        }
-        Ok(Some(self.borrow(offset, bytes)))
+        commit::record(&self.map, offset)
     }
 
     /// Bytes of a record that may not be one: for the search behind a bad record in a segment nobody writes.
     /// `None` when they would lead out of the file.
     pub(super) fn candidate(&self, offset: usize, bytes: usize) -> Option<&[u8]> {
-        (padded(bytes) <= self.map.len().checked_sub(offset)?).then(|| self.borrow(offset, bytes))
+        (padded(bytes) <= self.map.len().checked_sub(offset)?).then(|| borrow(&self.map, offset, bytes))
     }
 
     /// The word at an offset, a multiple of eight inside the file.
@@ -143,16 +144,16 @@ impl SegmentReader {
         }
         end
     }
+}
 
-    #[inline]
-    fn borrow(&self, offset: usize, bytes: usize) -> &[u8] {
-        debug_assert!(offset + bytes <= self.map.len());
-        // SAFETY: callers keep the range inside the map.
-        let start = unsafe { self.map.as_ptr().add(offset) };
-        // SAFETY: the range is mapped as long as `self` is borrowed, and files never shrink. Below a nonzero length word
-        // nobody writes any more (module documentation); `candidate` is used where nobody writes at all.
-        unsafe { std::slice::from_raw_parts(start, bytes) }
-    }
+#[inline]
+fn borrow(map: &ReadMap, offset: usize, bytes: usize) -> &[u8] {
+    debug_assert!(offset + bytes <= map.len());
+    // SAFETY: callers keep the range inside the map.
+    let start = unsafe { map.as_ptr().add(offset) };
+    // SAFETY: the range is mapped as long as `map` is borrowed, and files never shrink. Below a nonzero length word
+    // nobody writes any more (a `Committed` proves it); `candidate` is used where nobody writes at all.
+    unsafe { std::slice::from_raw_parts(start, bytes) }
 }
 
 /// A segment to write: the one value that may write its records. It can't be cloned; the helper shares only the map,
@@ -196,30 +197,28 @@ impl SegmentWriter {
     /// When the record does not fit, or `offset` is no multiple of eight, or `head` is shorter than a header.
     #[inline]
     pub(super) fn commit(&mut self, offset: usize, head: &[u8], tail: &[u8]) -> usize {
-        let bytes = head.len() + tail.len();
-        let end = offset + padded(bytes);
-        assert!(offset.is_multiple_of(8) && head.len() >= HEADER_BYTES && end <= self.map.len());
-        let length = bytes as u32;
-        let checksum = self.crc;
-        let mut crc = checksum.checksum(0, &crc_head(self.prepared.salt, length));
-        let (place_head, place_tail) = self.place(offset + 8, bytes - 8).split_at_mut(head.len() - 8);
-        crc = checksum.copy_checksum(crc, &head[8..], place_head);
-        if !tail.is_empty() {
-            crc = checksum.copy_checksum(crc, tail, place_tail);
-        }
-        self.map.store_u32(offset + 4, crc, Ordering::Relaxed);
-        // SYNC POINT A, partner of B: publishes the record.
-        self.map.store_u32(offset, length, Ordering::Release);
-        end
+        let salt = self.prepared.salt;
+        commit::commit(self, salt, offset, head, tail)
     }
 
     /// Writes what activation adds to the header and publishes the segment.
     pub(super) fn activate(&mut self, base_sequence: u64, trading_date: u32) {
-        let mut activation = Activation { base_sequence, trading_date, activation_crc: 0 };
-        activation.activation_crc = activation.crc(&self.prepared);
-        self.map.copy_from(ACTIVATION_OFFSET, bytemuck::bytes_of(&activation));
-        // SYNC POINT C, partner of D.
-        self.map.store_u32(STATE_OFFSET, STATE_ACTIVE, Ordering::Release);
+        let prepared = self.prepared;
+        commit::activate(self, &prepared, base_sequence, trading_date);
+    }
+
+    /// Commits `end`, the last record of this segment, at an offset, then publishes the next segment, which goes on
+    /// with `base_sequence`. Returns the offset behind the end.
+    pub(super) fn roll(
+        &mut self,
+        offset: usize,
+        end: &[u8],
+        next: &mut SegmentWriter,
+        base_sequence: u64,
+        trading_date: u32,
+    ) -> usize {
+        let (salt, prepared) = (self.prepared.salt, next.prepared);
+        commit::roll(self, salt, offset, end, next, Next { prepared: &prepared, base_sequence, trading_date })
     }
 
     /// Sets a range to zero: a torn tail, after it was copied away. The caller holds the journal's lock.
@@ -232,11 +231,43 @@ impl SegmentWriter {
     #[inline]
     fn place(&mut self, offset: usize, bytes: usize) -> &mut [u8] {
         debug_assert!(offset + bytes <= self.map.len());
-        // SAFETY: `commit` keeps the range inside the map.
+        // SAFETY: a `Claim` lies inside the map.
         let start = unsafe { self.map.as_mut_ptr().add(offset) };
         // SAFETY: mapped as long as `self` is borrowed; no reader looks at bytes above a zero length word, no other
         // writer exists (this value is not `Clone`, the journal's lock keeps other processes out), and the helper's
         // page advice changes no byte.
         unsafe { std::slice::from_raw_parts_mut(start, bytes) }
+    }
+}
+
+/// The map of a segment as the commit protocol writes it.
+impl WordsMut for SegmentWriter {
+    #[inline]
+    fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    #[inline]
+    fn store_u32(&mut self, offset: usize, value: u32, order: Ordering) {
+        self.map.store_u32(offset, value, order);
+    }
+
+    #[inline]
+    fn store_u64(&mut self, offset: usize, value: u64, order: Ordering) {
+        self.map.store_u64(offset, value, order);
+    }
+
+    /// Each byte is read once from the source, never from the segment.
+    #[inline]
+    fn fill(&mut self, claim: Claim, salt: u32, head: &[u8], tail: &[u8]) -> u32 {
+        let (offset, bytes) = claim.range();
+        let checksum = self.crc;
+        let mut crc = checksum.checksum(0, &crc_head(salt, bytes as u32));
+        let (place_head, place_tail) = self.place(offset + 8, bytes - 8).split_at_mut(head.len() - 8);
+        crc = checksum.copy_checksum(crc, &head[8..], place_head);
+        if !tail.is_empty() {
+            crc = checksum.copy_checksum(crc, tail, place_tail);
+        }
+        crc
     }
 }

@@ -16,6 +16,10 @@ use crate::sys::file::{boot_id, is_locked};
 pub struct StreamReport {
     /// Numbered records that are good, up to the first that is not in each segment.
     pub records: u64,
+    /// `Hole` records: places where a repair cut lost records out.
+    pub holes: u64,
+    /// Records lost in them.
+    pub lost: u64,
     /// Sequence of the first, 0 = none.
     pub first_sequence: u64,
     /// Sequence of the last, 0 = none.
@@ -113,6 +117,8 @@ fn verify_stream(
 ) -> io::Result<StreamReport> {
     let mut report = StreamReport {
         records: 0,
+        holes: 0,
+        lost: 0,
         first_sequence: 0,
         last_sequence: 0,
         bytes: 0,
@@ -166,6 +172,8 @@ fn verify_stream(
         }
         report.segments += 1;
         report.records += walked.records;
+        report.holes += walked.holes;
+        report.lost += walked.lost;
         report.bytes += (walked.position - SEGMENT_HEADER_BYTES) as u64;
         report.open = (last || cut) && !walked.ended;
         if walked.records > 0 {

@@ -8,7 +8,7 @@ use super::format::{
     DurableSlot, HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded, record_crc, segment_name,
 };
 use super::segment::SegmentReader;
-use crate::tick::{Flags, HEADER_BYTES, Header, RType};
+use crate::tick::{Flags, HEADER_BYTES, Header, Hole, RType};
 
 /// What was found wrong in a segment or beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,10 @@ pub enum Tail {
 pub struct Walked {
     /// Numbered records.
     pub records: u64,
+    /// Records lost in holes.
+    pub lost: u64,
+    /// `Hole` records.
+    pub holes: u64,
     /// Records with a market prefix.
     pub market_records: u64,
     /// Sequence that follows the last numbered record.
@@ -129,6 +133,8 @@ pub fn walk(
     let base = header.activation.map_or(1, |activation| activation.base_sequence);
     let mut walked = Walked {
         records: 0,
+        lost: 0,
+        holes: 0,
         market_records: 0,
         next_sequence: base,
         position: SEGMENT_HEADER_BYTES,
@@ -156,6 +162,11 @@ pub fn walk(
         if head.sequence != 0 {
             walked.records += 1;
             walked.next_sequence += 1;
+        } else if head.rtype == RType::Hole as u8 {
+            let next = after_hole(record, walked.next_sequence).unwrap_or(walked.next_sequence);
+            walked.holes += 1;
+            walked.lost += next - walked.next_sequence;
+            walked.next_sequence = next;
         }
     };
     if !judge_tail {
@@ -193,6 +204,10 @@ pub(super) fn check_record(
     if head.sequence != expected && !is_unnumbered(&head) {
         return Err(Reason::Sequence { found: head.sequence, expected });
     }
+    if head.sequence == 0 && head.rtype == RType::Hole as u8 && after_hole(record, expected).is_none() {
+        let found = hole(record).map_or(0, |hole| hole.first_sequence);
+        return Err(Reason::Sequence { found, expected });
+    }
     let padding = padded(record.len()) - record.len();
     if padding > 0 && reader.word(offset + padded(record.len()) - 8) >> (64 - 8 * padding) != 0 {
         return Err(Reason::Padding);
@@ -200,9 +215,22 @@ pub(super) fn check_record(
     Ok(head)
 }
 
-/// Whether a record stands outside the numbering: restated, or the `End`.
+/// Whether a record stands outside the numbering: restated, the `End`, or a `Hole`.
 pub(super) fn is_unnumbered(head: &Header) -> bool {
-    head.sequence == 0 && (head.rtype == RType::End as u8 || Flags(head.flags).has(Flags::RESTATED))
+    let own = head.rtype == RType::End as u8 || head.rtype == RType::Hole as u8;
+    head.sequence == 0 && (own || Flags(head.flags).has(Flags::RESTATED))
+}
+
+/// Reads a `Hole` record; `None` when it is too short to be one.
+pub(super) fn hole(record: &[u8]) -> Option<Hole> {
+    record.get(..size_of::<Hole>()).map(bytemuck::pod_read_unaligned)
+}
+
+/// Sequence that follows a `Hole` standing where `expected` would; `None` when it is not a hole at that place.
+pub(super) fn after_hole(record: &[u8], expected: u64) -> Option<u64> {
+    let hole = hole(record)?;
+    let next = hole.last_sequence.checked_add(1)?;
+    (hole.first_sequence == expected && next >= expected).then_some(next)
 }
 
 /// Searches every place behind the last good record for a valid one.
@@ -320,6 +348,8 @@ mod tests {
         let verdict = |tail: &Tail, last, same_boot, below| {
             let walked = Walked {
                 records: 1,
+                lost: 0,
+                holes: 0,
                 market_records: 1,
                 next_sequence: 2,
                 position: 500,

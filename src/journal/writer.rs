@@ -32,7 +32,7 @@ const _: () = assert!(std::mem::offset_of!(Header, length) == 0 && std::mem::off
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// `length` is less than a header or more than the words given, or the kind is the journal's own (`End`).
+    /// `length` is less than a header or more than the words given, or the kind is the journal's own (`End`, `Hole`).
     #[error("not a record: its length or kind can't be")]
     BadRecord = 1,
     /// The record does not fit in a whole segment.
@@ -279,7 +279,7 @@ impl StreamWriter {
     #[cold]
     #[inline(never)]
     fn note_service(&mut self, rtype: u8, words: &[u64]) -> Result<(), AppendError> {
-        if rtype == RType::End as u8 {
+        if rtype == RType::End as u8 || rtype == RType::Hole as u8 {
             return Err(AppendError::BadRecord);
         }
         if rtype == RType::Instrument as u8 && !self.dictionary.push(words) {
@@ -303,8 +303,9 @@ impl StreamWriter {
             }
             next.position = next.segment.commit(next.position, bytes, &[]);
         }
-        self.commit_end(next.segment.prepared().ordinal, reason);
-        next.segment.activate(self.next_sequence, self.trading_date);
+        let end = end_record(next.segment.prepared().ordinal, self.market_records, reason);
+        let (base, date) = (self.next_sequence, self.trading_date);
+        self.position = self.segment.roll(self.position, bytemuck::bytes_of(&end), &mut next.segment, base, date);
         self.control.rolled(next.segment.prepared().ordinal, next.position as u64);
         let old = std::mem::replace(&mut self.segment, next.segment);
         self.position = next.position;

@@ -12,7 +12,7 @@ use super::kinds::RType;
 use super::market_data::{Level, MemberEntry, Side};
 use super::px::write_scaled;
 use super::registry::{Publisher, tr_name};
-use super::service::{EndReason, GapReason, RejectReason, SessionEvent};
+use super::service::{EndReason, GapReason, HoleReason, RejectReason, SessionEvent};
 use super::view::RecordView;
 use super::{UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TS};
 
@@ -177,6 +177,11 @@ pub fn write_json(out: &mut Vec<u8>, record: &RecordView<'_>, names: Names<'_>, 
             o.text("reason", EndReason::from_number(r.reason).map_or("unknown", EndReason::name));
             o.qty("next_ordinal", r.next_ordinal).qty("market_records", r.market_records);
         }
+        RecordView::Hole(r) => {
+            o.service_head(&r.header, names, form);
+            o.text("reason", HoleReason::from_number(r.reason).map_or("unknown", HoleReason::name));
+            o.qty("first_sequence", r.first_sequence).qty("last_sequence", r.last_sequence).qty("lost_bytes", r.bytes);
+        }
         RecordView::Raw(r, bytes) => {
             o.service_head(&r.header, names, form);
             o.number("line", r.header.line.into()).number("recv_window_ns", r.recv_window_ns);
@@ -192,7 +197,7 @@ pub fn write_json(out: &mut Vec<u8>, record: &RecordView<'_>, names: Names<'_>, 
 }
 
 /// Appends nanoseconds since the UNIX epoch as ISO 8601 in Korean time; whole seconds without a fraction.
-fn write_kst(out: &mut Vec<u8>, ns: u64) {
+pub(super) fn write_kst(out: &mut Vec<u8>, ns: u64) {
     let stamp = i128::from(ns);
     let Ok(stamp) = Timestamp::from_nanosecond(stamp) else {
         let _ = write!(out, "{ns}");

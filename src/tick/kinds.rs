@@ -40,13 +40,15 @@ pub enum RType {
     Clock = 37,
     /// Last record of a segment.
     End = 38,
+    /// Committed records that were lost to damage stood here.
+    Hole = 39,
     /// A frame verbatim (stream `raw`).
     Raw = 64,
 }
 
 impl RType {
     /// All kinds in the order of their numbers.
-    pub const ALL: [RType; 18] = [
+    pub const ALL: [RType; 19] = [
         RType::Trade,
         RType::Book,
         RType::Expected,
@@ -64,6 +66,7 @@ impl RType {
         RType::Session,
         RType::Clock,
         RType::End,
+        RType::Hole,
         RType::Raw,
     ];
 
@@ -92,6 +95,7 @@ impl RType {
             RType::Session => "session",
             RType::Clock => "clock",
             RType::End => "end",
+            RType::Hole => "hole",
             RType::Raw => "raw",
         }
     }

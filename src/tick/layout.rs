@@ -38,6 +38,7 @@ layout! {
     session: Session = 168 { value @ 40, tr_key @ 48, code @ 80, text @ 96, tr @ 160, close_code @ 162, event @ 164, reason @ 165 }
     clock: Clock = 88 { offset_ns @ 40, error_ns @ 48, anchor_wall_ns @ 56, anchor_market_ns @ 64, scale_ppb @ 72, source @ 80 }
     end: End = 64 { next_ordinal @ 40, market_records @ 48, reason @ 56 }
+    hole: Hole = 72 { first_sequence @ 40, last_sequence @ 48, bytes @ 56, reason @ 64, reserved @ 65 }
     raw: RawPrefix = 56 { recv_window_ns @ 40, read_ns @ 44, payload_bytes @ 48, opcode @ 52 }
 }
 

@@ -469,7 +469,7 @@ pub struct Bar {
 }
 
 /// Undefined book level.
-const UNDEF_LEVEL: Level = Level {
+pub(super) const UNDEF_LEVEL: Level = Level {
     bid_px: UNDEF_PX,
     ask_px: UNDEF_PX,
     bid_qty: UNDEF_QTY,

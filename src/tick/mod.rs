@@ -14,6 +14,7 @@
 //!
 //! This module imports nothing else of the crate.
 
+pub mod columns;
 mod flags;
 mod header;
 mod instrument;
@@ -39,8 +40,8 @@ pub use market_data::{
 pub use px::{PX_SCALE, TURNOVER_SCALE, write_px, write_scaled};
 pub use registry::{Feed, Publisher, TR_NONE, tr_name, tr_number};
 pub use service::{
-    Clock, End, EndReason, Gap, GapReason, OtherPrefix, RAW_PREFIX_BYTES, REJECT_BYTES, REJECT_PREFIX_BYTES, RawPrefix,
-    RejectPrefix, RejectReason, Repair, Session, SessionEvent,
+    Clock, End, EndReason, Gap, GapReason, Hole, HoleReason, OtherPrefix, RAW_PREFIX_BYTES, REJECT_BYTES,
+    REJECT_PREFIX_BYTES, RawPrefix, RejectPrefix, RejectReason, Repair, Session, SessionEvent,
 };
 pub use view::{RecordView, boxed_record, view, words_of};
 

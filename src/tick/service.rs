@@ -116,6 +116,20 @@ numbered! {
     }
 }
 
+numbered! {
+    /// Why committed records are not there.
+    HoleReason {
+        /// Their bytes were damaged.
+        Damaged = 1 "damaged",
+        /// Their segment was not there.
+        Missing = 2 "missing",
+        /// The stream ended before records that had been marked durable.
+        CutShort = 3 "cut_short",
+        /// Left out on purpose when this journal was made of another one.
+        LeftOut = 4 "left_out",
+    }
+}
+
 /// Volume of an instrument on a venue is missing: a record, so that nobody has to infer it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -267,6 +281,25 @@ pub struct End {
     /// Market records in the segment.
     pub market_records: u64,
     /// See [`EndReason`].
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 7],
+}
+
+/// Committed records stood here and are lost: written by a repair in their place, so that nobody has to infer it. It has
+/// no sequence of its own; the next numbered record has `last_sequence` + 1.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Hole {
+    /// Common header; `ts_recv` is when it was written.
+    pub header: Header,
+    /// Sequence of the first record lost.
+    pub first_sequence: u64,
+    /// Sequence of the last record lost; `first_sequence` - 1: bytes were lost, but no record is known to be.
+    pub last_sequence: u64,
+    /// Bytes of the stream they took; 0 = not known.
+    pub bytes: u64,
+    /// See [`HoleReason`].
     pub reason: u8,
     /// Zero.
     pub reserved: [u8; 7],

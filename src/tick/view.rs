@@ -8,7 +8,7 @@ use super::header::{HEADER_BYTES, Header, RECORD_VERSION};
 use super::instrument::Instrument;
 use super::kinds::RType;
 use super::market_data::{BOOK_LEVELS, Bar, Book, Expected, Index, Level, Member, Nav, Program, Status, Trade};
-use super::service::{Clock, End, Gap, OtherPrefix, RawPrefix, RejectPrefix, Repair, Session};
+use super::service::{Clock, End, Gap, Hole, OtherPrefix, RawPrefix, RejectPrefix, Repair, Session};
 
 /// A record by kind, borrowed where it is aligned and whole.
 ///
@@ -51,10 +51,40 @@ pub enum RecordView<'a> {
     Clock(Cow<'a, Clock>),
     /// End of a segment.
     End(Cow<'a, End>),
+    /// Lost records.
+    Hole(Cow<'a, Hole>),
     /// A frame verbatim.
     Raw(Cow<'a, RawPrefix>, &'a [u8]),
     /// A kind this build does not know: skip it.
     Unknown(Header),
+}
+
+impl RecordView<'_> {
+    /// The record's header.
+    pub fn header(&self) -> &Header {
+        match self {
+            RecordView::Trade(r) => &r.header,
+            RecordView::Book(r, _) => &r.header,
+            RecordView::Expected(r) => &r.header,
+            RecordView::Status(r) => &r.header,
+            RecordView::Index(r) => &r.header,
+            RecordView::Nav(r) => &r.header,
+            RecordView::Program(r) => &r.header,
+            RecordView::Member(r) => &r.header,
+            RecordView::Bar(r) => &r.header,
+            RecordView::Other(r, _) => &r.header,
+            RecordView::Instrument(r) => &r.header,
+            RecordView::Gap(r) => &r.header,
+            RecordView::Repair(r) => &r.header,
+            RecordView::Reject(r, _) => &r.header,
+            RecordView::Session(r) => &r.header,
+            RecordView::Clock(r) => &r.header,
+            RecordView::End(r) => &r.header,
+            RecordView::Hole(r) => &r.header,
+            RecordView::Raw(r, _) => &r.header,
+            RecordView::Unknown(header) => header,
+        }
+    }
 }
 
 /// Reads a record from its exact bytes (`length` of them). `None` when they are too few for a header.
@@ -97,6 +127,7 @@ pub fn view(bytes: &[u8]) -> Option<RecordView<'_>> {
         RType::Session => RecordView::Session(part(bytes, &bytemuck::zeroed())),
         RType::Clock => RecordView::Clock(part(bytes, &bytemuck::zeroed())),
         RType::End => RecordView::End(part(bytes, &bytemuck::zeroed())),
+        RType::Hole => RecordView::Hole(part(bytes, &bytemuck::zeroed())),
         RType::Raw => {
             let prefix: Cow<'_, RawPrefix> = part(bytes, &bytemuck::zeroed());
             let tail = tail(bytes, size_of::<RawPrefix>(), prefix.payload_bytes as usize);

@@ -1,8 +1,9 @@
-//! One record into the journal, beside the same bytes into a `BufWriter` of a file: both in each slot of a fixed
-//! schedule, with segment rolls inside.
+//! One record into the journal, on the schedule of a feed or flat out, beside the same bytes into a `BufWriter` and
+//! beside a loop that does nothing but read the clock: what the machine itself takes away shows there.
 //!
-//! Either takes about as long as a step of the clock of many machines (10 ns), so the medians that are compared are
-//! those of runs of [`BATCH`] in a row, a record's share each; the tails are those of single ones.
+//! The three run one after the other in the same process, each for the whole count. On a schedule two figures are
+//! told: the call alone, and from the moment the record was due, which also counts the lateness that a slow append
+//! before it caused.
 
 use std::fmt;
 use std::fs::File;
@@ -11,105 +12,153 @@ use std::io::{BufWriter, Write as _};
 
 use hoga::clock::TickClock;
 use hoga::journal::{Journal, JournalConfig, StreamConfig};
-use hoga::tick::{RType, Trade, words_of};
+use hoga::tick::{HEADER_BYTES, Header, RType};
 use serde::Serialize;
 
 use crate::Error;
 use crate::quantiles::{Quantiles, Recorder};
+use crate::tail::Spinner;
 
-/// Records of a run in a row: enough that each run of the copy has its share of flushes of the 8 KiB buffer.
-pub const BATCH: u64 = 64;
+/// What is measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Parameters {
+    /// Bytes of a record, header included; a multiple of eight.
+    pub record_bytes: usize,
+    /// Records of each of the three.
+    pub count: u64,
+    /// Records a second; 0 = flat out.
+    pub rate: u64,
+    /// MiB of a segment.
+    pub segment_mib: u64,
+    /// Whether a tailer in another process spins on the records meanwhile.
+    pub watched: bool,
+    /// Whether the journal lies on the disk of the scratch folder, or in memory.
+    pub disk: bool,
+}
+
+/// Figures of one of the three.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Timed {
+    /// The call alone.
+    pub call_ns: Quantiles,
+    /// From the moment it was due; on a schedule only.
+    pub due_ns: Option<Quantiles>,
+}
 
 /// What a run gives.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Bytes of a record.
-    pub record_bytes: usize,
+    /// What was asked.
+    pub parameters: Parameters,
     /// Rolls inside the run.
     pub rolls: u64,
-    /// Reading the clock twice: part of both figures.
-    pub clock_ns: Quantiles,
+    /// Rolls that had to wait for the next segment.
+    pub stalls: u64,
+    /// Reading the clock twice and nothing between: part of the other figures.
+    pub spin: Timed,
     /// The journal's append.
-    pub append_ns: Quantiles,
-    /// The copy into a `BufWriter`.
-    pub bufwriter_ns: Quantiles,
-    /// Median share of a record of runs in a row, append and copy, ns.
-    pub share_ns: [f64; 2],
-    /// Of those, the append's over the copy's.
-    pub p50_ratio: f64,
-    /// 99.9 % of single appends over the median share of the copy.
-    pub p999_ratio: f64,
+    pub append: Timed,
+    /// The copy into a `BufWriter`, its `write(2)` calls included.
+    pub bufwriter: Timed,
+    /// What the watching process saw: from before the append to its hands.
+    pub seen_ns: Option<Quantiles>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "records of {} bytes, {} rolls", self.record_bytes, self.rolls)?;
-        writeln!(f, "clock      {}", self.clock_ns)?;
-        writeln!(f, "append     {}", self.append_ns)?;
-        writeln!(f, "BufWriter  {}", self.bufwriter_ns)?;
-        let [append, copy] = self.share_ns;
-        writeln!(f, "in runs of {BATCH}, a record's median share: append {append:.1} ns, BufWriter {copy:.1} ns")?;
-        write!(f, "p50 ratio {:.2} (goal 1.0), p99.9 over its p50 {:.2} (goal 3)", self.p50_ratio, self.p999_ratio)
+        let Parameters { record_bytes, rate, watched, .. } = self.parameters;
+        let pace = if rate == 0 { "flat out".to_owned() } else { format!("{rate} records/s") };
+        let watched = if watched { ", a tailer of another process spins on them" } else { "" };
+        writeln!(f, "records of {record_bytes} bytes, {pace}, {} rolls ({} waited){watched}", self.rolls, self.stalls)?;
+        for (name, timed) in [("nothing", &self.spin), ("append", &self.append), ("BufWriter", &self.bufwriter)] {
+            writeln!(f, "{name:<10}      {}", timed.call_ns)?;
+            if let Some(due) = &timed.due_ns {
+                writeln!(f, "{name:<10} due  {due}")?;
+            }
+        }
+        if let Some(seen) = &self.seen_ns {
+            writeln!(f, "seen            {seen}")?;
+        }
+        let [append, copy] = [&self.append, &self.bufwriter].map(|timed| timed.call_ns);
+        let ratio = |a: u64, b: u64| a as f64 / b.max(1) as f64;
+        write!(
+            f,
+            "append / BufWriter: p50 {:.2}, p99.9 {:.2}, p99.99 {:.2}",
+            ratio(append.p50, copy.p50),
+            ratio(append.p999, copy.p999),
+            ratio(append.p9999, copy.p9999)
+        )
     }
 }
 
-/// Appends `count` records, one each `slot_ns`.
+/// Runs the three.
 ///
 /// # Errors
 /// When the journal or the file can't be made or written.
-pub fn run(count: u64, slot_ns: u64, segment_mib: u64) -> Result<Report, Error> {
-    let folder = tempfile::tempdir()?;
+pub fn run(parameters: Parameters) -> Result<Report, Error> {
+    let Parameters { record_bytes, segment_mib, watched, disk, .. } = parameters;
+    if record_bytes < HEADER_BYTES || !record_bytes.is_multiple_of(8) {
+        return Err(format!("a record has at least {HEADER_BYTES} bytes, a multiple of eight").into());
+    }
+    let folder = if disk { tempfile::tempdir()? } else { crate::scratch()? };
+    let dir = folder.path().join("journal");
     let stream = StreamConfig { segment_bytes: segment_mib << 20, ..StreamConfig::default() };
     let config = JournalConfig { ticks: stream, raw: None, ..JournalConfig::default() };
-    let mut journal = Journal::open(&folder.path().join("journal"), config)?;
-    let mut plain = BufWriter::new(File::create(folder.path().join("plain"))?);
-    let mut record = Trade::UNDEF;
-    record.header.length = size_of::<Trade>() as u32;
-    record.header.rtype = RType::Trade as u8;
+    let mut record = vec![0_u64; record_bytes / 8];
+    let header: &mut [Header] = bytemuck::cast_slice_mut(&mut record[..HEADER_BYTES / 8]);
+    (header[0].length, header[0].rtype) = (record_bytes as u32, RType::Other as u8);
     let clock = TickClock::new();
-    let [mut base, mut append, mut copy] = [(); 3].map(|()| Recorder::new());
+
+    let spin = paced(&clock, &parameters, |_, _| Ok(()))?;
+
+    let mut journal = Journal::open(&dir, config)?;
+    journal.ticks.append(&mut record)?;
+    let spinner = if watched { Some(Spinner::start(&dir)?) } else { None };
     let first = journal.ticks.ordinal();
-    let began = clock.now();
-    let [mut append_runs, mut copy_runs] = [(); 2].map(|()| Recorder::new());
-    for number in 0..count {
-        while clock.delta_ns(began, clock.now()) < number * slot_ns {
-            std::hint::spin_loop();
-        }
-        let start = clock.now();
-        base.record(clock.delta_ns(start, clock.now()));
-        record.cum_qty = number;
-        let single = number % 8 != 0;
-        let records = if single { 1 } else { BATCH };
-        let start = clock.now();
-        for _ in 0..records {
-            journal.ticks.append(words_of(black_box(&mut record)))?;
-        }
-        let end = clock.now();
-        let taken = if single { &mut append } else { &mut append_runs };
-        taken.record(clock.delta_ns(start, end));
-        let start = clock.now();
-        for _ in 0..records {
-            plain.write_all(bytemuck::bytes_of(black_box(&record)))?;
-        }
-        let end = clock.now();
-        let taken = if single { &mut copy } else { &mut copy_runs };
-        taken.record(clock.delta_ns(start, end));
+    let stamp = HEADER_BYTES / 8;
+    let append = paced(&clock, &parameters, |number, now| {
+        record[stamp] = now;
+        journal.ticks.append(black_box(&mut record))?;
         if number % 16 == 0 {
             journal.ticks.batch_end();
         }
-    }
-    let rolls = journal.ticks.ordinal() - first;
+        Ok(())
+    })?;
+    let (rolls, stalls) = (journal.ticks.ordinal() - first, journal.ticks.stalls());
     journal.close()?;
-    let share_ns = [&append_runs, &copy_runs].map(|runs| runs.quantiles().p50 as f64 / BATCH as f64);
-    let (append, copy) = (append.quantiles(), copy.quantiles());
-    Ok(Report {
-        record_bytes: size_of::<Trade>(),
-        rolls,
-        clock_ns: base.quantiles(),
-        append_ns: append,
-        bufwriter_ns: copy,
-        share_ns,
-        p50_ratio: share_ns[0] / share_ns[1],
-        p999_ratio: append.p999 as f64 / share_ns[1],
-    })
+    let seen_ns = spinner.map(Spinner::finish).transpose()?;
+    std::fs::remove_dir_all(&dir)?;
+
+    let mut plain = BufWriter::new(File::create(folder.path().join("plain"))?);
+    let bufwriter = paced(&clock, &parameters, |_, now| {
+        record[stamp] = now;
+        Ok(plain.write_all(bytemuck::cast_slice(black_box(&record)))?)
+    })?;
+    Ok(Report { parameters, rolls, stalls, spin, append, bufwriter, seen_ns })
+}
+
+/// Calls `each` with its number and the clock on the schedule, and times it.
+fn paced(
+    clock: &TickClock,
+    parameters: &Parameters,
+    mut each: impl FnMut(u64, u64) -> Result<(), Error>,
+) -> Result<Timed, Error> {
+    let [mut call, mut from_due] = [(); 2].map(|()| Recorder::new());
+    let began = clock.now();
+    for number in 0..parameters.count {
+        let due = (number * 1_000_000_000).checked_div(parameters.rate);
+        if let Some(due) = due {
+            while clock.delta_ns(began, clock.now()) < due {
+                std::hint::spin_loop();
+            }
+        }
+        let start = clock.now();
+        each(number, start)?;
+        let end = clock.now();
+        call.record(clock.delta_ns(start, end));
+        if let Some(due) = due {
+            from_due.record(clock.delta_ns(began, end).saturating_sub(due));
+        }
+    }
+    Ok(Timed { call_ns: call.quantiles(), due_ns: (parameters.rate > 0).then(|| from_due.quantiles()) })
 }

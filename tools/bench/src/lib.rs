@@ -5,8 +5,10 @@
 //! - [`baseline`]: the client most programs are: tokio-tungstenite, `split`, serde, `BufWriter`.
 //! - [`pipeline`]: both flat out over the same bytes in memory.
 //! - [`loopback`]: both behind a socket, under an open-loop sender in another process.
-//! - [`tail`]: from an append to a tailer in another process, beside a pipe.
-//! - [`append`]: one record into the journal, beside a `BufWriter`.
+//! - [`append`]: one record into the journal, beside a `BufWriter` and beside nothing at all.
+//! - [`tail`]: from an append to a tailer in another process, beside a bare cache line and a pipe.
+//! - [`scan`]: a whole journal read warm, beside a `BufReader`.
+//! - [`recovery`]: a journal opened after a death, beside reading it once.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +19,8 @@ pub mod loopback;
 pub mod machine;
 pub mod pipeline;
 pub mod quantiles;
+pub mod recovery;
+pub mod scan;
 pub mod tail;
 
 /// What a measurement may fail with: any cold error, told to the user.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hoga::stage::WaitStrategy;
 use hoga_bench::machine::Machine;
-use hoga_bench::{Error, append, loopback, pipeline, tail};
+use hoga_bench::{Error, append, loopback, pipeline, recovery, scan, tail};
 use serde::Serialize;
 
 /// Measures the whole path, each time beside a baseline in the same run.
@@ -54,7 +54,7 @@ enum Name {
         #[arg(long, default_value = "yield", value_parser = ["spin", "yield", "park"])]
         wait: String,
     },
-    /// From an append to a tailer in another process, beside a pipe.
+    /// From an append to a tailer in another process, beside a bare cache line and a pipe.
     Tail {
         /// Records a second.
         #[arg(long, default_value_t = 20_000)]
@@ -63,18 +63,53 @@ enum Name {
         #[arg(long, default_value_t = 5.0)]
         seconds: f64,
     },
-    /// One record into the journal, beside a BufWriter.
+    /// One record into the journal, beside a BufWriter and beside nothing at all.
     Append {
         /// Records.
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 5_000_000)]
         count: u64,
-        /// Nanoseconds between two.
-        #[arg(long, default_value_t = 5_000)]
-        slot_ns: u64,
+        /// Records a second; 0 = flat out.
+        #[arg(long, default_value_t = 0)]
+        rate: u64,
+        /// Bytes of a record.
+        #[arg(long, default_value_t = 128)]
+        record_bytes: usize,
         /// MiB of a segment.
-        #[arg(long, default_value_t = 16)]
+        #[arg(long, default_value_t = 64)]
         segment_mib: u64,
+        /// Let a tailer in another process spin on the records.
+        #[arg(long)]
+        watched: bool,
+        /// On the disk of the folder for temporary files instead of in memory.
+        #[arg(long)]
+        disk: bool,
     },
+    /// A whole journal read warm on one core, beside a BufReader.
+    Scan {
+        /// Records.
+        #[arg(long, default_value_t = 5_000_000)]
+        records: u64,
+        /// Bytes of a record.
+        #[arg(long, default_value_t = 128)]
+        record_bytes: usize,
+        /// Rounds of each; medians count.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// A journal opened after a death of process or host, beside reading it once.
+    Recovery {
+        /// MiB of records.
+        #[arg(long, default_value_t = 1024)]
+        mib: u64,
+        /// MiB of a segment.
+        #[arg(long, default_value_t = 128)]
+        segment_mib: u64,
+        /// Rounds of each; medians count.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
+    #[command(hide = true)]
+    WriteAndDie { dir: PathBuf, mib: u64, segment_mib: u64 },
     #[command(hide = true)]
     Send { rate: u64, frames: u64 },
     #[command(hide = true)]
@@ -117,9 +152,17 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             show(json, "loopback", loopback::run(rates, *seconds, wait)?)
         }
         Name::Tail { rate, seconds } => show(json, "tail", tail::run(*rate, *seconds)?),
-        Name::Append { count, slot_ns, segment_mib } => {
-            show(json, "append", append::run(*count, *slot_ns, *segment_mib)?)
+        &Name::Append { count, rate, record_bytes, segment_mib, watched, disk } => {
+            let parameters = append::Parameters { record_bytes, count, rate, segment_mib, watched, disk };
+            show(json, "append", append::run(parameters)?)
         }
+        &Name::Scan { records, record_bytes, rounds } => {
+            show(json, "scan", scan::run(records, record_bytes.max(48), rounds.max(1))?)
+        }
+        &Name::Recovery { mib, segment_mib, rounds } => {
+            show(json, "recovery", recovery::run(mib, segment_mib, rounds.max(1))?)
+        }
+        Name::WriteAndDie { dir, mib, segment_mib } => recovery::write_and_die(dir, *mib, *segment_mib),
         Name::Send { rate, frames } => loopback::send(*rate, *frames),
         Name::ReadJournal { dir } => tail::read_journal(dir),
         Name::ReadPipe { .. } => tail::read_pipe(),

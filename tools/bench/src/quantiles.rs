@@ -29,7 +29,15 @@ impl Recorder {
     #[must_use]
     pub fn quantiles(&self) -> Quantiles {
         let at = |quantile| self.0.value_at_quantile(quantile);
-        Quantiles { count: self.0.len(), p50: at(0.5), p99: at(0.99), p999: at(0.999), max: self.0.max() }
+        Quantiles {
+            count: self.0.len(),
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            p9999: at(0.9999),
+            p999999: at(0.999_999),
+            max: self.0.max(),
+        }
     }
 }
 
@@ -50,14 +58,21 @@ pub struct Quantiles {
     pub p99: u64,
     /// 99.9 % are at or below.
     pub p999: u64,
+    /// 99.99 % are at or below.
+    pub p9999: u64,
+    /// 99.9999 % are at or below.
+    pub p999999: u64,
     /// The largest.
     pub max: u64,
 }
 
 impl fmt::Display for Quantiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Quantiles { count, p50, p99, p999, max } = self;
-        write!(f, "p50 {p50:>8}  p99 {p99:>8}  p99.9 {p999:>9}  max {max:>10} ns  ({count})")
+        let Quantiles { count, p50, p99, p999, p9999, p999999, max } = self;
+        write!(
+            f,
+            "p50 {p50:>6}  p99 {p99:>6}  p99.9 {p999:>7}  p99.99 {p9999:>8}  p99.9999 {p999999:>9}  max {max:>10} ns  ({count})"
+        )
     }
 }
 
