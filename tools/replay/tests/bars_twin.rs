@@ -175,7 +175,7 @@ impl Hand {
         trade.market.ts_event = event;
         trade.market.tr = tr_number("H0STCNT0").unwrap();
         (trade.px, trade.qty) = (px_milli * (PX_SCALE / 1000), qty);
-        trade.side = if qty % 3 == 0 { Side::Sell } else { Side::Buy } as u8;
+        trade.side = if qty.is_multiple_of(3) { Side::Sell } else { Side::Buy } as u8;
         with(&mut trade);
         self.journal.ticks.append(&mut boxed_record(trade, RType::Trade)).unwrap();
     }

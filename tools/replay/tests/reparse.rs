@@ -216,3 +216,20 @@ fn a_journal_that_was_opened_twice_decodes_again_with_the_gap_between_its_openin
     assert_eq!(ids(&read(&out, Stream::Ticks)), ids(&played.ticks), "gaps keep their numbers");
     assert_eq!(count(&read(&out, Stream::Ticks), RType::Clock), 2);
 }
+
+#[test]
+fn a_table_of_layouts_from_a_file_is_checked_before_it_is_used() {
+    let text = include_str!("../../../src/feed/kis/layouts.json");
+    let table = LayoutTable::from_json(text.as_bytes()).expect("the built-in table");
+    assert_eq!(table.transactions.len(), LayoutTable::builtin().transactions.len());
+    for (from, to, expected) in [
+        ("{", "[", "not a table"),
+        ("\"tr\": \"H0STCNT0\"", "\"tr\": \"H0STASP0\"", "stands once"),
+        ("\"publisher\": \"KRX-deriv\"", "\"publisher\": \"elsewhere\"", "elsewhere"),
+    ] {
+        let wrong = text.replacen(from, to, 1);
+        assert_ne!(wrong, text, "{from} is in the table");
+        let error = LayoutTable::from_json(wrong.as_bytes()).expect_err("a wrong table").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
