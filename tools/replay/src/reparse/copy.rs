@@ -18,8 +18,12 @@ pub(super) fn copy_raw(from: &Path, to: &Path, end: Position) -> Result<(), Repa
     fs::create_dir_all(&to).map_err(fail(&to))?;
     for entry in fs::read_dir(&from).map_err(fail(&from))? {
         let name = entry.map_err(fail(&from))?.file_name();
-        let Some(ordinal) = name.to_str().and_then(ordinal_of) else { continue };
         let (source, target) = (from.join(&name), to.join(&name));
+        // Its durable slots are as true of the copy; the rest is a hint for watchers of a writer.
+        if name == "control" {
+            fs::copy(&source, &target).map_err(fail(&target))?;
+        }
+        let Some(ordinal) = name.to_str().and_then(ordinal_of) else { continue };
         if ordinal > end.ordinal {
             continue;
         }

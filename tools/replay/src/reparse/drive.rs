@@ -219,8 +219,8 @@ impl Drive<'_> {
             return self.decode_until(self.reached, recovered, &mut |_, _| {});
         }
         match view(record.bytes) {
-            // Declared already.
-            Some(RecordView::Instrument(_)) => return Ok(()),
+            // Declared already; and what a repair cut out of the ticks may still be in the frames.
+            Some(RecordView::Instrument(_) | RecordView::Hole(_)) => return Ok(()),
             Some(RecordView::Session(session)) => match SessionEvent::from_number(session.event) {
                 Some(SessionEvent::SchemaChanged) => return Ok(()),
                 Some(SessionEvent::Acked | SessionEvent::Refused) => {

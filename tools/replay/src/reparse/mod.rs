@@ -10,6 +10,8 @@
 //!   made and lost, registrations sent, stalls, the stop, records of REST. Openings of the old journal are repeated: a new
 //!   decoder each, continuity resumed from the same trades, gap numbers by the old epoch. Instruments keep their ids: those
 //!   of the old journal are declared first, with the attributes they had.
+//! - Holes that a repair left in the old ticks are not copied: their frames, if stream `raw` has them, are decoded, and show
+//!   as records that are only in the new ticks.
 //! - Frames kept only because they were rejected, stream `raw` being switched off, are decoded, too.
 //!
 //! # What is compared
