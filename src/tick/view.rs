@@ -80,6 +80,7 @@ impl RecordView<'_> {
             RecordView::Session(r) => &r.header,
             RecordView::Clock(r) => &r.header,
             RecordView::End(r) => &r.header,
+            RecordView::Hole(r) => &r.header,
             RecordView::Raw(r, _) => &r.header,
             RecordView::Unknown(header) => header,
         }

@@ -33,7 +33,7 @@ use super::kinds::RType;
 use super::market_data::{Book, BookBuffer, Level, Side, UNDEF_LEVEL};
 use super::px::write_scaled;
 use super::registry::{Publisher, tr_name};
-use super::service::{EndReason, GapReason, RejectReason, SessionEvent};
+use super::service::{EndReason, GapReason, HoleReason, RejectReason, SessionEvent};
 use super::view::RecordView;
 use super::{UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TS};
 
@@ -102,6 +102,8 @@ pub enum NameList {
     SessionEvent,
     /// [`EndReason`].
     EndReason,
+    /// [`HoleReason`].
+    HoleReason,
     /// [`StatusSource`](super::StatusSource).
     StatusSource,
     /// WebSocket opcode.
@@ -120,6 +122,7 @@ impl NameList {
             NameList::RejectReason => Some(RejectReason::from_number(byte).map_or("unknown", RejectReason::name)),
             NameList::SessionEvent => Some(SessionEvent::from_number(byte).map_or("unknown", SessionEvent::name)),
             NameList::EndReason => Some(EndReason::from_number(byte).map_or("unknown", EndReason::name)),
+            NameList::HoleReason => Some(HoleReason::from_number(byte).map_or("unknown", HoleReason::name)),
             NameList::StatusSource => Some(if number == 0 { "feed" } else { "calendar" }),
             NameList::Opcode => Some(if number == 2 { "binary" } else { "text" }),
         }
@@ -283,6 +286,7 @@ pub fn lay_out<'a>(record: &RecordView<'a>, out: &mut Vec<u64>) -> Option<&'a [u
         RecordView::Session(r) => append(bytes_of(&**r), out),
         RecordView::Clock(r) => append(bytes_of(&**r), out),
         RecordView::End(r) => append(bytes_of(&**r), out),
+        RecordView::Hole(r) => append(bytes_of(&**r), out),
         RecordView::Other(r, bytes) => {
             append(bytes_of(&**r), out);
             tail = bytes;

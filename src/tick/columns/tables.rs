@@ -13,7 +13,7 @@ use crate::tick::kinds::RType;
 use crate::tick::market_data::{
     BOOK_LEVELS, Bar, Book, BookBuffer, Expected, Index, Level, Member, MemberEntry, Nav, Program, Status, Trade,
 };
-use crate::tick::service::{Clock, End, Gap, OtherPrefix, RawPrefix, RejectPrefix, Repair, Session};
+use crate::tick::service::{Clock, End, Gap, Hole, OtherPrefix, RawPrefix, RejectPrefix, Repair, Session};
 
 /// Bytes of the field that a function points to.
 const fn width_of<T, F>(_: fn(&T) -> &F) -> usize {
@@ -94,6 +94,7 @@ fn bytes_of_kind(kind: RType) -> usize {
         RType::Session => size_of::<Session>(),
         RType::Clock => size_of::<Clock>(),
         RType::End => size_of::<End>(),
+        RType::Hole => size_of::<Hole>(),
         RType::Raw => size_of::<RawPrefix>(),
     }
 }
@@ -184,6 +185,8 @@ fn table_of(kind: RType) -> Columns {
             anchor_market = anchor_market_ns: Timestamp, scale_ppb: Qty, source: Number),
         RType::End => table!(service(), End;
             reason: Name(NameList::EndReason), next_ordinal: Qty, market_records: Qty),
+        RType::Hole => table!(service(), Hole; reason: Name(NameList::HoleReason),
+            first_sequence: Qty, last_sequence: Qty, lost_bytes = bytes: Qty),
         RType::Raw => {
             let out = table!(service(), Header; line: Number);
             let out = table!(out, RawPrefix; recv_window_ns: Number, read_ns: Number, opcode: Name(NameList::Opcode));

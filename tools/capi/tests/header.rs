@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use hoga_capi::{codes, handle, query, reading};
-use hoga_reader::tick::{self, EndReason, Findings, Flags, GapReason, Publisher, RType, RejectReason, SessionEvent};
+use hoga_reader::tick::{
+    self, EndReason, Findings, Flags, GapReason, HoleReason, Publisher, RType, RejectReason, SessionEvent,
+};
 
 const TOP: &str = include_str!("header_top.h");
 const BOTTOM: &str = include_str!("header_bottom.h");
@@ -36,7 +38,7 @@ fn structs() -> Vec<(&'static str, &'static str, usize)> {
         Nav "hoga_nav", Program "hoga_program", MemberEntry "hoga_member_entry", Member "hoga_member", Bar "hoga_bar",
         OtherPrefix "hoga_other_prefix", InstrumentKey "hoga_instrument_key", Instrument "hoga_instrument",
         Gap "hoga_gap", Repair "hoga_repair", RejectPrefix "hoga_reject_prefix", Session "hoga_session",
-        Clock "hoga_clock", End "hoga_end", RawPrefix "hoga_raw_prefix",
+        Clock "hoga_clock", End "hoga_end", Hole "hoga_hole", RawPrefix "hoga_raw_prefix",
     };
     all.push(("HogaPosition", "hoga_position", size_of::<reading::HogaPosition>()));
     all.push(("HogaRecord", "hoga_record", size_of::<reading::HogaRecord>()));
@@ -47,7 +49,7 @@ fn structs() -> Vec<(&'static str, &'static str, usize)> {
 }
 
 /// Structs that a whole record can be read as, with the kind they belong to.
-const RECORDS: [(&str, RType); 18] = [
+const RECORDS: [(&str, RType); 19] = [
     ("trade", RType::Trade),
     ("book", RType::Book),
     ("expected", RType::Expected),
@@ -65,6 +67,7 @@ const RECORDS: [(&str, RType); 18] = [
     ("session", RType::Session),
     ("clock", RType::Clock),
     ("end", RType::End),
+    ("hole", RType::Hole),
     ("raw_prefix", RType::Raw),
 ];
 
@@ -110,7 +113,9 @@ fn numbers(source: &str, opening: &str) -> Vec<(String, u64, String)> {
             continue;
         }
         let constant = line.strip_prefix("pub const ").and_then(|line| line.split_once(": u32 = "));
-        if let Some((name, value)) = constant.or_else(|| line.split_once(" = ")) {
+        if let Some((name, value)) = constant.or_else(|| line.split_once(" = "))
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
             let value = value.split([',', ';', ' ', '"']).next().unwrap_or_default();
             let shift = line.split_once("<< ").map(|(_, bit)| bit.trim_end_matches(';'));
             let value = match shift {
@@ -194,6 +199,7 @@ fn registries() -> String {
         GapReason "GAP" "Why volume is missing: hoga_gap.reason.",
         SessionEvent "SESSION" "What happened to a connection: hoga_session.event.",
         EndReason "END" "Why a segment ended: hoga_end.reason.",
+        HoleReason "HOLE" "Why records are missing: hoga_hole.reason.",
     }
     out
 }
