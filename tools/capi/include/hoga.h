@@ -382,7 +382,7 @@
 #define HOGA_TURNOVER_SCALE 10000
 
 /**
- * Version written into Header::version by this build.
+ * Version written into hoga_header.version by this build.
  */
 #define RECORD_VERSION 1
 
@@ -392,7 +392,7 @@
 #define HOGA_SYMBOL_BYTES 32
 
 /**
- * Most levels a Book holds a side.
+ * Most levels a hoga_book holds a side.
  */
 #define HOGA_BOOK_LEVELS 10
 
@@ -688,7 +688,7 @@ typedef struct hoga_header {
   uint64_t sequence;
   /**
    * Kernel's stamp of the newest byte of the read that completed the frame: an upper bound of arrival
-   * (see Market::recv_window_ns). Records of cold threads: when they were made.
+   * (see hoga_market.recv_window_ns). Records of cold threads: when they were made.
    */
   uint64_t ts_recv;
   /**
@@ -696,11 +696,11 @@ typedef struct hoga_header {
    */
   uint32_t instrument_id;
   /**
-   * Bits of Flags.
+   * Bits of HOGA_FLAG_*.
    */
   uint32_t flags;
   /**
-   * Feed and venue, see Publisher.
+   * Feed and venue, see HOGA_PUBLISHER_*.
    */
   uint16_t publisher;
   /**
@@ -708,7 +708,7 @@ typedef struct hoga_header {
    */
   uint16_t line;
   /**
-   * Kind, see RType.
+   * Kind, see HOGA_RTYPE_*.
    */
   uint8_t rtype;
   /**
@@ -804,7 +804,7 @@ typedef struct hoga_market {
    */
   uint32_t committed_ns;
   /**
-   * Bits of Findings.
+   * Bits of HOGA_FINDING_*.
    */
   uint32_t findings;
   /**
@@ -926,7 +926,7 @@ typedef struct hoga_trade {
    */
   uint32_t business_date;
   /**
-   * Aggressor side, see Side.
+   * Aggressor side, see HOGA_SIDE_*.
    */
   uint8_t side;
   /**
@@ -994,17 +994,17 @@ typedef struct hoga_level {
    */
   uint64_t ask_qty;
   /**
-   * Orders at the bid; UNDEF_COUNT.
+   * Orders at the bid; HOGA_UNDEF_COUNT.
    */
   uint32_t bid_count;
   /**
-   * Orders at the ask; UNDEF_COUNT.
+   * Orders at the ask; HOGA_UNDEF_COUNT.
    */
   uint32_t ask_count;
 } hoga_level;
 
 /**
- * A snapshot of the order book: this fixed part of 256 bytes, then levels × Level, best first.
+ * A snapshot of the order book: this fixed part of 256 bytes, then levels × hoga_level, best first.
  */
 typedef struct hoga_book {
   /**
@@ -1108,7 +1108,7 @@ typedef struct hoga_book {
    */
   uint8_t deal_cls;
   /**
-   * Levels that follow, at most BOOK_LEVELS.
+   * Levels that follow, at most HOGA_BOOK_LEVELS.
    */
   uint8_t levels;
   /**
@@ -1472,7 +1472,7 @@ typedef struct hoga_program {
 #define hoga_program_UNDEF (hoga_program){ .header = UNDEF_HEADER, .market = UNDEF_MARKET, .sell_qty = UNDEF_QTY, .sell_turnover = UNDEF_TURNOVER, .buy_qty = UNDEF_QTY, .buy_turnover = UNDEF_TURNOVER, .net_qty = UNDEF_CHANGE, .net_turnover = UNDEF_CHANGE, .sell_resting_qty = UNDEF_QTY, .buy_resting_qty = UNDEF_QTY, .resting_net_qty = UNDEF_CHANGE, .arbitrage_net_qty = UNDEF_CHANGE, .arbitrage_net_turnover = UNDEF_CHANGE, .other_net_qty = UNDEF_CHANGE, .other_net_turnover = UNDEF_CHANGE, .cum_qty = UNDEF_QTY, .cum_turnover = UNDEF_TURNOVER }
 
 /**
- * One member (broker) of a Member record.
+ * One member (broker) of a hoga_member record.
  */
 typedef struct hoga_member_entry {
   /**
@@ -1640,11 +1640,11 @@ typedef struct hoga_gap {
    */
   uint64_t missing_qty;
   /**
-   * Turnover missing, exact; UNDEF_TURNOVER.
+   * Turnover missing, exact; HOGA_UNDEF_TURNOVER.
    */
   int64_t missing_turnover;
   /**
-   * Trades missing by the feed's counts; UNDEF_QTY.
+   * Trades missing by the feed's counts; HOGA_UNDEF_QTY.
    */
   uint64_t missing_trades;
   /**
@@ -1660,7 +1660,7 @@ typedef struct hoga_gap {
    */
   uint64_t raw_sequence;
   /**
-   * See GapReason.
+   * See HOGA_GAP_*.
    */
   uint8_t reason;
   /**
@@ -1736,7 +1736,7 @@ typedef struct hoga_reject_prefix {
    */
   uint32_t frame_bytes;
   /**
-   * Bytes that follow, at most REJECT_BYTES.
+   * Bytes that follow, at most HOGA_REJECT_BYTES.
    */
   uint16_t stored;
   /**
@@ -1744,7 +1744,7 @@ typedef struct hoga_reject_prefix {
    */
   uint16_t tr;
   /**
-   * See RejectReason.
+   * See HOGA_REJECT_*.
    */
   uint8_t reason;
   /**
@@ -1762,7 +1762,7 @@ typedef struct hoga_session {
    */
   struct hoga_header header;
   /**
-   * Duration, width or count, see SessionEvent.
+   * Duration, width or count, see HOGA_SESSION_*.
    */
   uint64_t value;
   /**
@@ -1786,7 +1786,7 @@ typedef struct hoga_session {
    */
   uint16_t close_code;
   /**
-   * See SessionEvent.
+   * See HOGA_SESSION_*.
    */
   uint8_t event;
   /**
@@ -1854,7 +1854,7 @@ typedef struct hoga_end {
    */
   uint64_t market_records;
   /**
-   * See EndReason.
+   * See HOGA_END_*.
    */
   uint8_t reason;
   /**
@@ -1885,7 +1885,7 @@ typedef struct hoga_hole {
    */
   uint64_t bytes;
   /**
-   * See HoleReason.
+   * See HOGA_HOLE_*.
    */
   uint8_t reason;
   /**
@@ -2075,6 +2075,13 @@ HOGA_ASSERT_SIZE(hoga_record, 48);
 HOGA_ASSERT_SIZE(hoga_options, 72);
 HOGA_ASSERT_SIZE(hoga_name, 64);
 HOGA_ASSERT_SIZE(hoga_lag, 16);
+
+/* For the functions below. */
+static inline const void *hoga_as_(const hoga_record *record, uint8_t rtype, size_t bytes)
+{
+  const hoga_header *header = (const hoga_header *)record->data;
+  return header->rtype == rtype && record->length >= bytes ? record->data : NULL;
+}
 
 /* A record as a struct: NULL when it is of another kind or, by an older writer, shorter. */
 static inline const hoga_trade *hoga_as_trade(const hoga_record *record)

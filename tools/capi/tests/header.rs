@@ -71,6 +71,35 @@ const RECORDS: [(&str, RType); 19] = [
     ("raw_prefix", RType::Raw),
 ];
 
+/// What C calls an item that Rust's documentation links to.
+fn c_name(label: &str) -> String {
+    let path = label.trim_start_matches("Self::").trim_start_matches("crate::tick::");
+    let (item, member) = path.split_once("::").map_or((path, None), |(item, member)| (item, Some(member)));
+    let registries = [
+        ("Flags", "FLAG"),
+        ("Findings", "FINDING"),
+        ("RType", "RTYPE"),
+        ("Publisher", "PUBLISHER"),
+        ("Side", "SIDE"),
+        ("RejectReason", "REJECT"),
+        ("GapReason", "GAP"),
+        ("SessionEvent", "SESSION"),
+        ("EndReason", "END"),
+        ("HoleReason", "HOLE"),
+    ];
+    if let Some((_, prefix)) = registries.iter().find(|(rust, _)| *rust == item) {
+        return format!("HOGA_{prefix}_{}", member.map_or("*".to_owned(), screaming));
+    }
+    if let Some((_, c, _)) = structs().into_iter().find(|(rust, _, _)| *rust == item) {
+        return member.map_or(c.to_owned(), |member| format!("{c}.{member}"));
+    }
+    match item {
+        "BOOK_LEVELS" | "REJECT_BYTES" => format!("HOGA_{item}"),
+        _ if item.starts_with("UNDEF_") => format!("HOGA_{item}"),
+        _ => path.to_owned(),
+    }
+}
+
 /// Documentation in C: links of rustdoc become plain words.
 fn plain(text: &str) -> String {
     let mut out = String::new();
@@ -90,7 +119,7 @@ fn plain(text: &str) -> String {
             rest = behind;
             continue;
         }
-        out.push_str(label.trim_matches('`'));
+        out.push_str(&c_name(label.trim_matches('`')));
         rest = match behind.strip_prefix('(').and_then(|target| target.split_once(')')) {
             Some((_, behind)) => behind,
             None => behind,
@@ -275,6 +304,12 @@ fn header() -> String {
     for (_, name, bytes) in structs() {
         let _ = writeln!(out, "HOGA_ASSERT_SIZE({name}, {bytes});");
     }
+    out.push_str(
+        "\n/* For the functions below. */\n\
+         static inline const void *hoga_as_(const hoga_record *record, uint8_t rtype, size_t bytes)\n{\n  \
+         const hoga_header *header = (const hoga_header *)record->data;\n  \
+         return header->rtype == rtype && record->length >= bytes ? record->data : NULL;\n}\n",
+    );
     out.push_str("\n/* A record as a struct: NULL when it is of another kind or, by an older writer, shorter. */\n");
     for (name, kind) in RECORDS {
         let kind = screaming(&format!("{kind:?}"));
