@@ -80,10 +80,9 @@ fn null_pointers_are_refused_and_never_followed() {
     let dir = CString::new(folder.path().to_str().unwrap()).unwrap();
     let (good, mut tailer) = (options(), null_mut());
     // SAFETY: null is allowed everywhere, that is the test.
-    unsafe {
-        assert_eq!(hoga_open(null(), &good, &mut tailer), HOGA_ERROR_NULL);
-        assert_eq!(hoga_open(dir.as_ptr(), null(), &mut tailer), HOGA_ERROR_NULL);
-    }
+    assert_eq!(unsafe { hoga_open(null(), &good, &mut tailer) }, HOGA_ERROR_NULL);
+    // SAFETY: as above.
+    assert_eq!(unsafe { hoga_open(dir.as_ptr(), null(), &mut tailer) }, HOGA_ERROR_NULL);
     // SAFETY: as above.
     assert_eq!(unsafe { hoga_open(dir.as_ptr(), &good, null_mut()) }, HOGA_ERROR_NULL);
     assert_eq!(next(null_mut()).0, HOGA_ERROR_NULL);
