@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use hoga_reader::journal::{Journal, JournalConfig, StreamConfig};
+use hoga_reader::journal::{Journal, JournalConfig, StreamConfig, StreamWriter};
 use hoga_reader::tick::{
     BookBuffer, Instrument, InstrumentKey, PX_SCALE, Publisher, RType, RawPrefix, Trade, words_of,
 };
@@ -153,17 +153,16 @@ pub fn journal(dir: &Path, records: u64) {
         } else {
             journal.ticks.append(words_of(&mut trade(number))).expect("append");
         }
-        let mut prefix: RawPrefix = bytemuck::zeroed();
-        prefix.header.rtype = RType::Raw as u8;
-        let payload = format!("0|H0STCNT0|001|{number}");
-        prefix.payload_bytes = payload.len() as u32;
-        prefix.opcode = 1;
-        journal
-            .raw
-            .as_mut()
-            .expect("raw is on")
-            .append_with_tail(words_of(&mut prefix), payload.as_bytes())
-            .expect("append");
+        append_raw(journal.raw.as_mut().expect("raw is on"), format!("0|H0STCNT0|001|{number}").as_bytes());
     }
     journal.close().expect("close");
+}
+
+/// Appends a frame.
+pub fn append_raw(raw: &mut StreamWriter, payload: &[u8]) {
+    let mut prefix: RawPrefix = bytemuck::zeroed();
+    prefix.header.rtype = RType::Raw as u8;
+    prefix.payload_bytes = payload.len() as u32;
+    prefix.opcode = 1;
+    raw.append_with_tail(words_of(&mut prefix), payload).expect("append");
 }
