@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 7] = ["demo", "run", "decode", "stat", "tail", "dump", "verify"];
+const SUBCOMMANDS: [&str; 9] = ["demo", "run", "decode", "stat", "tail", "dump", "verify", "repair", "recover"];
 
 fn hoga(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hoga")).args(args).stdin(Stdio::null()).output().expect("hoga")
@@ -65,7 +65,7 @@ fn a_folder_without_a_journal_is_status_2_and_nothing_is_made_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("missing");
     for place in [folder.path(), missing.as_path()] {
-        for name in ["verify", "dump", "tail", "stat"] {
+        for name in ["verify", "dump", "tail", "stat", "repair"] {
             let output = hoga(&[name, place.to_str().expect("text")]);
             let said = text(&output.stderr);
             assert_eq!(output.status.code(), Some(2), "{name}: {said}");

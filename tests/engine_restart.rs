@@ -7,7 +7,6 @@
 
 mod rig;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -16,8 +15,9 @@ use hoga::engine::{Engine, EngineError, Options};
 use hoga::feed::kis::session::Leave;
 use hoga::journal::{Journal, JournalConfig, OpenError, Stream, Verdict, verify};
 use hoga::metrics::Counter;
-use hoga::tick::{Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, RType, RecordView};
+use hoga::tick::{Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, RType, RecordView, SessionEvent, StopReason};
 use kis_sim::{OpenWhen, SimConfig, TimedFrame};
+use rig::compare::assert_all_frames_are_decoded;
 use rig::{Played, Record, Stage, is_long, play, read, sim, wait_until};
 
 const FEEDS: &[&str] = &["H0STCNT0", "H0STASP0", "H0UNCNT0"];
@@ -28,35 +28,6 @@ const NOWHERE: &str = "127.0.0.1:1";
 fn open_and_stop(config: &Config, played: &rig::Stage) -> Engine {
     Engine::start_with(config, played.accounts.clone(), Options { market: rig::market(), leave: Leave::WhenStopped })
         .expect("an engine")
-}
-
-/// Every plain data frame of `raw` has all its records in `ticks` exactly once and in order. Returns how many records
-/// were decoded again.
-fn assert_all_frames_are_decoded(dir: &Path) -> usize {
-    let (raw, ticks) = (read(dir, Stream::Raw), read(dir, Stream::Ticks));
-    let mut records = BTreeMap::<u64, Vec<u16>>::new();
-    let mut last = (0, 0);
-    for record in &ticks {
-        if let Some(market) = record.market() {
-            let place = (market.raw_sequence, market.frame_index);
-            assert!(last < place, "{place:?} stands behind {last:?}");
-            last = place;
-            records.entry(market.raw_sequence).or_default().push(market.frame_index);
-        }
-    }
-    let mut frames = 0;
-    for record in &raw {
-        let RecordView::Raw(prefix, payload) = record.view() else { panic!("stream raw holds frames") };
-        if payload.first() != Some(&b'0') {
-            continue;
-        }
-        let count: u16 = std::str::from_utf8(&payload[11..14]).expect("digits").parse().expect("a count");
-        let found = records.remove(&prefix.header.sequence).unwrap_or_default();
-        assert_eq!(found, (0..count).collect::<Vec<u16>>(), "records of frame {}", prefix.header.sequence);
-        frames += 1;
-    }
-    assert!(frames > 0 && records.is_empty(), "records of frames that are not in raw: {records:?}");
-    ticks.iter().filter(|record| record.has_flag(Flags::RECOVERED) && record.market().is_some()).count()
 }
 
 /// A record of a frame without what differs when it is decoded again: sequence, checksum, stamps, flags of circumstance.
@@ -221,7 +192,7 @@ fn a_second_engine_on_a_journal_is_refused_and_told_who_holds_it() {
 }
 
 #[test]
-fn a_journal_that_takes_no_more_ends_the_engine_with_its_reason_and_nothing_of_raw_is_lost() {
+fn a_journal_that_takes_no_more_ends_the_engine_in_order_with_its_reason_and_nothing_of_raw_is_lost() {
     for placement in [Placement::Fused, Placement::Split] {
         let mut stage = Stage::new(sim(4, 600.0, 4000.0), FEEDS);
         stage.config.journal.segment_mib = 1;
@@ -233,8 +204,11 @@ fn a_journal_that_takes_no_more_ends_the_engine_with_its_reason_and_nothing_of_r
         std::fs::rename(dir.join("ticks"), dir.join("away")).expect("renamed");
         wait_until("the end of the engine", || engine.is_finished());
         let error = engine.join().expect_err("it says why");
-        assert!(matches!(&error, EngineError::Append { stream: "ticks", .. }), "{error:?}");
+        let EngineError::Stopped(stop) = &error else { panic!("{error:?}") };
+        assert_eq!((stop.reason, stop.stream, stop.errno), (StopReason::NoSegment, Stream::Ticks, Some(libc::ENOENT)));
         std::fs::rename(dir.join("away"), dir.join("ticks")).expect("renamed");
+        let last = read(&dir, Stream::Ticks).pop().expect("records");
+        assert!(matches!(last.view(), RecordView::Session(stopped) if stopped.event == SessionEvent::Stopped as u8));
         stage.venue.stop();
         wait_until("the venue's end", || stage.venue.is_finished());
         let engine = stage.engine(Leave::WhenStopped);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use hoga::journal::format::Prepared;
 use hoga::journal::repair::{ActionKind, Policy, RepairError, RepairReport, repair};
 use hoga::journal::rescue::{RescueError, rescue};
 use hoga::journal::{Journal, Start, Stream, Tailer, Verdict, verify};
@@ -325,7 +326,12 @@ fn files_of_a_newer_format_are_left_alone() {
     let folder = scratch();
     let dir = folder.path();
     journal(dir, 60, true);
-    edit(&segment(dir, Stream::Ticks, 2), |bytes| bytes[8] = 9);
+    edit(&segment(dir, Stream::Ticks, 2), |bytes| {
+        let mut prepared: Prepared = bytemuck::pod_read_unaligned(&bytes[..size_of::<Prepared>()]);
+        prepared.format_major = 9;
+        prepared.prepared_crc = prepared.crc();
+        bytes[..size_of::<Prepared>()].copy_from_slice(bytemuck::bytes_of(&prepared));
+    });
     let before = bytes_of(dir);
     assert!(matches!(repair(dir, Policy::Skip, |_, _, _, _| {}), Err(RepairError::Version { major: 9, .. })));
     assert!(bytes_of(dir) == before);

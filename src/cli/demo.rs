@@ -58,6 +58,9 @@ pub struct Args {
     /// Keep the journal in this folder (default: a temporary one, removed at the end)
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    /// MiB a segment file; two a stream are allocated ahead
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(3..=2047))]
+    segment_mib: u32,
     /// An opening burst at ten times the rate; the average stays
     #[arg(long)]
     burst: bool,
@@ -190,7 +193,7 @@ fn play(args: &Args, dir: &Path, stop: &AtomicBool) -> Result<(Sent, Summary, St
 
 fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Config {
     Config {
-        journal: JournalSection { dir: dir.to_owned(), ..JournalSection::default() },
+        journal: JournalSection { dir: dir.to_owned(), segment_mib: args.segment_mib, ..JournalSection::default() },
         engine: EngineSection { placement: args.placement, wait: args.wait, ..EngineSection::default() },
         kis: KisSection {
             rest_url: venue.rest_url(),

@@ -23,6 +23,7 @@ mod run;
 mod stat;
 mod summary;
 mod tail;
+mod text;
 mod units;
 mod verify;
 

@@ -1,12 +1,13 @@
-//! Records for people and for programs: what `dump` and `tail` share.
+//! Which records, and in which form: what `dump` and `tail` share.
 
-use std::io::Write as _;
+use std::path::Path;
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
-
-use crate::journal::{RecordRef, Stream, write_json_line};
-use crate::tick::{JsonForm, Names, RType, RecordView, UNDEF_PX, UNDEF_QTY, UNDEF_TS, view, write_json, write_px};
+use super::text::write_text;
+use crate::journal::{
+    Bound, BoundError, CsvTable, Filter, RecordRef, Seek, Start, Stream, TailError, Tailer, Venue, newest_day,
+    parse_bound, write_json_line,
+};
+use crate::tick::RType;
 
 /// A stream by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -29,13 +30,28 @@ impl From<StreamName> for Stream {
 
 /// Which records are wanted.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Filter {
+pub(super) struct Wanted {
     /// Only records of this symbol, e.g. 005930; may be given several times.
     #[arg(long, value_name = "SYMBOL")]
     symbol: Vec<String>,
     /// Only records of this kind, e.g. trade, book, gap, session; may be given several times.
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Vec<RType>,
+    /// Only records of this venue, e.g. KRX, NXT; may be given several times.
+    #[arg(long, value_name = "VENUE")]
+    venue: Vec<Venue>,
+    /// From this time on (KST: 2026-11-23T09:00, 2026-11-23, or 09:00 of the newest day), or this sequence.
+    #[arg(long, value_name = "TIME|SEQUENCE")]
+    from: Option<String>,
+    /// To before this time (a date alone: to its end), or to this sequence, itself included.
+    #[arg(long, value_name = "TIME|SEQUENCE")]
+    to: Option<String>,
+    /// As --from, a sequence.
+    #[arg(long, value_name = "N", hide = true, conflicts_with = "from")]
+    from_sequence: Option<u64>,
+    /// As --to, a sequence.
+    #[arg(long, value_name = "N", hide = true, conflicts_with = "to")]
+    to_sequence: Option<u64>,
 }
 
 fn kind(name: &str) -> Result<RType, String> {
@@ -43,95 +59,107 @@ fn kind(name: &str) -> Result<RType, String> {
     RType::ALL.into_iter().find(|kind| kind.name() == name).ok_or(format!("one of: {known}"))
 }
 
-impl Filter {
-    /// Whether every record passes.
-    pub(super) fn is_empty(&self) -> bool {
-        self.symbol.is_empty() && self.kind.is_empty()
+impl Wanted {
+    /// The filter these arguments mean for a journal.
+    pub(super) fn filter(&self, dir: &Path) -> Result<Filter, BoundError> {
+        let bound = |text: &Option<String>, sequence: Option<u64>, is_to| match text {
+            Some(text) => parse_bound(text, newest_day(dir), is_to).map(Some),
+            None => Ok(sequence.map(Bound::Sequence)),
+        };
+        Ok(Filter {
+            symbols: self.symbol.clone(),
+            kinds: self.kind.clone(),
+            venues: self.venue.clone(),
+            from: bound(&self.from, self.from_sequence, false)?,
+            to: bound(&self.to, self.to_sequence, true)?,
+        })
     }
 
-    /// Whether a record passes.
-    pub(super) fn takes(&self, record: &RecordRef<'_>) -> bool {
-        let header = record.header();
-        if !self.kind.is_empty() && !self.kind.iter().any(|kind| *kind as u8 == header.rtype) {
-            return false;
-        }
-        self.symbol.is_empty()
-            || record
-                .instrument(header.instrument_id)
-                .is_some_and(|known| self.symbol.iter().any(|symbol| *symbol == known.key.symbol()))
+    /// Kinds asked for; none = all.
+    pub(super) fn kinds(&self) -> &[RType] {
+        &self.kind
     }
 }
 
-/// Appends a record as one line, as JSON or for people.
-pub(super) fn write_line(out: &mut Vec<u8>, record: &RecordRef<'_>, json: bool) {
-    let known = record.instrument(record.header().instrument_id);
-    if json {
-        return write_json_line(out, record.bytes, known);
+/// Opens a stream at the first record that a filter takes, or as near before it as its index leads.
+pub(super) fn open(dir: &Path, stream: Stream, filter: Filter, crc_check: bool) -> Result<Tailer, TailError> {
+    let start = match filter.from {
+        Some(Bound::Sequence(sequence)) => Start::Sequence(sequence),
+        _ => Start::Beginning,
+    };
+    let mut tailer = Tailer::open(dir, stream, start)?.with_crc_check(crc_check);
+    if let Some(Bound::Time(time)) = filter.from {
+        tailer.seek(Seek::Time(time))?;
     }
-    let Some(seen) = view(record.bytes) else { return };
-    let (symbol, market) = known.map(|known| (known.key.symbol(), known.key.market())).unwrap_or_default();
-    let names = Names { symbol: &symbol, market: &market };
-    // Writing to a `Vec` can't fail.
-    let header = record.header();
-    let kind = RType::from_number(header.rtype).map_or("unknown", RType::name);
-    let _ = write!(out, "{:>10}  {}  {kind:<10} {symbol:<12}", header.sequence, korean_time(header.ts_recv));
-    match &seen {
-        RecordView::Trade(trade) => px_qty(out, trade.px, trade.qty),
-        RecordView::Expected(expected) => px_qty(out, expected.px, expected.qty),
-        RecordView::Index(index) => px_qty(out, index.px, index.tick_qty),
-        RecordView::Nav(nav) => px_qty(out, nav.px, UNDEF_QTY),
-        RecordView::Book(_, levels) => {
-            if let Some(best) = levels.first() {
-                px_qty(out, best.bid_px, best.bid_qty);
-                out.extend_from_slice(b"  / ");
-                px_qty(out, best.ask_px, best.ask_qty);
+    Ok(tailer.with_filter(filter))
+}
+
+/// A form records are printed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// One line a record, for people
+    #[default]
+    Text,
+    /// One object a line, with everything the record holds; prices are exact numbers
+    Json,
+    /// Rows under one header; with one --kind that kind's columns
+    Csv,
+}
+
+/// How records are printed.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct Form {
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Short for --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+/// Prints records in one form.
+#[derive(Debug)]
+pub(super) struct Printer {
+    format: Format,
+    table: CsvTable,
+}
+
+impl Printer {
+    /// A printer of these kinds (none = all) of a stream.
+    pub(super) fn new(form: Form, kinds: &[RType], stream: Stream) -> Printer {
+        let raw = [RType::Raw];
+        let kinds = if stream == Stream::Raw && kinds.is_empty() { &raw } else { kinds };
+        let format = if form.json { Format::Json } else { form.format };
+        Printer { format, table: CsvTable::new(kinds) }
+    }
+
+    /// Appends what stands before the first record.
+    pub(super) fn head(&self, out: &mut Vec<u8>) {
+        if self.format == Format::Csv {
+            row(out, |writer| self.table.header().try_for_each(|name| writer.write_field(name)));
+        }
+    }
+
+    /// Appends a record.
+    pub(super) fn record(&mut self, out: &mut Vec<u8>, record: &RecordRef<'_>) {
+        let known = record.instrument(record.header().instrument_id);
+        match self.format {
+            Format::Text => write_text(out, record),
+            Format::Json => write_json_line(out, record.bytes, known),
+            Format::Csv => {
+                let rtype = record.header().rtype;
+                if self.table.has(rtype) {
+                    row(out, |writer| self.table.cells(record.bytes, known, |cell| writer.write_field(cell)).map(drop));
+                }
             }
         }
-        RecordView::Raw(_, payload) => text(out, payload),
-        RecordView::Reject(_, bytes) => text(out, bytes),
-        RecordView::Gap(gap) => {
-            let _ = write!(out, "missing {}", gap.missing_qty);
-        }
-        // The rest says what it has to say in its own words.
-        RecordView::Session(_) | RecordView::Instrument(_) | RecordView::Clock(_) | RecordView::Status(_) => {
-            write_json(out, &seen, names, JsonForm::Decoded);
-        }
-        _ => {}
-    }
-    while out.last() == Some(&b' ') {
-        out.pop();
-    }
-    out.push(b'\n');
-}
-
-fn px_qty(out: &mut Vec<u8>, px: i64, qty: u64) {
-    let mut price = Vec::new();
-    if px == UNDEF_PX {
-        price.push(b'-');
-    } else {
-        write_px(&mut price, px);
-    }
-    let _ = write!(out, "{:>12} ", String::from_utf8_lossy(&price));
-    if qty != UNDEF_QTY {
-        let _ = write!(out, "x {qty}");
     }
 }
 
-fn text(out: &mut Vec<u8>, bytes: &[u8]) {
-    for character in String::from_utf8_lossy(bytes).chars().take(160) {
-        let character = if character.is_control() { '.' } else { character };
-        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    }
-}
-
-/// Time of day in Korea with microseconds.
-fn korean_time(ns: u64) -> String {
-    match Timestamp::from_nanosecond(i128::from(ns)) {
-        Ok(stamp) if ns != UNDEF_TS => {
-            let civil = Offset::constant(9).to_datetime(stamp);
-            let micros = civil.subsec_nanosecond() / 1000;
-            format!("{} {:02}:{:02}:{:02}.{micros:06}", civil.date(), civil.hour(), civil.minute(), civil.second())
-        }
-        _ => "-".to_owned(),
-    }
+/// Appends a row, quoted where that is needed.
+fn row(out: &mut Vec<u8>, cells: impl FnOnce(&mut csv::Writer<&mut Vec<u8>>) -> csv::Result<()>) {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).buffer_capacity(512).from_writer(out);
+    // Writing to a `Vec` can't fail, and a row is ended once.
+    let _ = cells(&mut writer).and_then(|()| writer.write_record(None::<&[u8]>));
+    let _ = writer.flush();
 }

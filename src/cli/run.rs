@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
 use super::units::count;
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, Options, Summary};
+use crate::engine::{Engine, EngineError, Options, Stop, Summary};
 use crate::journal::Verdict;
 use crate::metrics::Counter;
 
@@ -49,12 +49,20 @@ pub fn run(args: Args) -> ExitCode {
     }
     let stop = stop_flag();
     let started = Instant::now();
-    match Engine::start(&config, Options::default()).and_then(|engine| watch(engine, &stop, started)) {
-        Ok((placement, summary)) => {
-            print(&summary, &placement, started.elapsed(), args.json);
+    let mut placement = String::new();
+    let watched = Engine::start(&config, Options::default()).and_then(|engine| {
+        engine.placement().clone_into(&mut placement);
+        watch(engine, &stop, started)
+    });
+    match watched {
+        Ok(summary) => {
+            print(&summary, None, &placement, started.elapsed(), args.json);
             ExitCode::SUCCESS
         }
         Err(error) => {
+            if let EngineError::Stopped(stop) = &error {
+                print(&stop.summary, Some(stop), &placement, started.elapsed(), args.json);
+            }
             eprintln!("hoga run: {error}");
             ExitCode::from(if matches!(error, EngineError::Config(_)) { 2 } else { 1 })
         }
@@ -72,8 +80,8 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
     flag
 }
 
-fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<(String, Summary), EngineError> {
-    let placement = engine.placement().to_owned();
+fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<Summary, EngineError> {
+    let placement = engine.placement();
     tracing::info!(placement, journal = %engine.dir().display(), "recording");
     tell_recovery(&engine);
     let mut line = ProgressLine::default();
@@ -85,7 +93,7 @@ fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<(Str
     }
     line.finish();
     engine.stop();
-    Ok((placement, engine.join()?))
+    engine.join()
 }
 
 /// Says what a recorder that died left behind.
@@ -121,7 +129,7 @@ fn check(config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn print(summary: &Summary, placement: &str, elapsed: Duration, as_json: bool) {
+fn print(summary: &Summary, stop: Option<&Stop>, placement: &str, elapsed: Duration, as_json: bool) {
     let frames = summary.get(Counter::FramesReceived);
     let records = summary.get(Counter::RecordsJournaled);
     if as_json {
@@ -137,6 +145,13 @@ fn print(summary: &Summary, placement: &str, elapsed: Duration, as_json: bool) {
             "registrations_confirmed": summary.sessions.confirmed_max,
             "registrations_refused": summary.sessions.refused,
             "disconnects": summary.sessions.disconnects,
+            "stopped": stop.map(|stop| json!({
+                "reason": stop.reason.name(),
+                "stream": stop.stream.name(),
+                "errno": stop.errno,
+                "frames_left_out": stop.left_out,
+                "is_unfinished": stop.is_unfinished,
+            })),
             "placement": placement,
             "latency_ns": latency_json(summary),
         });

@@ -1,5 +1,7 @@
 //! `hoga stat DIR`: what a recording engine does, from its metrics file; the engine does not notice.
 
+mod disk;
+mod journal;
 mod report;
 mod text;
 
@@ -9,8 +11,11 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::metrics::{MetricsError, MetricsReader};
 
+use journal::JournalLook;
 use report::{Report, Sample};
 
 /// How long rates are measured when figures are shown once.
@@ -19,7 +24,11 @@ const SAMPLE: Duration = Duration::from_millis(500);
 /// Shows rates, latencies, ring occupancy, rejects and connections of an engine, from outside.
 ///
 /// On a terminal the view refreshes until Ctrl-C or the engine's end; into a pipe or with --json it is shown once. Rates
-/// and latencies are those between two looks; of an engine that no longer runs, those since its start.
+/// and latencies are those between two looks; of an engine that no longer runs, those since its start, and what the
+/// journal's files say of themselves: segments, sequences, dates, whether it was closed, and which are damaged. That is
+/// shown alone where no engine left its figures.
+///
+/// Exit status: 0 shown, 1 shown and a file of the journal is damaged, 2 nothing there.
 ///
 /// Examples:
 ///   hoga stat journal
@@ -49,10 +58,10 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// Runs the subcommand: 0, or 2 when there is nothing to read.
+/// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
     match watch(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(is_damaged) => ExitCode::from(u8::from(is_damaged)),
         Err(Failure::Metrics(error)) => {
             eprintln!("hoga stat: {error}");
             eprintln!("{}", remedy(&error));
@@ -96,13 +105,17 @@ fn remedy(error: &MetricsError) -> &'static str {
     }
 }
 
-fn watch(args: &Args) -> Result<(), Failure> {
+/// Shows it; returns whether the journal is damaged.
+fn watch(args: &Args) -> Result<bool, Failure> {
     let is_terminal = io::stdout().is_terminal();
     let is_watching = args.watch.is_some() || (is_terminal && !args.once && !args.json);
     let period = args.watch.unwrap_or(Duration::from_secs(1));
 
-    let mut reader = MetricsReader::open(&args.folder)?;
-    let mut before = Sample::take(&reader)?;
+    let opened = MetricsReader::open(&args.folder).and_then(|reader| Ok((Sample::take(&reader)?, reader)));
+    let (mut before, mut reader) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return journal_alone(args, error),
+    };
     let first_wait = if is_watching { period.min(SAMPLE) } else { SAMPLE };
     if before.is_alive() {
         thread::sleep(first_wait);
@@ -118,14 +131,38 @@ fn watch(args: &Args) -> Result<(), Failure> {
         }
         let now = Sample::take(&reader)?;
         let report = Report::new(&args.folder, &before, &now);
-        let output = if args.json { report.to_json() } else { text::render(&report) };
+        // Of a live journal the engine knows better.
+        let journal = if now.is_alive() { None } else { JournalLook::take(&args.folder) };
+        let output = if args.json {
+            let mut report = report.to_json();
+            if let Some(journal) = &journal {
+                report["journal"] = journal.to_json();
+            }
+            report.to_string()
+        } else {
+            let parts = [Some(text::render(&report)), journal.as_ref().map(JournalLook::to_text)];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+        };
         show(&output, is_watching && is_terminal && !args.json)?;
         if !is_watching || !now.is_alive() {
-            return Ok(());
+            return Ok(journal.is_some_and(|journal| journal.is_damaged()));
         }
         before = now;
         thread::sleep(period);
     }
+}
+
+/// Shows what the journal says where the engine's figures are missing or can't be read.
+fn journal_alone(args: &Args, error: MetricsError) -> Result<bool, Failure> {
+    let Some(journal) = JournalLook::take(&args.folder) else { return Err(error.into()) };
+    let output = if args.json {
+        json!({ "folder": args.folder, "health": null, "why": error.to_string(), "journal": journal.to_json() })
+            .to_string()
+    } else {
+        format!("no figures of an engine: {error}\n\n{}", journal.to_text())
+    };
+    show(&output, false)?;
+    Ok(journal.is_damaged())
 }
 
 fn show(output: &str, in_place: bool) -> io::Result<()> {

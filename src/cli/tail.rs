@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::dump::failed;
 use super::output;
-use super::records::{Filter, StreamName, write_line};
-use crate::journal::{Start, TailState, Tailer};
+use super::records::{Form, Printer, StreamName, Wanted, open};
+use crate::journal::{Filter, Start, TailError, TailState, Tailer};
 
 /// Most records taken between two writes.
 const BATCH: usize = 256;
@@ -18,12 +18,14 @@ const BATCH: usize = 256;
 /// Following outlives the recorder: when it ends or dies, this waits for it to come back. It reads the recorder's
 /// memory-mapped file and never slows it down. Stop it with Ctrl-C.
 ///
-/// Exit status: 0 printed, 1 a record is damaged, 2 no journal there.
+/// With --from all records from there on are printed. Exit status: 0 printed, 1 a record is damaged, 2 no journal there,
+/// or wrong use.
 ///
 /// Examples:
 ///   hoga tail journal
 ///   hoga tail journal -f --symbol 005930 --kind trade
 ///   hoga tail journal -f --json | jq -c '[.symbol, .px, .qty]'
+///   hoga tail journal --from 15:20 --kind expected --format csv
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -36,68 +38,57 @@ pub struct Args {
     /// Records to begin with.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     records: usize,
-    /// Print JSON, one object a line.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
     /// Stream to read.
     #[arg(long, value_enum, default_value_t)]
     stream: StreamName,
     #[command(flatten)]
-    filter: Filter,
+    wanted: Wanted,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
-    // The end first: what is committed by now is the past, what comes after is followed.
-    let opened = Tailer::open(&args.dir, args.stream.into(), Start::End);
-    let next = match &opened {
-        Ok(tailer) => tailer.next_sequence(),
-        Err(error) => return failed(error),
+    let filter = match args.wanted.filter(&args.dir) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("hoga tail: {error}");
+            return ExitCode::from(2);
+        }
     };
-    // A filter may pass one record in a thousand: then look further back.
-    let back = (args.records as u64).saturating_mul(if args.filter.is_empty() { 1 } else { 1000 });
-    let start = Start::Sequence(next.saturating_sub(back));
-    let mut tailer = match Tailer::open(&args.dir, args.stream.into(), start) {
-        Ok(tailer) => tailer,
-        Err(error) => return failed(&error),
-    };
-    let mut last = VecDeque::new();
+    match print(&args, filter) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+fn print(args: &Args, filter: Filter) -> Result<(), ExitCode> {
+    let stream = args.stream.into();
+    let mut printer = Printer::new(args.form, args.wanted.kinds(), stream);
     let mut out = Vec::new();
-    let mut past = true;
+    printer.head(&mut out);
+    output::write(&out)?;
+    out.clear();
+    let mut tailer = if filter.from.is_some() {
+        open(&args.dir, stream, filter, false).map_err(|error| failed(&error))?
+    } else {
+        let (tailer, last) = last_records(args, &filter, &mut printer).map_err(|error| failed(&error))?;
+        output::write(&last)?;
+        if !args.follow {
+            return Ok(());
+        }
+        tailer
+    };
     let mut announced = TailState::Live;
     loop {
-        let polled = tailer.poll(BATCH, |record| {
-            if !args.filter.takes(&record) {
-                return;
-            }
-            if past && record.position.sequence < next {
-                let mut line = Vec::new();
-                write_line(&mut line, &record, args.json);
-                last.push_back(line);
-                if last.len() > args.records {
-                    last.pop_front();
-                }
-            } else if args.follow {
-                out.extend(last.drain(..).flatten());
-                write_line(&mut out, &record, args.json);
-            }
-        });
-        let polled = match polled {
-            Ok(polled) => polled,
-            Err(error) => return failed(&error),
-        };
-        if tailer.next_sequence() >= next || polled.state != TailState::More {
-            past = false;
-            out.extend(last.drain(..).flatten());
-        }
+        let polled = tailer.poll(BATCH, |record| printer.record(&mut out, &record));
         if !out.is_empty() {
-            if let Err(code) = output::write(&out) {
-                return code;
-            }
+            output::write(&out)?;
             out.clear();
         }
-        if !past && !args.follow {
-            return ExitCode::SUCCESS;
+        let polled = polled.map_err(|error| failed(&error))?;
+        if tailer.is_past() || (!args.follow && polled.state != TailState::More) {
+            return Ok(());
         }
         if polled.state != TailState::More {
             if polled.state != announced {
@@ -107,6 +98,48 @@ pub fn run(args: Args) -> ExitCode {
             // Reading costs the recorder nothing, but polling costs this machine a processor.
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+/// The last records as printed, and a tailer behind them.
+fn last_records(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<(Tailer, Vec<u8>), TailError> {
+    let stream = args.stream.into();
+    // The end first: what is committed by now is the past, what comes after is followed.
+    let next = Tailer::open(&args.dir, stream, Start::End)?.next_sequence();
+    // A filter may pass one record in a thousand, or fewer: then look further back.
+    let mut back = (args.records as u64).saturating_mul(if filter.is_empty() { 1 } else { 1000 });
+    loop {
+        let from = next.saturating_sub(back);
+        let mut tailer = Tailer::open(&args.dir, stream, Start::Sequence(from))?.with_filter(filter.clone());
+        let mut last: VecDeque<Vec<u8>> = VecDeque::new();
+        let mut fresh = Vec::new();
+        while tailer.next_sequence() < next && !tailer.is_past() {
+            let polled = tailer.poll(BATCH, |record| {
+                if record.position.sequence >= next {
+                    // It came meanwhile: the first of what is followed.
+                    printer.record(&mut fresh, &record);
+                    return;
+                }
+                let mut line = Vec::new();
+                printer.record(&mut line, &record);
+                last.push_back(line);
+                if last.len() > args.records {
+                    last.pop_front();
+                }
+            })?;
+            if polled.state != TailState::More {
+                break;
+            }
+        }
+        if last.len() < args.records && from > 1 && fresh.is_empty() {
+            back = back.saturating_mul(16).max(1);
+            continue;
+        }
+        let mut lines: Vec<u8> = last.into_iter().flatten().collect();
+        if args.follow {
+            lines.extend_from_slice(&fresh);
+        }
+        return Ok((tailer, lines));
     }
 }
 

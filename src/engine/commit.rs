@@ -12,7 +12,7 @@ use crate::feed::RecordSink;
 use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
-use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType, words_of};
+use crate::tick::{Findings, Flags, HEADER_BYTES, Header, Market, RType, StopReason, words_of};
 
 /// Records taken from the inbox in one cycle, at most.
 const INBOX_BATCH: usize = 16;
@@ -167,12 +167,14 @@ impl Committer {
     fn refused(&mut self, error: AppendError) {
         self.left_behind = true;
         if self.gate.is_on() {
-            self.ending.request(cause_of(error, &self.writer));
+            let cause = cause_of(error, &self.writer);
+            self.ending.request(cause);
             self.gate.seal();
+            if cause.reason != StopReason::AppendFailed {
+                return;
+            }
         }
-        if !self.gate.is_on() || error != AppendError::NoSegment {
-            self.failure.get_or_insert(error);
-        }
+        self.failure.get_or_insert(error);
     }
 
     /// Whether a record may take of the last room, or is left out.
@@ -221,9 +223,8 @@ impl Committer {
                 self.counters.add(Counter::ServiceRecordsJournaled, 1);
                 self.counters.add(Counter::JournaledBytes, STOPPED_BYTES as u64);
             }
-            Err(error) => {
-                self.failure.get_or_insert(error);
-            }
+            // A stream that is read-only since a sync failed.
+            Err(error) => tracing::error!(%error, "why recording stops is not in the journal"),
         }
     }
 }

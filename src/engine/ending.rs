@@ -131,8 +131,8 @@ impl Gate {
     pub fn new(segment_bytes: usize, patience: Duration) -> Gate {
         Gate {
             is_on: true,
-            reserve: (segment_bytes / 8).min(RESERVE_BYTES_MAX),
-            last: (segment_bytes / 32).min(LAST_BYTES_MAX),
+            reserve: (segment_bytes / 4).min(RESERVE_BYTES_MAX),
+            last: (segment_bytes / 64).min(LAST_BYTES_MAX),
             patience,
             ..Gate::open()
         }
@@ -229,6 +229,7 @@ pub(super) fn cause_of(error: AppendError, writer: &StreamWriter) -> Cause {
     let stream = writer.stream();
     let (reason, errno) = match (error, writer.trouble()) {
         (AppendError::NoSegment, Some(Trouble::NoSegment { errno })) => (StopReason::NoSegment, errno),
+        (_, Some(Trouble::SyncFailed { errno })) => (StopReason::SyncFailed, errno),
         (AppendError::NoSegment, _) => (StopReason::SlowDisk, 0),
         _ => (StopReason::AppendFailed, 0),
     };

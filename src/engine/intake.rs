@@ -15,7 +15,7 @@ use crate::journal::{AppendError, StreamWriter};
 use crate::metrics::{ConnectionTraffic, Counter, Counters, Latency, StageHistogram};
 use crate::net::{FrameMeta, LineEvent};
 use crate::secret::Secret;
-use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, words_of};
+use crate::tick::{Flags, Header, RECORD_VERSION, RType, RawPrefix, SessionEvent, StopReason, words_of};
 
 /// Which frames stream `raw` keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,12 +205,14 @@ impl Intake {
             Err(AppendError::NoSegment) if self.keep == Keep::Rejected => 0,
             Err(error) => {
                 if self.gate.is_on() {
-                    self.ending.request(cause_of(error, writer));
+                    let cause = cause_of(error, writer);
+                    self.ending.request(cause);
                     self.gate.seal();
+                    if cause.reason != StopReason::AppendFailed {
+                        return 0;
+                    }
                 }
-                if !self.gate.is_on() || error != AppendError::NoSegment {
-                    self.failure.get_or_insert(error);
-                }
+                self.failure.get_or_insert(error);
                 0
             }
         }

@@ -17,6 +17,7 @@ mod intake;
 mod parser;
 pub mod pipeline;
 pub mod placement;
+pub mod redecode;
 mod resume;
 mod stages;
 

@@ -105,6 +105,11 @@ impl ControlReader {
         self.map.load_u64(LAST_SEQUENCE, Ordering::Relaxed)
     }
 
+    /// End of its last record in that segment, as of its last batch or thereabouts.
+    pub fn position(&self) -> u64 {
+        self.map.load_u64(POSITION, Ordering::Relaxed)
+    }
+
     /// Nanoseconds since the helper was last awake, by the monotonic clock `now_ns` of this boot.
     pub fn helper_age_ns(&self, now_ns: u64) -> u64 {
         now_ns.saturating_sub(self.map.load_u64(HELPER_NS, Ordering::Relaxed))

@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::format::Stream;
 use super::list_segments;
-use super::reader::RecordRef;
+use super::record::RecordRef;
 use super::segment::SegmentReader;
 use crate::tick::{Publisher, RType};
 
@@ -56,6 +56,15 @@ impl Filter {
 
     /// Whether a record passes. A record outside the numbering has no sequence that a bound could exclude.
     pub fn takes(&self, record: &RecordRef<'_>) -> bool {
+        self.takes_but_symbol(record)
+            && (self.symbols.is_empty()
+                || record
+                    .instrument(record.header().instrument_id)
+                    .is_some_and(|known| self.takes_symbol(known.key.symbol().as_ref())))
+    }
+
+    /// As [`takes`](Self::takes), but for the symbol.
+    pub(super) fn takes_but_symbol(&self, record: &RecordRef<'_>) -> bool {
         let header = record.header();
         let sequence = header.sequence;
         let after_from = match self.from {
@@ -72,10 +81,6 @@ impl Filter {
             && before_to
             && (self.kinds.is_empty() || self.kinds.iter().any(|kind| *kind as u8 == header.rtype))
             && (self.venues.is_empty() || self.venues.iter().any(|venue| venue.publisher() as u16 == header.publisher))
-            && (self.symbols.is_empty()
-                || record
-                    .instrument(header.instrument_id)
-                    .is_some_and(|known| self.takes_symbol(known.key.symbol().as_ref())))
     }
 
     /// Whether records of an instrument with this symbol may pass.

@@ -141,6 +141,9 @@
 //! - They reach the disk in any order: what a dying *host* leaves behind the durable slots may have holes.
 //! - The file system overwrites allocated blocks in place (ext4, XFS, tmpfs). On one that copies on write (Btrfs, ZFS)
 //!   a full disk can still kill the writer.
+//! - Every byte of a segment, a control page and `metrics` has its block before it is mapped. A copy with holes in place of
+//!   zeros may be read, but on a full tmpfs (reading a hole takes a page there), and gets its blocks when it is opened for
+//!   writing.
 //! - Files never shrink and are never used again; going away they are unlinked, so a map of one stays good.
 //!
 //! # History
@@ -150,6 +153,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+pub use super::packed::PackedError;
 use crate::simd::crc32c::crc32c;
 
 const _: () = assert!(cfg!(target_endian = "little"), "records are stored as they lie in memory");
@@ -354,6 +358,9 @@ pub enum HeaderError {
         /// Of the segment.
         segment_bytes: u64,
     },
+    /// The compressed file can't be read from its front.
+    #[error("{0}")]
+    Packed(PackedError),
 }
 
 impl UncheckedHeader {
@@ -462,8 +469,19 @@ pub fn segment_name(ordinal: u64) -> String {
     format!("{ordinal:010}.seg")
 }
 
-/// Ordinal of a file name, if it is a segment's.
+/// File name of a compressed segment.
+pub fn packed_name(ordinal: u64) -> String {
+    format!("{ordinal:010}.seg.zst")
+}
+
+/// File name of a segment's index.
+pub fn index_name(ordinal: u64) -> String {
+    format!("{ordinal:010}.idx")
+}
+
+/// Ordinal of a file name, if it is a segment's, compressed or not.
 pub fn segment_ordinal(name: &str) -> Option<u64> {
+    let name = name.strip_suffix(".zst").unwrap_or(name);
     let digits = name.strip_suffix(".seg")?;
     let plain = digits.len() >= 10 && digits.bytes().all(|digit| digit.is_ascii_digit());
     let ordinal = if plain { digits.parse().ok()? } else { return None };
@@ -478,9 +496,18 @@ mod tests {
     fn segment_names_go_both_ways() {
         assert_eq!(segment_name(42), "0000000042.seg");
         assert_eq!(segment_ordinal("0000000042.seg"), Some(42));
+        assert_eq!(segment_ordinal(&packed_name(42)), Some(42));
         assert_eq!(segment_ordinal("12345678901.seg"), Some(12_345_678_901));
-        for wrong in ["42.seg", "0000000042.seg.tmp", "0000000000.seg", "control", "00000000042.seg", "+000000042.seg"]
-        {
+        for wrong in [
+            "42.seg",
+            "0000000042.seg.tmp",
+            "0000000000.seg",
+            "control",
+            "00000000042.seg",
+            "+000000042.seg",
+            "0000000042.idx",
+            "0000000042.seg.zst.part",
+        ] {
             assert_eq!(segment_ordinal(wrong), None, "{wrong}");
         }
     }

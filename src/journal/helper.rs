@@ -27,6 +27,8 @@ const SLEEP: [Duration; 2] = [Duration::from_millis(5), Duration::from_micros(50
 /// Pause after a failed preparation.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// Longest the end waits for a preparation under way.
+const FINISH_MAX: Duration = Duration::from_secs(1);
 /// How often the file system is asked for its room.
 const SPACE_PERIOD: Duration = Duration::from_millis(250);
 
@@ -49,6 +51,8 @@ pub(super) struct Maker {
     pub(super) boot_id: [u8; 16],
     pub(super) segment_bytes: u64,
     pub(super) dictionary: Arc<Dictionary>,
+    /// The journal's single-writer lock: a preparation that hangs in the disk keeps other writers out until it is over.
+    pub(super) _lock: Arc<File>,
 }
 
 impl Maker {
@@ -321,6 +325,14 @@ impl StreamHelper {
 
     /// Removes a segment that was prepared and that nobody will use.
     fn finish(&mut self) {
+        let begun = Instant::now();
+        while self.making.as_ref().is_some_and(|making| !making.is_finished()) {
+            if begun.elapsed() > FINISH_MAX {
+                // The disk hangs. What comes of it the next opening removes.
+                return;
+            }
+            std::thread::park_timeout(SLEEP[0]);
+        }
         if let Some(Ok(Ok(made))) = self.making.take().map(JoinHandle::join) {
             self.next = Some((made.segment.prepared().ordinal, Arc::clone(made.segment.map())));
         }

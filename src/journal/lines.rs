@@ -58,6 +58,11 @@ impl CsvTable {
         std::iter::once("type").chain(self.names.iter().copied())
     }
 
+    /// Whether records of a kind, by its number, have a row.
+    pub fn has(&self, rtype: u8) -> bool {
+        self.places.iter().any(|(kind, _)| *kind as u8 == rtype)
+    }
+
     /// Hands over the cells of a record's row as text that is not quoted yet. `false`, and nothing handed over, for a
     /// kind that is not in the table. `instrument` is what the record's `instrument_id` stands for.
     ///

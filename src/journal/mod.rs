@@ -42,19 +42,29 @@ mod commit;
 mod control;
 mod dictionary;
 mod filter;
+mod follow;
 pub mod format;
 mod helper;
+mod index;
 mod lines;
+mod manifest;
+mod packed;
 mod reader;
 pub mod rebuild;
+mod record;
 mod recovery;
 pub mod repair;
 pub mod rescue;
+mod retention;
 mod salvage;
+mod seal;
+mod seal_verify;
+mod seek;
 #[allow(unsafe_code)]
 mod segment;
 mod trouble;
 mod verify;
+mod visit;
 mod walk;
 mod writer;
 
@@ -67,14 +77,23 @@ use std::time::Duration;
 
 pub use self::control::{ControlError, ControlReader, WriterState};
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
+pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;
 pub use self::helper::Helper;
+pub use self::index::Summary;
 pub use self::lines::{CsvTable, write_json_line};
-pub use self::reader::{Polled, Position, RecordRef, Seek, Sought, Start, TailError, TailState, Tailer};
+pub use self::manifest::{Manifest, SealFault, SealedSegment};
+pub use self::packed::PackedError;
+pub use self::reader::{Polled, Start, TailError, TailState, Tailer};
+pub use self::record::{Position, RecordRef};
 pub use self::recovery::{LastFrame, StreamRecovery};
+pub use self::retention::{Policy, PruneReport, PrunedDay, hold, holds, prune, prune_with, release};
+pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_with};
+pub use self::seek::{Seek, Sought};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::trouble::{DiskSpace, Trouble, Watch};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
+pub use self::visit::Visit;
 pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
 pub use self::writer::{AppendError, StreamWriter};
 
@@ -304,8 +323,8 @@ impl Journal {
         let shared = Shared { lock: Arc::clone(&lock), helper: Arc::default() };
         // Both have their first segment before either is begun: a program that is started again and again on a disk with
         // room for one only must not take that room too, one segment an attempt.
-        let ticks = ticks.prepare(epoch, boot_id, dictionary)?;
-        let raw = match raw.map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)))) {
+        let ticks = ticks.prepare(epoch, boot_id, dictionary, &lock)?;
+        let raw = match raw.map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)), &lock)) {
             Some(Err(error)) => {
                 ticks.give_up();
                 return Err(error);
@@ -370,7 +389,13 @@ impl Opening {
     }
 
     /// Makes the first segment of this opening.
-    fn prepare(self, epoch: u64, boot_id: [u8; 16], dictionary: Arc<Dictionary>) -> Result<Beginning, OpenError> {
+    fn prepare(
+        self,
+        epoch: u64,
+        boot_id: [u8; 16],
+        dictionary: Arc<Dictionary>,
+        lock: &Arc<File>,
+    ) -> Result<Beginning, OpenError> {
         let maker = Maker {
             folder: self.folder.clone(),
             stream: self.stream,
@@ -378,6 +403,7 @@ impl Opening {
             boot_id,
             segment_bytes: self.config.segment_bytes,
             dictionary,
+            _lock: Arc::clone(lock),
         };
         let first = maker.prepare(self.recovered.next_ordinal).map_err(|error| io_error(&self.folder, error))?;
         Ok(Beginning { opening: self, maker, first })
@@ -470,5 +496,7 @@ pub(crate) fn list_segments(folder: &Path) -> io::Result<Vec<u64>> {
         ordinals.extend(entry?.file_name().to_str().and_then(segment_ordinal));
     }
     ordinals.sort_unstable();
+    // For a moment a segment is there in both forms.
+    ordinals.dedup();
     Ok(ordinals)
 }

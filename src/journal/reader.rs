@@ -1,6 +1,7 @@
 //! The tailer: reads a stream from any process, live or long after, in the same way.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
@@ -8,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::control::ControlReader;
-use super::filter::{Bound, Filter};
-use super::format::{HeaderError, SEGMENT_HEADER_BYTES, STATE_ACTIVE, SegmentHeader, Stream, padded, segment_name};
-use super::segment::{BadLength, SegmentReader};
+use super::format::{HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded, segment_name};
+use super::index::SegmentIndex;
+use super::record::{Instruments, Position, RecordRef, Selection};
+use super::seek::{DurableMark, Seek};
+use super::segment::SegmentReader;
 use super::walk::{Finding, Reason, Verdict, check_record, hole, is_unnumbered};
 use super::{LOCK_NAME, list_segments};
 use crate::sys::file::{is_locked, monotonic_ns};
@@ -22,8 +25,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 const SILENT_NS: u64 = 2_000_000_000;
 /// Bytes of the next segment mapped in ahead.
 const POPULATE_BYTES: usize = 1 << 20;
-/// Ids beyond this are not kept: damaged bytes must not make us allocate.
-const INSTRUMENT_ID_MAX: u32 = 1 << 22;
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub enum Start {
     End,
     /// The record with this sequence, or the first after it that is there.
     Sequence(u64),
+    /// The first record at which the running maximum of `ts_recv` (nanoseconds since the UNIX epoch) reaches this.
+    Time(u64),
+    /// Where a reader stood, by [`Tailer::position`], perhaps in another process and before the host died.
+    Position(Position),
     /// The newest segments of a trading date, as far back as they are of that date.
     Day {
         /// Decimal YYYYMMDD.
@@ -41,68 +46,6 @@ pub enum Start {
         /// Segments to go back, at most.
         segments_max: usize,
     },
-}
-
-/// Where to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seek {
-    /// The record with this sequence.
-    Sequence(u64),
-    /// The first record at which the running maximum of `ts_recv` (nanoseconds since the UNIX epoch) reaches this.
-    Time(u64),
-}
-
-/// What a seek found; the tailer stands there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sought {
-    /// It stands before the record wanted.
-    Exact,
-    /// What was wanted lies before the oldest record that is there: it stands before that one.
-    BeforeFirst {
-        /// Its sequence.
-        first: u64,
-    },
-    /// What was wanted is not there yet: it stands behind the newest record committed.
-    AfterLast {
-        /// Its sequence; 0 = there is none.
-        last: u64,
-    },
-}
-
-/// Place of a record. Ordered by (epoch, sequence).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Opening that wrote it.
-    pub epoch: u64,
-    /// Its sequence; 0 = a `Hole`.
-    pub sequence: u64,
-    /// Its segment.
-    pub ordinal: u64,
-    /// Its offset there.
-    pub offset: u64,
-}
-
-/// A committed record, borrowed from the map.
-#[derive(Clone, Copy, Debug)]
-pub struct RecordRef<'a> {
-    /// The record's exact bytes, the first at a multiple of eight. They never change.
-    pub bytes: &'a [u8],
-    /// Its place.
-    pub position: Position,
-    instruments: &'a Instruments,
-}
-
-impl<'a> RecordRef<'a> {
-    /// The record's header.
-    pub fn header(&self) -> &'a Header {
-        // `SegmentReader::record` gives at least a header, aligned.
-        bytemuck::from_bytes(&self.bytes[..HEADER_BYTES])
-    }
-
-    /// What an id stands for, if it was declared.
-    pub fn instrument(&self, id: u32) -> Option<&'a Instrument> {
-        self.instruments.get(id)
-    }
 }
 
 /// How a poll ended.
@@ -145,6 +88,17 @@ pub enum TailError {
     /// The segment that follows is gone (pruned), but later ones are there: open again from the beginning.
     #[error("segment {0} is gone, but later ones are there: it was pruned while this reader stood before it")]
     Missing(u64),
+    /// Records that were read are no longer there: a recovery after the host's death cut them, since they had not
+    /// reached the disk. What comes has the sequences behind `last` anew: take back what was concluded from the records
+    /// cut, then go on by a seek to `last.sequence + 1`.
+    #[error(
+        "the records behind {sequence} were cut by a recovery after the host's death: this reader stood behind them",
+        sequence = last.sequence
+    )]
+    Rewound {
+        /// The last record that is still there; all zero when there is none.
+        last: Position,
+    },
     /// The system refused something.
     #[error("{path}: {source}")]
     Io {
@@ -156,13 +110,17 @@ pub enum TailError {
 }
 
 #[derive(Debug)]
-struct Current {
-    reader: SegmentReader,
-    header: SegmentHeader,
+pub(super) struct Current {
+    pub(super) reader: SegmentReader,
+    pub(super) header: SegmentHeader,
 }
 
 impl Current {
-    fn ordinal(&self) -> u64 {
+    pub(super) fn base_sequence(&self) -> u64 {
+        self.header.activation.map_or(0, |activation| activation.base_sequence)
+    }
+
+    pub(super) fn ordinal(&self) -> u64 {
         self.header.prepared.ordinal
     }
 }
@@ -173,25 +131,45 @@ impl Current {
 /// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole, but where a `Hole` record, handed
 /// over like the others, says which were lost; `End` records and restated instruments are not handed over (but the
 /// dictionary knows them). It follows rolls, the writer's death and its reopening. It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
+///
+/// The way from history to live is the same call: a record is handed over once, in its place, whether it was written last
+/// week or this microsecond. [`Follower`](super::Follower) waits for what is not there yet, [`Visit`](super::Visit) gives
+/// records by kind, [`lag`](Self::lag) says how far behind one is.
+///
+/// A tailer belongs to one thread at a time:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<hoga::journal::Tailer>();
+/// ```
+///
+/// ```
+/// fn moved<T: Send>() {}
+/// moved::<hoga::journal::Tailer>();
+/// ```
 #[derive(Debug)]
 pub struct Tailer {
-    stream: Stream,
+    pub(super) stream: Stream,
     dir: PathBuf,
-    folder: PathBuf,
-    current: Current,
+    pub(super) folder: PathBuf,
+    pub(super) current: Current,
     /// The next segment, mapped early.
-    next: Option<SegmentReader>,
-    offset: usize,
-    expected: u64,
-    skip_below: u64,
-    ended: Option<u8>,
-    early_at: usize,
+    pub(super) next: Option<SegmentReader>,
+    pub(super) offset: usize,
+    pub(super) expected: u64,
+    pub(super) skip_below: u64,
+    pub(super) ended: Option<u8>,
+    pub(super) early_at: usize,
     crc_check: bool,
-    instruments: Instruments,
+    pub(super) instruments: Instruments,
     looked_at: Option<Instant>,
     state: TailState,
-    filter: Option<Box<Filter>>,
-    is_past: bool,
+    pub(super) selection: Option<Box<Selection>>,
+    pub(super) is_past: bool,
+    pub(super) durable: DurableMark,
+    pub(super) segments_read: u64,
+    /// Indexes that were used, by ordinal; those of segments without a file beside them were made by a scan.
+    pub(super) indexes: BTreeMap<u64, SegmentIndex>,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -210,16 +188,14 @@ impl Tailer {
         };
         let mut found = None;
         let newest_first: Box<dyn Iterator<Item = &u64>> = match start {
-            Start::Beginning => Box::new(ordinals.iter()),
-            Start::End | Start::Sequence(_) | Start::Day { .. } => Box::new(ordinals.iter().rev()),
+            Start::Beginning | Start::Time(_) => Box::new(ordinals.iter()),
+            Start::End | Start::Sequence(_) | Start::Position(_) | Start::Day { .. } => Box::new(ordinals.iter().rev()),
         };
         let mut seen = 0;
         for &ordinal in newest_first {
             let Some(current) = open_active(&folder, stream, ordinal)? else { continue };
-            let (base, date) = match current.header.activation {
-                Some(activation) => (activation.base_sequence, activation.trading_date),
-                None => (0, 0),
-            };
+            let base = current.base_sequence();
+            let date = current.header.activation.map_or(0, |activation| activation.trading_date);
             if let Start::Day { date: wanted, segments_max } = start
                 && seen > 0
                 && (date != wanted || seen >= segments_max)
@@ -231,7 +207,7 @@ impl Tailer {
             let goes_back = match start {
                 Start::Sequence(sequence) => base > sequence,
                 Start::Day { .. } => true,
-                Start::Beginning | Start::End => false,
+                Start::Beginning | Start::Time(_) | Start::Position(_) | Start::End => false,
             };
             if !goes_back {
                 break;
@@ -253,15 +229,25 @@ impl Tailer {
             instruments: Instruments::default(),
             looked_at: None,
             state: TailState::Live,
-            filter: None,
+            selection: None,
             is_past: false,
+            durable: DurableMark::Unlimited,
+            segments_read: 0,
+            indexes: BTreeMap::new(),
             not_sync: PhantomData,
         };
         tailer.enter();
-        if start == Start::End {
-            tailer.skip_below = u64::MAX;
-            tailer.poll(usize::MAX, |_| {})?;
-            tailer.skip_below = 0;
+        match start {
+            Start::End => {
+                tailer.skip_below = u64::MAX;
+                tailer.poll(usize::MAX, |_| {})?;
+                tailer.skip_below = 0;
+            }
+            Start::Time(time) => {
+                tailer.seek(Seek::Time(time))?;
+            }
+            Start::Position(position) => tailer.resume(position)?,
+            Start::Beginning | Start::Sequence(_) | Start::Day { .. } => {}
         }
         Ok(tailer)
     }
@@ -270,74 +256,6 @@ impl Tailer {
     pub fn with_crc_check(mut self, check: bool) -> Tailer {
         self.crc_check = check;
         self
-    }
-
-    /// Hands over only what the filter takes from here on, beginning at its `from` if that lies ahead; a poll then counts
-    /// what it hands over.
-    pub fn with_filter(mut self, filter: Filter) -> Tailer {
-        if let Some(Bound::Sequence(from)) = filter.from {
-            self.skip_below = self.skip_below.max(from);
-        }
-        self.filter = (!filter.is_empty()).then(|| Box::new(filter));
-        self
-    }
-
-    /// Whether the filter's end was passed: nothing more will be handed over.
-    pub fn is_past(&self) -> bool {
-        self.is_past
-    }
-
-    /// Goes to a record, backwards or forwards.
-    ///
-    /// # Errors
-    ///
-    /// See [`TailError`]; the tailer then stands somewhere before the place where it met the error.
-    pub fn seek(&mut self, to: Seek) -> Result<Sought, TailError> {
-        let filter = self.filter.take();
-        let sought = self.seek_unfiltered(to);
-        self.filter = filter;
-        self.is_past = false;
-        sought
-    }
-
-    fn seek_unfiltered(&mut self, to: Seek) -> Result<Sought, TailError> {
-        let start = match to {
-            Seek::Sequence(sequence) => Start::Sequence(sequence),
-            Seek::Time(_) => Start::Beginning,
-        };
-        let crc_check = self.crc_check;
-        let reopened =
-            |start| Ok::<_, TailError>(Tailer::open(&self.dir, self.stream, start)?.with_crc_check(crc_check));
-        let mut fresh = reopened(start)?;
-        fresh.skip_below = 0;
-        let mut first = None;
-        let mut target = None;
-        let mut last = fresh.expected.saturating_sub(1);
-        while target.is_none() {
-            let mut at = None;
-            let polled = fresh.poll(1, |record| at = Some((record.position, record.header().ts_recv)))?;
-            let Some((position, ts_recv)) = at else {
-                debug_assert_eq!(polled.records, 0);
-                break;
-            };
-            first.get_or_insert((position.sequence, ts_recv));
-            last = position.sequence;
-            let reached = match to {
-                Seek::Sequence(sequence) => position.sequence >= sequence,
-                Seek::Time(time) => ts_recv >= time,
-            };
-            target = reached.then_some(position.sequence);
-        }
-        let sought = match (to, first, target) {
-            (Seek::Sequence(sequence), _, Some(at)) if at == sequence => Sought::Exact,
-            (Seek::Time(time), Some((at, ts_recv)), Some(target)) if at != target || ts_recv == time => Sought::Exact,
-            (_, _, Some(first)) => Sought::BeforeFirst { first },
-            (_, _, None) => Sought::AfterLast { last },
-        };
-        let mut fresh = reopened(target.map_or(Start::End, Start::Sequence))?;
-        fresh.filter = self.filter.take();
-        *self = fresh;
-        Ok(sought)
     }
 
     /// Place of the next record: where it is, or will be.
@@ -349,6 +267,41 @@ impl Tailer {
             ordinal: prepared.ordinal,
             offset: self.offset as u64,
         }
+    }
+
+    /// The stream read.
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Bytes of the segment read.
+    pub(super) fn segment_bytes(&self) -> u64 {
+        self.current.header.prepared.segment_bytes
+    }
+
+    /// `ts_recv` of the next record that would be looked at, if it is there.
+    pub(super) fn next_ts(&self) -> Option<u64> {
+        let stamp = |segment: &SegmentReader, mut offset| {
+            loop {
+                let record = segment.record(offset).ok()??;
+                let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+                if head.rtype == RType::End as u8 {
+                    return None;
+                }
+                if !is_unnumbered(head) {
+                    return Some(head.ts_recv);
+                }
+                offset += padded(record.len());
+            }
+        };
+        stamp(&self.current.reader, self.offset).or_else(|| {
+            let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1).ok()?;
+            stamp(&next, SEGMENT_HEADER_BYTES)
+        })
     }
 
     /// What an id stands for, as far as read.
@@ -381,7 +334,7 @@ impl Tailer {
             let bytes = match self.current.reader.record(self.offset) {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Ok(Polled { records, state: self.look()? }),
-                Err(BadLength(length)) => return Err(self.corrupt(Reason::Length(length))),
+                Err(bad) => return Err(self.corrupt(self.current.reader.reason(bad))),
             };
             if self.crc_check {
                 let checked =
@@ -391,6 +344,9 @@ impl Tailer {
                 }
             }
             let head: &Header = bytemuck::from_bytes(&bytes[..HEADER_BYTES]);
+            if !self.durable.reaches(head.sequence) {
+                return Ok(Polled { records, state: self.look()? });
+            }
             let offset = self.offset;
             self.offset += padded(bytes.len());
             let mut reach = head.sequence;
@@ -415,11 +371,11 @@ impl Tailer {
             if reach >= self.skip_below {
                 let position = position_at(&self.current.header, head, offset);
                 let record = RecordRef { bytes, position, instruments: &self.instruments };
-                let taken = match &self.filter {
+                let taken = match &mut self.selection {
                     None => true,
-                    Some(filter) => {
-                        self.is_past = matches!(filter.to, Some(Bound::Sequence(to)) if head.sequence > to);
-                        filter.takes(&record)
+                    Some(selection) => {
+                        self.is_past = selection.is_past(head.sequence);
+                        selection.takes(&record)
                     }
                 };
                 if taken {
@@ -455,40 +411,47 @@ impl Tailer {
     }
 
     /// Begins at the front of the current segment.
-    fn enter(&mut self) {
+    pub(super) fn enter(&mut self) {
+        self.segments_read += 1;
         self.offset = SEGMENT_HEADER_BYTES;
         self.ended = None;
-        self.expected = self.current.header.activation.map_or(0, |activation| activation.base_sequence);
+        self.expected = self.current.base_sequence();
         self.early_at = self.current.reader.len() / 4 * 3;
     }
 
-    /// Goes on to the next segment if it is in use.
+    /// Goes on to the next segment if it is in use, past those that hold nothing the filter takes.
     fn advance(&mut self) -> Result<bool, TailError> {
-        let ordinal = self.current.ordinal() + 1;
-        let next = match self.next.take() {
-            Some(next) => next,
-            None => match SegmentReader::open_in(&self.folder, ordinal) {
-                Ok(next) => next,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                Err(source) => return Err(TailError::Io { path: self.folder.clone(), source }),
-            },
-        };
-        match next.header() {
-            Ok(header) if header.state != STATE_ACTIVE && self.checked(&header, ordinal)?.activation.is_none() => {
+        let mut ordinal = self.current.ordinal() + 1;
+        let mut expected = self.expected;
+        loop {
+            let next = match self.next.take() {
+                Some(next) => next,
+                None => match SegmentReader::open_in(&self.folder, ordinal) {
+                    Ok(next) => next,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                    Err(source) => return Err(TailError::Io { path: self.folder.clone(), source }),
+                },
+            };
+            let header = next.header().map_err(|error| header_error(self.stream, ordinal, error))?;
+            let header = self.checked(&header, ordinal)?;
+            if header.activation.is_none() {
                 self.next = Some(next);
-                Ok(false)
+                return Ok(false);
             }
-            Ok(header) => {
-                let header = self.checked(&header, ordinal)?;
-                let expected = self.expected;
-                self.current = Current { reader: next, header };
-                self.enter();
-                if self.crc_check && self.expected != expected {
-                    return Err(self.corrupt(Reason::Sequence { found: self.expected, expected }));
-                }
-                Ok(true)
+            let next = Current { reader: next, header };
+            if next.base_sequence() < expected {
+                return Err(self.rewound()?);
             }
-            Err(error) => Err(header_error(self.stream, ordinal, error)),
+            if let Some(follows) = self.passed_over(&next)? {
+                (ordinal, expected) = (ordinal + 1, follows);
+                continue;
+            }
+            self.current = next;
+            self.enter();
+            if self.crc_check && self.expected != expected {
+                return Err(self.corrupt(Reason::Sequence { found: self.expected, expected }));
+            }
+            return Ok(true);
         }
     }
 
@@ -517,6 +480,12 @@ impl Tailer {
         // A prepared segment is removed when its writer ends and made anew by the next one: not to wait for a dead file.
         self.next = None;
         let live = File::open(self.dir.join(LOCK_NAME)).and_then(|file| is_locked(&file)).unwrap_or(false);
+        if !live && self.has_more() {
+            // Committed by a writer that ended between the look at the record and the look at its lock.
+            self.looked_at = None;
+            self.state = TailState::Live;
+            return Ok(self.state);
+        }
         let closed = self.ended.is_some_and(EndReason::is_closing);
         self.state = match ControlReader::open(&self.folder, self.stream) {
             _ if !live && closed => TailState::Closed,
@@ -526,6 +495,9 @@ impl Tailer {
             Ok(Ok(control)) if control.helper_age_ns(monotonic_ns()) > SILENT_NS => TailState::Silent,
             _ => TailState::Live,
         };
+        if self.is_cut()? {
+            return Err(self.rewound()?);
+        }
         if self.ended.is_some() {
             let ordinal = self.current.ordinal() + 1;
             let ordinals = list_segments(&self.folder).unwrap_or_default();
@@ -534,6 +506,16 @@ impl Tailer {
             }
         }
         Ok(self.state)
+    }
+
+    /// Whether something stands where nothing was a moment ago.
+    fn has_more(&self) -> bool {
+        if self.ended.is_some() {
+            let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1);
+            return next
+                .is_ok_and(|next| next.header().is_ok_and(|header| header.state == super::format::STATE_ACTIVE));
+        }
+        matches!(self.current.reader.record(self.offset), Ok(Some(_)))
     }
 
     fn corrupt(&self, reason: Reason) -> TailError {
@@ -549,7 +531,7 @@ fn position_at(segment: &SegmentHeader, head: &Header, offset: usize) -> Positio
 }
 
 /// Opens a segment; `None` when it is only prepared, or went away meanwhile.
-fn open_active(folder: &Path, stream: Stream, ordinal: u64) -> Result<Option<Current>, TailError> {
+pub(super) fn open_active(folder: &Path, stream: Stream, ordinal: u64) -> Result<Option<Current>, TailError> {
     let path = folder.join(segment_name(ordinal));
     let reader = match SegmentReader::open_in(folder, ordinal) {
         Ok(reader) => reader,
@@ -564,29 +546,5 @@ fn header_error(stream: Stream, ordinal: u64, error: HeaderError) -> TailError {
     match error {
         HeaderError::Version(major) => TailError::Version(major),
         error => TailError::Corrupt(Finding::new(stream, ordinal, 0, Verdict::Corrupt, Reason::Header(error))),
-    }
-}
-
-/// Definitions by id.
-#[derive(Debug, Default)]
-struct Instruments {
-    by_id: Vec<Instrument>,
-}
-
-impl Instruments {
-    fn get(&self, id: u32) -> Option<&Instrument> {
-        self.by_id.get(id as usize).filter(|definition| definition.header.instrument_id == id && id != 0)
-    }
-
-    fn note(&mut self, id: u32, record: &[u8]) {
-        if id == 0 || id > INSTRUMENT_ID_MAX {
-            return;
-        }
-        let at = id as usize;
-        if self.by_id.len() <= at {
-            self.by_id.resize(at + 1, bytemuck::zeroed());
-        }
-        let bytes = record.len().min(size_of::<Instrument>());
-        bytemuck::bytes_of_mut(&mut self.by_id[at])[..bytes].copy_from_slice(&record[..bytes]);
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::build::{BuildError, BuiltSegment, HOLE_BYTES, SegmentBuilder, SegmentSpec};
 use super::format::{
-    END_BYTES, HeaderError, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, SEGMENT_HEADER_BYTES, STATE_ACTIVE, SegmentHeader,
-    Stream, padded,
+    END_BYTES, FORMAT_MAJOR, HeaderError, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, SEGMENT_HEADER_BYTES, STATE_ACTIVE,
+    SegmentHeader, Stream, padded,
 };
 use super::salvage::{Place, Scanned, Window, record_at, scan, solve, suspects};
 use super::segment::SegmentReader;
@@ -60,7 +60,16 @@ impl Source {
             }
             Err(error) => return Err(error),
         };
-        let checked = reader.checked_header(stream, ordinal);
+        let mut checked = reader.checked_header(stream, ordinal);
+        if let Err(HeaderError::Version(_)) = checked
+            && let Ok(mut said) = reader.header()
+        {
+            // The checksum tells a newer program's header from one of ours with a damaged number.
+            said.prepared.format_major = FORMAT_MAJOR;
+            if said.prepared.crc() == said.prepared.prepared_crc {
+                checked = said.check(stream, ordinal);
+            }
+        }
         let header_error = checked.as_ref().err().copied();
         Ok(Source { ordinal, reader: Some(reader), header: checked.ok(), header_error })
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::format::{DurableSlot, END_BYTES, HeaderError, SegmentHeader, Stream, padded, segment_name};
+use super::retention::Pruned;
 use super::segment::{SegmentReader, SegmentWriter};
 use super::walk::{Circumstances, Finding, Reason, Tail, Verdict, Walked, judge, walk};
 use super::writer::end_record;
@@ -125,7 +126,11 @@ pub(super) fn recover(
     for (index, &ordinal) in walked.iter().enumerate() {
         let segment = open_segment(folder, stream, ordinal)?;
         let base_sequence = segment.header.activation.map_or(0, |activation| activation.base_sequence);
-        if let Some((next_ordinal, next_sequence)) = follows {
+        if let Some(follows) = follows {
+            let (next_ordinal, next_sequence) = match ordinal == follows.0 {
+                true => follows,
+                false => Pruned::read(dir).map_err(|error| io_error(dir, error))?.beyond(stream, follows, ordinal),
+            };
             if ordinal != next_ordinal {
                 return Err(corrupt(Finding::new(stream, next_ordinal, 0, Verdict::Corrupt, Reason::Missing)));
             }
@@ -210,7 +215,7 @@ fn remove_unused(folder: &Path, stream: Stream, epoch_max: &mut u64) -> Result<V
 
 fn open_segment(folder: &Path, stream: Stream, ordinal: u64) -> Result<Segment, OpenError> {
     let path = folder.join(segment_name(ordinal));
-    let reader = SegmentReader::open(&path).map_err(|error| io_error(&path, error))?;
+    let reader = SegmentReader::open_in(folder, ordinal).map_err(|error| io_error(&path, error))?;
     match reader.checked_header(stream, ordinal) {
         Ok(header) => Ok(Segment { ordinal, path, reader, header }),
         Err(HeaderError::Version(major)) => Err(OpenError::Version { path, major }),

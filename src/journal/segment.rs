@@ -12,8 +12,11 @@ use std::sync::atomic::Ordering;
 pub use super::commit::BadLength;
 use super::commit::{self, Claim, Committed, Next, Words, WordsMut};
 use super::format::{
-    HeaderError, Prepared, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, UncheckedHeader, crc_head, padded, segment_name,
+    HeaderError, Prepared, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, UncheckedHeader, crc_head, packed_name, padded,
+    segment_name,
 };
+use super::packed::{Packed, PackedError};
+use super::walk::Reason;
 use crate::simd::Crc32c;
 use crate::sys::map::{ReadMap, WriteMap};
 
@@ -21,6 +24,8 @@ use crate::sys::map::{ReadMap, WriteMap};
 #[derive(Debug)]
 pub struct SegmentReader {
     map: ReadMap,
+    /// What fills the map on demand, when the file is a compressed one.
+    packed: Option<Box<Packed>>,
 }
 
 /// The map of a segment as the commit protocol reads it.
@@ -56,16 +61,53 @@ impl SegmentReader {
     ///
     /// Those of opening and mapping it.
     pub fn open(path: &Path) -> io::Result<SegmentReader> {
-        Ok(SegmentReader { map: ReadMap::new(&File::open(path)?, usize::MAX)? })
+        Ok(SegmentReader { map: ReadMap::new(&File::open(path)?, usize::MAX)?, packed: None })
     }
 
-    /// Maps a segment of a stream's folder.
+    /// Opens a compressed segment (`.seg.zst`): it reads as the segment of full size, and is unpacked a frame at a time,
+    /// as far as it is read. A damaged one opens, too, and says so where it is read.
     ///
     /// # Errors
     ///
-    /// Those of opening and mapping it; `NotFound` when it is not there.
+    /// Those of opening the file and of having the memory.
+    pub fn open_packed(path: &Path) -> io::Result<SegmentReader> {
+        let (map, packed) = Packed::open(&File::open(path)?)?;
+        Ok(SegmentReader { map, packed: Some(Box::new(packed)) })
+    }
+
+    /// Opens a segment of a stream's folder, compressed or not.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening and mapping it; `NotFound` when it is there in neither form.
     pub fn open_in(folder: &Path, ordinal: u64) -> io::Result<SegmentReader> {
-        SegmentReader::open(&folder.join(segment_name(ordinal)))
+        // The compressed form is complete before the other one goes, so looking in this order never misses both.
+        match SegmentReader::open(&folder.join(segment_name(ordinal))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                SegmentReader::open_packed(&folder.join(packed_name(ordinal)))
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether the file is a compressed one.
+    pub fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
+    /// Bytes a compressed file unpacks to.
+    pub(super) fn content_bytes(&self) -> Option<usize> {
+        self.packed.as_ref().map(|packed| packed.content_bytes())
+    }
+
+    /// What is wrong with the compressed file, as far as it was read.
+    pub fn damage(&self) -> Option<PackedError> {
+        self.packed.as_ref()?.damage()
+    }
+
+    /// What a length word that no writer wrote means here.
+    pub(super) fn reason(&self, bad: BadLength) -> Reason {
+        self.damage().map_or(Reason::Length(bad.0), Reason::Packed)
     }
 
     /// Reads the header as it is.
@@ -74,6 +116,9 @@ impl SegmentReader {
     ///
     /// When the file is too short to have one.
     pub fn header(&self) -> Result<UncheckedHeader, HeaderError> {
+        if let Some(damage) = self.packed.as_ref().and_then(|packed| packed.opening_damage()) {
+            return Err(HeaderError::Packed(damage));
+        }
         if self.map.len() < SEGMENT_HEADER_BYTES {
             return Err(HeaderError::Short(self.map.len() as u64));
         }
@@ -106,7 +151,34 @@ impl SegmentReader {
     /// [`BadLength`] when the length word is less than a header or leads out of the file.
     #[inline]
     pub fn record(&self, offset: usize) -> Result<Option<&[u8]>, BadLength> {
-        commit::record(&self.map, offset)
+        match commit::record(&self.map, offset) {
+            Ok(None) => match &self.packed {
+                None => Ok(None),
+                Some(packed) => self.unpack(packed, offset),
+            },
+            found => found,
+        }
+    }
+
+    /// Unpacks what lies at an offset, once. Records never straddle frames: a length word that is there means that its
+    /// record is.
+    #[cold]
+    #[inline(never)]
+    fn unpack(&self, packed: &Packed, offset: usize) -> Result<Option<&[u8]>, BadLength> {
+        match packed.fill_at(&self.map, offset) {
+            Ok(true) => self.record(offset),
+            Ok(false) => Ok(None),
+            Err(_) => Err(BadLength(0)),
+        }
+    }
+
+    /// Bytes of a segment that ended, where nobody writes any more: for digests and copies. `None` when they would lead
+    /// out of it, or could not be unpacked.
+    pub(super) fn settled(&self, from: usize, to: usize) -> Option<&[u8]> {
+        if let Some(packed) = &self.packed {
+            packed.fill_all(&self.map).ok()?;
+        }
+        (from <= to && to <= self.map.len()).then(|| borrow(&self.map, from, to - from))
     }
 
     /// Bytes of a record that may not be one: for the search behind a bad record in a segment nobody writes.
@@ -137,7 +209,12 @@ impl SegmentReader {
     /// going backwards over pages never touched was measured at 100 µs a page.
     pub(super) fn last_nonzero(&self, from: usize) -> usize {
         let mut end = from;
-        for offset in (from..self.map.len() / 8 * 8).step_by(8) {
+        let bytes = match &self.packed {
+            None => self.map.len(),
+            // Behind what is stored there is nothing; what is damaged was found on the way here.
+            Some(packed) => packed.fill_all(&self.map).map_or(from, |()| packed.content_bytes()),
+        };
+        for offset in (from..bytes / 8 * 8).step_by(8) {
             if self.word(offset) != 0 {
                 end = offset + 8;
             }

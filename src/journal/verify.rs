@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::control::{ControlError, ControlReader};
-use super::format::{DurableSlot, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, segment_name};
+use super::format::{DurableSlot, SEGMENT_HEADER_BYTES, SegmentHeader, Stream};
+use super::retention::Pruned;
+use super::seal_verify::check_seals;
 use super::segment::SegmentReader;
 use super::walk::{Circumstances, Finding, Reason, Verdict, judge, walk};
 use super::{LOCK_NAME, list_segments};
@@ -76,15 +78,7 @@ pub fn verify(dir: &Path, mut progress: impl FnMut(Stream, u64, u64, u64)) -> Re
 
 /// As [`verify`] for one who holds the journal's lock, and so knows that nobody writes.
 pub(super) fn verify_held(dir: &Path, progress: &mut dyn FnMut(Stream, u64, u64, u64)) -> Result<Report, VerifyError> {
-    let mut report = Report { state: Verdict::Clean, streams: Vec::new() };
-    for stream in [Stream::Ticks, Stream::Raw].into_iter().filter(|stream| dir.join(stream.name()).is_dir()) {
-        let folder = dir.join(stream.name());
-        let found = verify_stream(&folder, stream, boot_id(), false, progress)
-            .map_err(|source| VerifyError::Io { path: folder.clone(), source })?;
-        report.state = report.state.max(found.state);
-        report.streams.push((stream, found));
-    }
-    Ok(report)
+    judge_journal(dir, boot_id(), false, progress)
 }
 
 /// As [`verify`], as if this were the boot `boot_id`.
@@ -98,22 +92,32 @@ pub(super) fn verify_with_boot(
     }
     loop {
         let live = is_live(dir);
-        let mut report = Report { state: Verdict::Clean, streams: Vec::new() };
-        for stream in [Stream::Ticks, Stream::Raw] {
-            let folder = dir.join(stream.name());
-            if !folder.is_dir() {
-                continue;
-            }
-            let found = verify_stream(&folder, stream, boot_id, live, progress)
-                .map_err(|source| VerifyError::Io { path: folder.clone(), source })?;
-            report.state = report.state.max(found.state);
-            report.streams.push((stream, found));
-        }
+        let report = judge_journal(dir, boot_id, live, progress)?;
         // A writer that came in the middle may have been taken for damage: look again, now as a live one.
         if live || !is_live(dir) {
             return Ok(report);
         }
     }
+}
+
+fn judge_journal(
+    dir: &Path,
+    boot_id: [u8; 16],
+    live: bool,
+    progress: &mut dyn FnMut(Stream, u64, u64, u64),
+) -> Result<Report, VerifyError> {
+    let mut report = Report { state: Verdict::Clean, streams: Vec::new() };
+    let fail = |source| VerifyError::Io { path: dir.to_owned(), source };
+    let pruned = Pruned::read(dir).map_err(fail)?;
+    for stream in [Stream::Ticks, Stream::Raw].into_iter().filter(|stream| dir.join(stream.name()).is_dir()) {
+        let folder = dir.join(stream.name());
+        let found = verify_stream(&folder, stream, boot_id, live, &pruned, progress)
+            .map_err(|source| VerifyError::Io { path: folder.clone(), source })?;
+        report.state = report.state.max(found.state);
+        report.streams.push((stream, found));
+    }
+    check_seals(dir, &mut report, &pruned, progress).map_err(fail)?;
+    Ok(report)
 }
 
 /// Whether a writer holds the journal's lock.
@@ -126,6 +130,7 @@ fn verify_stream(
     stream: Stream,
     boot_id: [u8; 16],
     live: bool,
+    pruned: &Pruned,
     progress: &mut dyn FnMut(Stream, u64, u64, u64),
 ) -> io::Result<StreamReport> {
     let mut report = StreamReport {
@@ -144,11 +149,11 @@ fn verify_stream(
     let durable = verify_control(folder, stream, &mut report)?;
     let mut segments = Vec::new();
     for ordinal in list_segments(folder)? {
-        let reader = SegmentReader::open(&folder.join(segment_name(ordinal)))?;
+        let reader = SegmentReader::open_in(folder, ordinal)?;
         match reader.checked_header(stream, ordinal) {
             Ok(header) => segments.push((ordinal, reader, header)),
             Err(error) => {
-                report.find(Finding::new(stream, ordinal, 0, Verdict::Corrupt, Reason::Header(error)));
+                report.add(Finding::new(stream, ordinal, 0, Verdict::Corrupt, Reason::Header(error)));
             }
         }
     }
@@ -159,20 +164,21 @@ fn verify_stream(
     for (index, (ordinal, reader, header)) in segments.iter().enumerate().take(in_use) {
         progress(stream, *ordinal, done, total);
         done += reader.len() as u64;
-        let mut find = |offset, verdict, reason| report.find(Finding::new(stream, *ordinal, offset, verdict, reason));
+        let mut find = |offset, verdict, reason| report.add(Finding::new(stream, *ordinal, offset, verdict, reason));
         let last = index + 1 == in_use;
         check_frame(reader, header, last, &mut find);
         let Some(activation) = header.activation else {
             find(0, Verdict::Corrupt, Reason::NotActive);
             continue;
         };
-        if let Some((next_ordinal, next_sequence)) = follows {
-            if *ordinal != next_ordinal {
-                report.find(Finding::new(stream, next_ordinal, 0, Verdict::Corrupt, Reason::Missing));
-            } else if activation.base_sequence != next_sequence {
-                let reason = Reason::Sequence { found: activation.base_sequence, expected: next_sequence };
-                report.find(Finding::new(stream, *ordinal, 0, Verdict::Corrupt, reason));
-            }
+        // The first segment of a journal may begin at any sequence; what was pruned stands in the log.
+        let begin = follows.unwrap_or((1, activation.base_sequence));
+        let (next_ordinal, next_sequence) = pruned.beyond(stream, begin, *ordinal);
+        if *ordinal != next_ordinal {
+            report.add(Finding::new(stream, next_ordinal, 0, Verdict::Corrupt, Reason::Missing));
+        } else if activation.base_sequence != next_sequence {
+            let reason = Reason::Sequence { found: activation.base_sequence, expected: next_sequence };
+            report.add(Finding::new(stream, *ordinal, 0, Verdict::Corrupt, reason));
         }
         reader.advise_sequential();
         let walked = walk(reader, header, !(live && last), |_, _, _| {});
@@ -181,7 +187,7 @@ fn verify_stream(
         // Torn before the newest segment: the host died, and the next opening cuts here.
         let cut = !last && matches!(judged, Some((Verdict::Torn, _)));
         if let Some((verdict, reason)) = judged {
-            report.find(Finding::new(stream, *ordinal, walked.position, verdict, reason));
+            report.add(Finding::new(stream, *ordinal, walked.position, verdict, reason));
         }
         report.segments += 1;
         report.records += walked.records;
@@ -204,7 +210,7 @@ fn verify_stream(
         && follows.is_none_or(|(next, _)| slot.ordinal >= next)
     {
         let reason = Reason::BelowDurable { sequence: slot.sequence };
-        report.find(Finding::new(stream, slot.ordinal, 0, Verdict::Corrupt, reason));
+        report.add(Finding::new(stream, slot.ordinal, 0, Verdict::Corrupt, reason));
     }
     Ok(report)
 }
@@ -235,7 +241,7 @@ fn check_frame(
 fn verify_control(folder: &Path, stream: Stream, report: &mut StreamReport) -> io::Result<Option<DurableSlot>> {
     let segment = format!("{}/{}", stream.name(), super::control::CONTROL_NAME);
     let mut find = |offset, verdict| {
-        report.find(Finding { segment: segment.clone(), offset, verdict, reason: Reason::Control });
+        report.add(Finding { segment: segment.clone(), offset, verdict, reason: Reason::Control });
     };
     let control = match ControlReader::open(folder, stream) {
         Ok(Ok(control)) => control,
@@ -261,7 +267,7 @@ fn verify_control(folder: &Path, stream: Stream, report: &mut StreamReport) -> i
 }
 
 impl StreamReport {
-    fn find(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: Finding) {
         self.state = self.state.max(finding.verdict);
         self.findings.push(finding);
     }

@@ -7,6 +7,8 @@ use std::fmt;
 use super::format::{
     DurableSlot, HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded, record_crc, segment_name,
 };
+use super::manifest::SealFault;
+use super::packed::PackedError;
 use super::segment::SegmentReader;
 use crate::tick::{Flags, HEADER_BYTES, Header, Hole, RType};
 
@@ -60,6 +62,12 @@ pub enum Reason {
     },
     /// The control page can't be used.
     Control,
+    /// The compressed file can't be unpacked here.
+    Packed(PackedError),
+    /// The index beside the segment does not say what the segment holds; readers make their own.
+    Index,
+    /// Not what was sealed.
+    Seal(SealFault),
 }
 
 impl fmt::Display for Reason {
@@ -79,6 +87,9 @@ impl fmt::Display for Reason {
             Reason::NotActive => f.write_str("the segment is not in use, but a later one is"),
             Reason::BelowDurable { sequence } => write!(f, "record {sequence} was marked durable and is not there"),
             Reason::Control => f.write_str("the control page is damaged"),
+            Reason::Packed(error) => write!(f, "{error}"),
+            Reason::Index => f.write_str("the index does not fit the segment: readers make their own; delete it"),
+            Reason::Seal(fault) => write!(f, "{fault}"),
         }
     }
 }
@@ -146,7 +157,7 @@ pub fn walk(
         let record = match reader.record(offset) {
             Ok(Some(record)) => record,
             Ok(None) => break None,
-            Err(length) => break Some(Reason::Length(length.0)),
+            Err(bad) => break Some(reader.reason(bad)),
         };
         let head = match check_record(reader, header, offset, record, walked.next_sequence) {
             Ok(head) => head,

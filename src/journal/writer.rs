@@ -292,7 +292,12 @@ impl StreamWriter {
         let ordinal = self.ordinal();
         let first = self.control.durable().map_or(1, |slot| slot.ordinal).min(ordinal);
         for ordinal in super::list_segments(&self.folder)?.into_iter().filter(|at| (first..ordinal).contains(at)) {
-            File::open(self.folder.join(segment_name(ordinal)))?.sync_all()?;
+            match File::open(self.folder.join(segment_name(ordinal))) {
+                Ok(file) => file.sync_all()?,
+                // Sealed, and so synced, then compressed or pruned.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         self.segment.map().sync(0, self.segment.len())?;
         let prepared = self.segment.prepared();

@@ -67,7 +67,12 @@ impl MetricsFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let file = MetricsFile { words: SharedWords::create(&draft, FILE_WORDS).map_err(failed)?, path: path.clone() };
+        let words = SharedWords::create(&draft, FILE_WORDS).map_err(|error| {
+            // The room it took may be what is missing.
+            let _ = fs::remove_file(&draft);
+            failed(error)
+        })?;
+        let file = MetricsFile { words, path: path.clone() };
         file.write_head(info);
         fs::rename(&draft, &path).map_err(failed)?;
         Ok(file)

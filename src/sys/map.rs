@@ -17,6 +17,8 @@ pub const PAGE_BYTES: usize = 4096;
 #[derive(Debug)]
 pub struct ReadMap {
     raw: MmapRaw,
+    /// Memory of this process alone, which [`fill`](Self::fill) may write.
+    is_own: bool,
 }
 
 impl ReadMap {
@@ -28,7 +30,33 @@ impl ReadMap {
     pub fn new(file: &File, bytes: usize) -> io::Result<ReadMap> {
         let there = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
         let raw = MmapOptions::new().len(bytes.min(there)).map_raw_read_only(file)?;
-        Ok(ReadMap { raw })
+        Ok(ReadMap { raw, is_own: false })
+    }
+
+    /// Zeros of this process alone, in place of a file; [`fill`](Self::fill) gives them contents.
+    ///
+    /// # Errors
+    ///
+    /// Those of `mmap`.
+    pub fn anonymous(bytes: usize) -> io::Result<ReadMap> {
+        Ok(ReadMap { raw: MmapOptions::new().len(bytes).map_anon()?.into(), is_own: true })
+    }
+
+    /// Stores whole words in a map made by [`anonymous`](Self::anonymous): the first of them last and with Release, so
+    /// that a thread that loads it with Acquire finds the rest.
+    ///
+    /// # Panics
+    ///
+    /// When the map is a file's, the range is not inside it, or offset or length is no multiple of eight.
+    pub fn fill(&self, offset: usize, bytes: &[u8]) {
+        assert!(self.is_own, "a file's map is read only");
+        let (words, rest) = bytes.as_chunks::<8>();
+        assert!(rest.is_empty(), "whole words");
+        let Some((first, others)) = words.split_first() else { return };
+        for (index, word) in others.iter().enumerate() {
+            self.atomic_u64(offset + 8 * (index + 1)).store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+        self.atomic_u64(offset).store(u64::from_le_bytes(*first), Ordering::Release);
     }
 
     /// Bytes mapped.
@@ -136,7 +164,7 @@ impl WriteMap {
     ///
     /// Those of `fstat` and `mmap`.
     pub fn new(file: &File) -> io::Result<WriteMap> {
-        Ok(WriteMap { map: ReadMap { raw: MmapOptions::new().map_raw(file)? } })
+        Ok(WriteMap { map: ReadMap { raw: MmapOptions::new().map_raw(file)?, is_own: false } })
     }
 
     /// First byte of the map; valid for writes as long as the map lives.
@@ -182,11 +210,12 @@ impl WriteMap {
     ///
     /// # Errors
     ///
-    /// What the kernel said of pages that can't be had: a store to one of them would end the process by SIGBUS.
+    /// `EFAULT` and `EHWPOISON`: pages that can't be had; a store to one of them would end the process by SIGBUS.
     pub fn populate_write(&self, offset: usize, bytes: usize) -> io::Result<()> {
         match self.map.advise(Advice::PopulateWrite, offset, bytes) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
-            told => return told,
+            Ok(()) => return Ok(()),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EHWPOISON)) => return Err(error),
+            Err(_) => {}
         }
         let end = offset.saturating_add(bytes).min(self.len());
         for page in (offset / PAGE_BYTES * PAGE_BYTES..end).step_by(PAGE_BYTES) {

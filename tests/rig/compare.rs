@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use hoga::journal::{Start, Stream, Tailer};
-use hoga::tick::{RType, RecordView};
+use hoga::tick::{Flags, RType, RecordView};
 
 use super::Record;
 use super::ledger::Ledger;
@@ -87,6 +87,35 @@ pub fn compare_received(ledger: &Ledger, dir: &Path) -> Compared {
         assert_eq!(line.frames_decoded, line.sequences.len(), "frames of line {number} that became records");
     }
     compared
+}
+
+/// Every plain data frame of `raw` has all its records in `ticks` exactly once and in order. Returns how many records
+/// were decoded again.
+pub fn assert_all_frames_are_decoded(dir: &Path) -> usize {
+    let (raw, ticks) = (super::read(dir, Stream::Raw), super::read(dir, Stream::Ticks));
+    let mut records = BTreeMap::<u64, Vec<u16>>::new();
+    let mut last = (0, 0);
+    for record in &ticks {
+        if let Some(market) = record.market() {
+            let place = (market.raw_sequence, market.frame_index);
+            assert!(last < place, "{place:?} stands behind {last:?}");
+            last = place;
+            records.entry(market.raw_sequence).or_default().push(market.frame_index);
+        }
+    }
+    let mut frames = 0;
+    for record in &raw {
+        let RecordView::Raw(prefix, payload) = record.view() else { panic!("stream raw holds frames") };
+        if payload.first() != Some(&b'0') {
+            continue;
+        }
+        let count: u16 = std::str::from_utf8(&payload[11..14]).expect("digits").parse().expect("a count");
+        let found = records.remove(&prefix.header.sequence).unwrap_or_default();
+        assert_eq!(found, (0..count).collect::<Vec<u16>>(), "records of frame {}", prefix.header.sequence);
+        frames += 1;
+    }
+    assert!(frames > 0 && records.is_empty(), "records of frames that are not in raw: {records:?}");
+    ticks.iter().filter(|record| record.has_flag(Flags::RECOVERED) && record.market().is_some()).count()
 }
 
 fn each(dir: &Path, stream: Stream, mut take: impl FnMut(&Record)) {

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod compare;
+pub mod disk;
 pub mod ledger;
 pub mod reference;
 

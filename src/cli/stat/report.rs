@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::disk::{self, StreamDisk};
 use crate::clock::wall_ns;
 use crate::metrics::{
     ConnectionLine, Counter, CounterValues, EngineState, Health, Latency, LatencySet, LatencySummary, MetricsError,
@@ -77,6 +78,7 @@ pub(super) struct Report {
     /// Latencies within the window; `None` when they can't be told.
     pub(super) window_latencies: Option<LatencySet>,
     pub(super) streams: Vec<StreamFacts>,
+    pub(super) disk: Vec<StreamDisk>,
 }
 
 impl Report {
@@ -106,6 +108,7 @@ impl Report {
             rates,
             window_latencies,
             streams: streams(folder),
+            disk: disk::look(folder),
         }
     }
 
@@ -135,7 +138,7 @@ impl Report {
     }
 
     /// The report as one line of JSON. Keys of counters, states and latencies are those of the library.
-    pub(super) fn to_json(&self) -> String {
+    pub(super) fn to_json(&self) -> Value {
         let snapshot = &self.snapshot;
         let object = |pairs: &mut dyn Iterator<Item = (String, Value)>| Value::Object(pairs.collect::<Map<_, _>>());
         let counter = |counter: Counter| snapshot.counters.get(counter);
@@ -156,6 +159,7 @@ impl Report {
         json!({
             "folder": self.folder,
             "health": self.health.name(),
+            "disk": disk::json(&self.disk),
             "state": state_name(snapshot.state),
             "pid": snapshot.pid,
             "now_ns": self.now_ns,
@@ -182,7 +186,6 @@ impl Report {
                 "name": stream.name, "segments": stream.segments, "bytes": stream.bytes,
             })).collect::<Vec<_>>(),
         })
-        .to_string()
     }
 }
 

@@ -77,6 +77,7 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
     for (key, value) in &snapshot.info {
         writeln!(out, "  {key}: {value}")?;
     }
+    write!(out, "{}", super::disk::text(&report.disk))?;
     Ok(())
 }
 

@@ -140,7 +140,16 @@ struct Scratch {
 impl Decoder {
     /// Compiles the built-in table and allocates everything.
     pub fn new(config: DecoderConfig) -> Decoder {
-        let plans = Plans::new(&LayoutTable::builtin());
+        Decoder::with_layouts(config, &LayoutTable::builtin())
+    }
+
+    /// As [`new`](Self::new), with another table: what a build of another day would read.
+    ///
+    /// # Panics
+    ///
+    /// When the table contradicts itself: see [`LayoutTable`].
+    pub fn with_layouts(config: DecoderConfig, layouts: &LayoutTable) -> Decoder {
+        let plans = Plans::new(layouts);
         Decoder {
             splitter: Splitter::new(),
             digits: Digits::new(),

@@ -152,6 +152,23 @@ pub struct Levels {
     pub ask_count: Option<String>,
 }
 
+/// Why a file is no table of layouts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Not JSON of that form.
+    #[error("not a table of layouts: {0}")]
+    Form(#[from] serde_json::Error),
+    /// A transaction no decoder can be made of.
+    #[error("layout of {tr}: {what}")]
+    Transaction {
+        /// Its id.
+        tr: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
 impl LayoutTable {
     /// The table of this build.
     ///
@@ -160,6 +177,26 @@ impl LayoutTable {
     /// When the file in the program is not well-formed, which a test rules out.
     pub fn builtin() -> LayoutTable {
         serde_json::from_str(include_str!("layouts.json")).expect("layouts.json is well-formed")
+    }
+
+    /// A table from a file of the form of the built-in one.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it: its form, or a transaction that a decoder could not be made of.
+    pub fn from_json(bytes: &[u8]) -> Result<LayoutTable, LayoutError> {
+        let table: LayoutTable = serde_json::from_slice(bytes)?;
+        let mut seen = std::collections::BTreeSet::new();
+        for layout in &table.transactions {
+            let fail = |what: &str| Err(LayoutError::Transaction { tr: layout.tr.clone(), what: what.to_owned() });
+            if layout.tr.len() != 8 || !seen.insert(&layout.tr) {
+                return fail("an id has eight characters and stands once");
+            }
+            if let Err(what) = super::plan::check(layout) {
+                return fail(&what);
+            }
+        }
+        Ok(table)
     }
 
     /// A transaction by its id.

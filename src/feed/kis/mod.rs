@@ -43,7 +43,7 @@ mod twin;
 use crate::net::LineProtocol;
 
 pub use self::decoder::{DecodeCounters, Decoder, DecoderConfig};
-pub use self::layout::{Form, KeyClass, Layout, LayoutTable, Levels, Width};
+pub use self::layout::{Form, KeyClass, Layout, LayoutError, LayoutTable, Levels, Width};
 pub use self::redact::redact;
 
 /// The broker's manners on the socket: PINGPONG goes back as it came.

@@ -122,6 +122,24 @@ pub(super) fn continuity_venue(tr: u16) -> Option<u8> {
         .map(|(_, venue)| venue)
 }
 
+/// Whether a plan can be made of a layout; what is wrong else.
+pub(super) fn check(layout: &Layout) -> Result<(), String> {
+    let venue = &layout.publisher;
+    if !Publisher::ALL.iter().any(|publisher| publisher.venue() == venue) {
+        return Err(format!("there is no publisher `{venue}`"));
+    }
+    if tr_number(&layout.tr).is_none() {
+        return Err("this build has no number for it".to_owned());
+    }
+    if layout.market.len() > 16 || layout.currency.len() > 4 {
+        return Err("a market has at most 16 characters, a currency 4".to_owned());
+    }
+    match layout.form {
+        Form::Table => Steps::compile(layout).map(|_| ()).map_err(|name| format!("there is no field `{name}`")),
+        _ => Ok(()),
+    }
+}
+
 fn compile(layout: &Layout) -> Plan {
     let tr = &layout.tr;
     let wrong = |what: &str| -> ! { panic!("layout of {tr}: {what}") };

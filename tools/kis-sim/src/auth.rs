@@ -5,13 +5,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::config::{AppKey, Limits, SimConfig};
+use crate::config::{Accept, AppKey, Limits, SimConfig};
 use crate::rng::Rng;
 
 /// Lifetime of tokens and approval keys in seconds.
 pub const LIFETIME_S: f64 = 86_400.0;
 /// A token younger than this is given again.
 const SAME_TOKEN_S: f64 = 6.0 * 3600.0;
+
+/// Most app keys of a venue that accepts any.
+const APPS_MAX: usize = 1024;
 
 /// Why a credential was refused; each has a code of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub enum Denied {
 /// All credentials of a venue.
 #[derive(Debug)]
 pub struct Auth {
-    keys: Vec<AppKey>,
+    accept: Accept,
     limits: Limits,
     scale: f64,
     start: Instant,
@@ -44,6 +47,7 @@ pub struct Auth {
 
 struct State {
     rng: Rng,
+    keys: Vec<AppKey>,
     apps: Vec<App>,
 }
 
@@ -76,11 +80,11 @@ impl Auth {
         let rng = Rng::new(RandomState::new().hash_one(std::process::id()));
         let apps = config.app_keys.iter().map(|_| App::default()).collect();
         Self {
-            keys: config.app_keys.clone(),
+            accept: config.accept,
             limits: config.limits,
             scale: config.clock_scale,
             start: Instant::now(),
-            state: Mutex::new(State { rng, apps }),
+            state: Mutex::new(State { rng, keys: config.app_keys.clone(), apps }),
         }
     }
 
@@ -92,9 +96,19 @@ impl Auth {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn app(&self, app_key: &str, secret: &str) -> Result<usize, Denied> {
-        let app = self.keys.iter().position(|k| k.app_key == app_key).ok_or(Denied::AppKey)?;
-        if self.keys[app].app_secret == secret { Ok(app) } else { Err(Denied::AppSecret) }
+    fn app(&self, state: &mut State, app_key: &str, secret: &str) -> Result<usize, Denied> {
+        let known = state.keys.iter().position(|k| k.app_key == app_key);
+        match (known, self.accept) {
+            (Some(app), Accept::Any) => Ok(app),
+            (Some(app), Accept::Listed) if state.keys[app].app_secret == secret => Ok(app),
+            (Some(_), Accept::Listed) => Err(Denied::AppSecret),
+            (None, Accept::Any) if !app_key.is_empty() && state.keys.len() < APPS_MAX => {
+                state.keys.push(AppKey { app_key: app_key.to_owned(), app_secret: secret.to_owned() });
+                state.apps.push(App::default());
+                Ok(state.keys.len() - 1)
+            }
+            (None, _) => Err(Denied::AppKey),
+        }
     }
 
     /// Issues a token, or gives a young one again; with its remaining seconds of the venue's clock.
@@ -102,10 +116,10 @@ impl Auth {
     /// # Errors
     /// Wrong credentials, or a second request within a minute.
     pub fn token(&self, app_key: &str, secret: &str) -> Result<(String, f64), Denied> {
-        let app = self.app(app_key, secret)?;
         let now = self.now();
         let mut state = self.lock();
-        let State { rng, apps } = &mut *state;
+        let app = self.app(&mut state, app_key, secret)?;
+        let State { rng, apps, .. } = &mut *state;
         let slot = &mut apps[app];
         if self.limits.token_per_minute && slot.token_issued_at.is_some_and(|at| now - at < 60.0) {
             return Err(Denied::TokenTooSoon);
@@ -122,10 +136,10 @@ impl Auth {
     /// # Errors
     /// Wrong credentials, or the burst is spent.
     pub fn approval(&self, app_key: &str, secret: &str) -> Result<String, Denied> {
-        let app = self.app(app_key, secret)?;
         let now = self.now();
         let mut state = self.lock();
-        let State { rng, apps } = &mut *state;
+        let app = self.app(&mut state, app_key, secret)?;
+        let State { rng, apps, .. } = &mut *state;
         let slot = &mut apps[app];
         if self.limits.approval_burst > 0 {
             slot.approvals_spent = (slot.approvals_spent - (now - slot.approvals_at)).max(0.0);
@@ -162,7 +176,7 @@ impl Auth {
             Some(token) if now - token.at >= LIFETIME_S => return Err(Denied::TokenExpired),
             Some(_) => {}
         }
-        let app = self.app(app_key, secret)?;
+        let app = self.app(&mut state, app_key, secret)?;
         let requests = &mut state.apps[app].requests;
         while requests.front().is_some_and(|at| now - at >= 1.0) {
             requests.pop_front();
@@ -245,6 +259,18 @@ mod tests {
         let (first, _) = auth.token(&key.app_key, &key.app_secret).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert_eq!(auth.token(&key.app_key, &key.app_secret).unwrap().0, first);
+    }
+
+    #[test]
+    fn a_venue_that_accepts_any_app_key_knows_each_by_its_own_approval() {
+        let auth = Auth::new(&SimConfig { accept: Accept::Any, ..SimConfig::default() });
+        let first = auth.approval("PSone", "secret").unwrap();
+        let second = auth.approval("PStwo", "secret").unwrap();
+        assert_ne!(auth.app_of_approval(&first).unwrap(), auth.app_of_approval(&second).unwrap());
+        assert_eq!(auth.approval("PSone", "another secret").unwrap(), first);
+        assert_eq!(auth.approval("", "secret"), Err(Denied::AppKey));
+        let (listed, _) = self::auth(Limits::default(), 1.0);
+        assert_eq!(listed.approval("PSone", "secret"), Err(Denied::AppKey));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct SimConfig {
     pub ws_listen: SocketAddr,
     /// Credentials the venue accepts; each may hold one WebSocket session. Default: two of [`AppKey::generate`].
     pub app_keys: Vec<AppKey>,
+    /// Whom the venue serves, and what may be registered. Default: those of `app_keys`, for the TRs and keys that exist.
+    pub accept: Accept,
     /// Number of symbols traded, `1 ..= 4000`. Default 100.
     pub symbols: usize,
     /// Length of the run in wall seconds from the opening of the market. Default 10.
@@ -70,6 +72,9 @@ pub struct SimConfig {
     pub ledger: Option<PathBuf>,
     /// Bytes kept for a client that does not read; beyond, its connection is cut. Default 64 MiB.
     pub backlog_bytes_max: usize,
+    /// With a client for which more bytes than this wait to be sent, the source is held until it has read them: frames
+    /// come late instead of the client being cut. A client that never reads holds the run. Default none.
+    pub hold_backlog_bytes: Option<usize>,
     /// Wall seconds for which the venue waits at the end for a client's Close. Default 5.
     pub close_wait_s: f64,
     /// Spin for the last 60 us before a frame, so that it is on time. False sleeps instead: it frees the processor and
@@ -86,6 +91,7 @@ impl Default for SimConfig {
             rest_listen: loopback,
             ws_listen: loopback,
             app_keys: AppKey::generate(2),
+            accept: Accept::Listed,
             symbols: 100,
             seconds: 10.0,
             rate: 1000.0,
@@ -109,6 +115,7 @@ impl Default for SimConfig {
             limits: Limits::default(),
             ledger: None,
             backlog_bytes_max: 64 << 20,
+            hold_backlog_bytes: None,
             close_wait_s: 5.0,
             spin: true,
             faults: FaultScript::default(),
@@ -184,6 +191,18 @@ impl SimConfig {
         }
         Ok(())
     }
+}
+
+/// Whom a venue serves.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Accept {
+    /// The listed app keys, the TRs that exist, keys of their shape.
+    #[default]
+    Listed,
+    /// Any app key and secret (each key still has one session), any TR id, any key of up to 20 printable characters: for
+    /// a source whose symbols are its own. Up to 1,024 app keys.
+    Any,
 }
 
 /// Credentials of one customer, invented.

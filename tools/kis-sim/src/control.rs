@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::config::Accept;
+
 /// TRs of the venue: those of the public list.
 pub const TR_IDS: &[&str] = &[
     "H0BICNT0", "H0BJASP0", "H0BJCNT0", "H0CFASP0", "H0CFCNT0", "H0EUANC0", "H0EUASP0", "H0EUCNI0", "H0EUCNT0",
@@ -140,11 +142,20 @@ pub struct Refused {
     pub tr_key: String,
 }
 
+/// What may be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Only the TRs of the mock server.
+    pub mock: bool,
+    /// TRs and keys that exist, or any.
+    pub accept: Accept,
+}
+
 /// Checks the form of a client's text.
 ///
 /// # Errors
 /// The first thing that is wrong, in the order header, approval key, custtype, tr_type, body, input, tr_id, tr_key.
-pub fn parse(text: &[u8], mock: bool) -> Result<Request, Refused> {
+pub fn parse(text: &[u8], rules: Rules) -> Result<Request, Refused> {
     let nothing = |code| Refused { code, tr_id: "(null)".into(), tr_key: String::new() };
     let Ok(Value::Object(message)) = serde_json::from_slice::<Value>(text) else { return Err(nothing(INVALID_JSON)) };
     let Some(header) = message.get("header").and_then(Value::as_object) else { return Err(nothing(NO_HEADER)) };
@@ -175,13 +186,15 @@ pub fn parse(text: &[u8], mock: bool) -> Result<Request, Refused> {
     if input.is_none_or(|input| !input.is_object()) {
         return Err(refuse(NO_INPUT));
     }
-    let allowed = if mock { &MOCK_TR_IDS[..] } else { TR_IDS };
-    let Some(tr_id) = field("tr_id").filter(|tr| allowed.contains(tr)) else { return Err(refuse(INVALID_TR_ID)) };
+    let any = rules.accept == Accept::Any;
+    let allowed = if rules.mock { &MOCK_TR_IDS[..] } else { TR_IDS };
+    let is_allowed = |tr: &&str| if any { is_printable(tr) } else { allowed.contains(tr) };
+    let Some(tr_id) = field("tr_id").filter(is_allowed) else { return Err(refuse(INVALID_TR_ID)) };
     let Some(tr_key) = field("tr_key") else { return Err(refuse(NO_TR_KEY)) };
     if tr_key.len() > 20 {
         return Err(refuse(INVALID_TR_KEY_LENGTH));
     }
-    if !well_formed(tr_id, tr_key) {
+    if !(if any { is_printable(tr_key) } else { well_formed(tr_id, tr_key) }) {
         return Err(refuse(INVALID_TR_KEY));
     }
     Ok(Request::Register(Registration {
@@ -190,6 +203,10 @@ pub fn parse(text: &[u8], mock: bool) -> Result<Request, Refused> {
         tr_id: tr_id.to_owned(),
         tr_key: tr_key.to_owned(),
     }))
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// Shape of a key by TR: indices have four digits, domestic stocks six or seven letters and digits, the rest anything.
@@ -232,6 +249,21 @@ pub fn answer(
 mod tests {
     use super::*;
 
+    const REAL: Rules = Rules { mock: false, accept: Accept::Listed };
+
+    #[test]
+    fn with_any_accepted_only_the_form_counts() {
+        let text = |tr: &str, key: &str| {
+            let header = json!({"approval_key":"k","custtype":"P","tr_type":"1","content-type":"utf-8"});
+            message(header, json!({"input":{"tr_id":tr,"tr_key":key}}))
+        };
+        let any = Rules { accept: Accept::Any, ..REAL };
+        let parsed = parse(text("X9NEWTR0", "DNAS@1").as_bytes(), any);
+        assert!(matches!(parsed, Ok(Request::Register(r)) if r.tr_id == "X9NEWTR0" && r.tr_key == "DNAS@1"));
+        assert_eq!(parse(text("X9NEWTR0", "").as_bytes(), any).unwrap_err().code.msg_cd, "OPSP8992");
+        assert_eq!(parse(text("", "005930").as_bytes(), any).unwrap_err().code.msg_cd, "OPSP8991");
+    }
+
     fn message(header: Value, body: Value) -> String {
         json!({ "header": header, "body": body }).to_string()
     }
@@ -266,11 +298,11 @@ mod tests {
             (message(good_header(), input("H0STCNT0", "005930005930005930005930")), "OPSP8993"),
         ];
         for (text, expected) in cases {
-            assert_eq!(parse(text.as_bytes(), false).unwrap_err().code.msg_cd, expected, "{text}");
+            assert_eq!(parse(text.as_bytes(), REAL).unwrap_err().code.msg_cd, expected, "{text}");
         }
         let index = message(good_header(), input("H0UPCNT0", "0001"));
-        assert!(parse(index.as_bytes(), false).is_ok());
-        assert_eq!(parse(index.as_bytes(), true).unwrap_err().code.msg_cd, "OPSP8991");
+        assert!(parse(index.as_bytes(), REAL).is_ok());
+        assert_eq!(parse(index.as_bytes(), Rules { mock: true, ..REAL }).unwrap_err().code.msg_cd, "OPSP8991");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::config::{OpenWhen, SimConfig};
 use crate::delivery::deliver;
 use crate::error::SimError;
 use crate::fault::{Fault, PendingFaults};
+use crate::lateness::Lateness;
 use crate::ledger::Ledger;
 use crate::session::{Connection, State};
 use crate::source::{Demand, FrameSource, Next, Registrations, TimedFrame};
@@ -152,6 +153,9 @@ impl EventLoop {
     /// Hands out the frames that are due, at most a batch.
     fn play(&mut self, now: u64) -> usize {
         let Some(opened) = self.opened_ns else { return 0 };
+        if self.is_held() {
+            return 0;
+        }
         let since = now.saturating_sub(opened);
         let mut given = 0;
         let mut passed_over = 0;
@@ -201,6 +205,12 @@ impl EventLoop {
             self.flush_all();
         }
         given + passed_over
+    }
+
+    /// Whether a client has so much to read that the source waits for it.
+    fn is_held(&self) -> bool {
+        let Some(limit) = self.config.hold_backlog_bytes else { return false };
+        self.connections.iter().flatten().any(|c| c.state == State::Open && c.backlog() > limit)
     }
 
     fn flush_all(&mut self) {
@@ -409,9 +419,9 @@ impl EventLoop {
     fn wait(&mut self, events: &mut Events) {
         let now = self.now();
         let next = match (self.opened_ns, self.upcoming) {
-            _ if self.closing => now + TIMERS_EVERY_NS,
+            _ if self.closing || self.is_held() => now + TIMERS_EVERY_NS,
             (Some(opened), Upcoming::Frame) => opened + self.frame.at_ns,
-            (Some(opened), Upcoming::Idle { until_ns, .. }) => opened + until_ns,
+            (Some(opened), Upcoming::Idle { until_ns, .. }) => opened.saturating_add(until_ns),
             _ => now + TIMERS_EVERY_NS,
         };
         let left = next.saturating_sub(now).min(TIMERS_EVERY_NS);
@@ -464,37 +474,4 @@ fn pingpong_text() -> String {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
     let text = now.strftime("%Y%m%d%H%M%S");
     format!(r#"{{"header":{{"tr_id":"PINGPONG","datetime":"{text}"}}}}"#)
-}
-
-/// How late frames were, in buckets of powers of two nanoseconds.
-struct Lateness {
-    buckets: [u64; 64],
-    count: u64,
-    max: u64,
-}
-
-impl Default for Lateness {
-    fn default() -> Self {
-        Self { buckets: [0; 64], count: 0, max: 0 }
-    }
-}
-
-impl Lateness {
-    fn record(&mut self, ns: u64) {
-        self.buckets[(64 - ns.leading_zeros()).min(63) as usize] += 1;
-        self.count += 1;
-        self.max = self.max.max(ns);
-    }
-
-    fn quantile(&self, q: f64) -> u64 {
-        let rank = (self.count as f64 * q).ceil() as u64;
-        let mut seen = 0;
-        for (power, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if seen >= rank && rank > 0 {
-                return (1 << power).min(self.max);
-            }
-        }
-        0
-    }
 }

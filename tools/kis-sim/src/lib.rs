@@ -28,6 +28,7 @@ mod delivery;
 mod error;
 mod event_loop;
 mod fault;
+mod lateness;
 mod ledger;
 pub mod market;
 mod pace;
@@ -38,7 +39,7 @@ mod session;
 mod source;
 mod venue;
 
-pub use config::{AppKey, Burst, Limits, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
+pub use config::{Accept, AppKey, Burst, Limits, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
 pub use error::SimError;
 pub use fault::{At, CorruptPlace, Fault, FaultScript, FaultSpec, Target, TargetName};
 pub use ledger::{LedgerCounts, unescape};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::control::{self, Code, Registration, Request};
+use crate::control::{self, Code, Registration, Request, Rules};
 use crate::event_loop::{EventLoop, apply_by_time};
 use crate::fault::Fault;
 use crate::session::Inbound;
@@ -10,10 +10,11 @@ use crate::venue::wall_ns;
 
 impl EventLoop {
     pub(crate) fn handle(&mut self, slot: usize, inbound: Inbound, now: u64) {
+        let rules = Rules { mock: self.config.mock, accept: self.config.accept };
         match inbound {
             // Any answer counts as life by having been read at all.
             Inbound::Opened | Inbound::Pong => {}
-            Inbound::Message(text) => match control::parse(&text, self.config.mock) {
+            Inbound::Message(text) => match control::parse(&text, rules) {
                 Ok(Request::PingPong) => {}
                 Ok(Request::Register(registration)) => self.register(slot, &registration, now),
                 Err(refused) => self.answer(slot, refused.code, &refused.tr_id, &refused.tr_key),
@@ -31,6 +32,11 @@ impl EventLoop {
             let code = control::INVALID_APPROVAL;
             return self.answer_text(slot, code.msg_cd, code.rt_cd, &text, &r.tr_id, &r.tr_key);
         };
+        // A venue that accepts any app key learns of them as they come.
+        if app >= self.holders.len() {
+            self.holders.resize(app + 1, None);
+            self.lingers_ns.resize(app + 1, 0);
+        }
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
         match connection.app {
             Some(own) if own != app => return self.answer(slot, control::INVALID_APPKEY, &r.tr_id, &r.tr_key),

@@ -5,4 +5,12 @@
 
 pub mod bars;
 pub mod cli;
+pub mod control;
+pub mod export;
 pub mod journals;
+pub mod kst;
+pub mod merge;
+pub mod pace;
+pub mod play;
+pub mod reparse;
+pub mod serve;

@@ -6,6 +6,8 @@ mod bars;
 mod export;
 mod filters;
 mod play;
+mod reparse;
+mod serve;
 mod source;
 
 use std::process::ExitCode;
@@ -30,6 +32,8 @@ enum Command {
     Play(play::Args),
     Export(export::Args),
     Bars(bars::Args),
+    Serve(serve::Args),
+    Reparse(reparse::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -38,5 +42,7 @@ pub fn main() -> ExitCode {
         Command::Play(args) => play::run(args),
         Command::Export(args) => export::run(args),
         Command::Bars(args) => bars::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Reparse(args) => reparse::run(args),
     }
 }

@@ -1,0 +1,255 @@
+//! The files of an export: Parquet, Arrow IPC, CSV. Each is written under another name and renamed when it is complete.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::writer::FileWriter;
+use hoga::tick::RType;
+use hoga::tick::columns::{Column, ColumnType, columns};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
+};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
+
+use super::arrays::{TooWide, array_of, exact};
+use super::rows::{Instruments, Rows};
+use super::{ExportError, Format};
+
+/// One kind's file.
+pub struct KindFile {
+    kind: RType,
+    path: PathBuf,
+    fresh: PathBuf,
+    is_wide: bool,
+    rows: u64,
+    is_complete: bool,
+    form: Form,
+}
+
+enum Form {
+    Parquet {
+        writer: Option<Box<SerializedFileWriter<BufWriter<File>>>>,
+        factory: ArrowRowGroupWriterFactory,
+        groups: usize,
+    },
+    Arrow(Box<FileWriter<BufWriter<File>>>),
+    Csv {
+        writer: Box<csv::Writer<BufWriter<File>>>,
+        cell: Vec<u8>,
+    },
+}
+
+impl KindFile {
+    /// Begins the file of a kind in a folder.
+    pub fn create(
+        folder: &Path,
+        kind: RType,
+        format: Format,
+        schema: &SchemaRef,
+        is_wide: bool,
+    ) -> Result<KindFile, ExportError> {
+        let path = folder.join(format!("{}.{}", kind.name(), format.extension()));
+        let fresh = folder.join(format!("{}.{}.tmp", kind.name(), format.extension()));
+        let fail = |source| ExportError::Io { path: fresh.clone(), source };
+        let file = BufWriter::with_capacity(1 << 20, File::create(&fresh).map_err(fail)?);
+        let form = match format {
+            Format::Arrow => Form::Arrow(Box::new(FileWriter::try_new(file, schema)?)),
+            Format::Csv => {
+                let mut writer = Box::new(csv::Writer::from_writer(file));
+                writer
+                    .write_record(columns(kind).iter().map(|column| column.name.as_bytes()))
+                    .map_err(io::Error::other)
+                    .map_err(fail)?;
+                Form::Csv { writer, cell: Vec::new() }
+            }
+            _ => {
+                let options = ArrowWriterOptions::new().with_properties(properties(kind));
+                let writer = ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)?;
+                let (writer, factory) = writer.into_serialized_writer()?;
+                Form::Parquet { writer: Some(Box::new(writer)), factory, groups: 0 }
+            }
+        };
+        Ok(KindFile { kind, path, fresh, is_wide, rows: 0, is_complete: false, form })
+    }
+
+    /// Writes a batch, in Parquet as one row group. Columns are encoded by so many threads.
+    pub fn write(
+        &mut self,
+        rows: &Rows,
+        schema: &SchemaRef,
+        instruments: &Instruments,
+        threads: usize,
+    ) -> Result<(), ExportError> {
+        let columns = columns(self.kind);
+        let kind = self.kind;
+        match &mut self.form {
+            Form::Parquet { writer, factory, groups } => {
+                let Some(writer) = writer else { return Ok(()) };
+                let chunks = encode(rows, columns, schema, instruments, self.is_wide, threads, factory, *groups)?;
+                *groups += 1;
+                let mut group = writer.next_row_group()?;
+                for chunk in chunks {
+                    chunk.append_to_row_group(&mut group)?;
+                }
+                group.close()?;
+            }
+            Form::Arrow(writer) => {
+                let array = |(column, field): (&Column, &Arc<arrow::datatypes::Field>)| {
+                    let array = array_of(rows, column, instruments, self.is_wide)
+                        .map_err(|TooWide| ExportError::TooWide(kind))?;
+                    Ok::<_, ExportError>(exact(array, field.data_type())?)
+                };
+                let arrays: Result<Vec<_>, _> = columns.iter().zip(schema.fields()).map(array).collect();
+                writer.write(&RecordBatch::try_new(Arc::clone(schema), arrays?)?)?;
+            }
+            Form::Csv { writer, cell } => {
+                let fail =
+                    |error: csv::Error| ExportError::Io { path: self.fresh.clone(), source: io::Error::other(error) };
+                for index in 0..rows.len() {
+                    let row = rows.row(index, instruments);
+                    for column in columns {
+                        cell.clear();
+                        column.write_text(&row, cell);
+                        writer.write_field(&cell).map_err(fail)?;
+                    }
+                    writer.write_record(None::<&[u8]>).map_err(fail)?;
+                }
+            }
+        }
+        self.rows += rows.len() as u64;
+        Ok(())
+    }
+
+    /// Completes the file and gives it its name; its rows and bytes.
+    pub fn finish(mut self) -> Result<(PathBuf, u64, u64), ExportError> {
+        let fail = |source| ExportError::Io { path: self.fresh.clone(), source };
+        match &mut self.form {
+            Form::Parquet { writer, .. } => {
+                if let Some(writer) = writer.take() {
+                    writer
+                        .into_inner()?
+                        .into_inner()
+                        .map_err(|error| fail(error.into_error()))?
+                        .sync_all()
+                        .map_err(fail)?;
+                }
+            }
+            Form::Arrow(writer) => {
+                writer.finish()?;
+                writer.get_mut().flush().and_then(|()| writer.get_ref().get_ref().sync_all()).map_err(fail)?;
+            }
+            Form::Csv { writer, .. } => {
+                writer.flush().and_then(|()| writer.get_ref().get_ref().sync_all()).map_err(fail)?;
+            }
+        }
+        fs::rename(&self.fresh, &self.path).map_err(fail)?;
+        self.is_complete = true;
+        let bytes =
+            fs::metadata(&self.path).map_err(|source| ExportError::Io { path: self.path.clone(), source })?.len();
+        Ok((self.path.clone(), self.rows, bytes))
+    }
+}
+
+impl Drop for KindFile {
+    fn drop(&mut self) {
+        if !self.is_complete {
+            // If it stays, its name says that it is not complete.
+            let _ = fs::remove_file(&self.fresh);
+        }
+    }
+}
+
+impl std::fmt::Debug for KindFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KindFile").field("path", &self.path).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// Encodes the columns of a row group, each as a whole, several at a time.
+#[allow(clippy::too_many_arguments, reason = "one caller, and each is another thing")]
+fn encode(
+    rows: &Rows,
+    columns: &[Column],
+    schema: &SchemaRef,
+    instruments: &Instruments,
+    is_wide: bool,
+    threads: usize,
+    factory: &ArrowRowGroupWriterFactory,
+    group: usize,
+) -> Result<Vec<ArrowColumnChunk>, ExportError> {
+    let writers = factory.create_column_writers(group)?;
+    let writers: Vec<_> = writers.into_iter().map(|writer| Mutex::new(Some(writer))).collect();
+    let next = AtomicUsize::new(0);
+    let one = |index: usize| -> Result<Option<ArrowColumnChunk>, ExportError> {
+        let column = &columns[index];
+        let taken = writers[index].lock().ok().and_then(|mut writer| writer.take());
+        let Some(mut writer) = taken else { return Ok(None) };
+        let array = array_of(rows, column, instruments, is_wide).map_err(|TooWide| ExportError::TooWide(rows.kind))?;
+        for leaf in compute_leaves(schema.field(index), &array)? {
+            writer.write(&leaf)?;
+        }
+        Ok(Some(writer.close()?))
+    };
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= columns.len() {
+                return done;
+            }
+            done.push((index, one(index)));
+        }
+    };
+    // Threads cost more than they help with a few rows.
+    let helpers = if rows.len() < 4096 { 0 } else { threads.saturating_sub(1) };
+    let mut done = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for helper in helpers {
+            match helper.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().filter_map(|(_, chunk)| chunk.transpose()).collect()
+}
+
+/// Statistics of every column and row group; zstd; the encoding that fits what a column holds.
+fn properties(kind: RType) -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by(concat!("hoga-replay ", env!("CARGO_PKG_VERSION")).to_owned());
+    for column in columns(kind) {
+        let path = ColumnPath::from(column.name.as_ref());
+        // What runs up or wanders is small as differences; a dictionary of it would be larger than itself.
+        let runs = matches!(
+            column.ty,
+            ColumnType::Qty
+                | ColumnType::Change
+                | ColumnType::Turnover
+                | ColumnType::Timestamp
+                | ColumnType::EventTimestamp
+                | ColumnType::Number
+                | ColumnType::Count
+        );
+        if runs {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
+    }
+    builder.build()
+}
