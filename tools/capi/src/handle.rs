@@ -213,10 +213,8 @@ unsafe fn open(dir: *const c_char, options: *const HogaOptions) -> Result<HogaTa
     if options.is_null() {
         return Err(null("options"));
     }
-    // SAFETY: not null, and both words were in the first version of the struct.
-    let size = unsafe { (&raw const (*options).size).read() };
-    // SAFETY: as above.
-    let record_size = unsafe { (&raw const (*options).record_size).read() };
+    // SAFETY: not null; the two sizes are the first words of every version of the struct.
+    let [size, record_size] = unsafe { options.cast::<[u32; 2]>().read() };
     if size as usize != size_of::<HogaOptions>() || record_size as usize != size_of::<HogaRecord>() {
         let text = format!(
             "options of {size} and records of {record_size} bytes, but this library's have {} and {}: begin with \

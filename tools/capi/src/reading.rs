@@ -80,8 +80,8 @@ fn next(handle: &mut HogaTailer, out: &mut HogaRecord) -> Result<i32, Failure> {
 /// once. HOGA_PAST_END: nothing more will come. Below 0: an error, see hoga_last_error; the reader stands before what it
 /// could not read, and the next call tries again.
 ///
-/// Within a segment it makes no system call and allocates nothing; it does when it enters a segment and, with nothing
-/// new, at most once a millisecond, when it looks whether there is still a writer.
+/// Within a segment it makes no system call and allocates nothing. It does when it enters a segment, when it learns of an
+/// instrument and, with nothing new, at most once a millisecond, when it looks whether there is still a writer.
 ///
 /// # Safety
 ///

@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use hoga_capi::{codes, handle, query, reading};
-use hoga_reader::tick::{self, EndReason, Findings, Flags, GapReason, Publisher, RType, RejectReason, SessionEvent};
+use hoga_reader::tick::{
+    self, EndReason, Findings, Flags, GapReason, HoleReason, Publisher, RType, RejectReason, SessionEvent,
+};
 
 const TOP: &str = include_str!("header_top.h");
 const BOTTOM: &str = include_str!("header_bottom.h");
@@ -36,7 +38,7 @@ fn structs() -> Vec<(&'static str, &'static str, usize)> {
         Nav "hoga_nav", Program "hoga_program", MemberEntry "hoga_member_entry", Member "hoga_member", Bar "hoga_bar",
         OtherPrefix "hoga_other_prefix", InstrumentKey "hoga_instrument_key", Instrument "hoga_instrument",
         Gap "hoga_gap", Repair "hoga_repair", RejectPrefix "hoga_reject_prefix", Session "hoga_session",
-        Clock "hoga_clock", End "hoga_end", RawPrefix "hoga_raw_prefix",
+        Clock "hoga_clock", End "hoga_end", Hole "hoga_hole", RawPrefix "hoga_raw_prefix",
     };
     all.push(("HogaPosition", "hoga_position", size_of::<reading::HogaPosition>()));
     all.push(("HogaRecord", "hoga_record", size_of::<reading::HogaRecord>()));
@@ -47,7 +49,7 @@ fn structs() -> Vec<(&'static str, &'static str, usize)> {
 }
 
 /// Structs that a whole record can be read as, with the kind they belong to.
-const RECORDS: [(&str, RType); 18] = [
+const RECORDS: [(&str, RType); 19] = [
     ("trade", RType::Trade),
     ("book", RType::Book),
     ("expected", RType::Expected),
@@ -65,8 +67,38 @@ const RECORDS: [(&str, RType); 18] = [
     ("session", RType::Session),
     ("clock", RType::Clock),
     ("end", RType::End),
+    ("hole", RType::Hole),
     ("raw_prefix", RType::Raw),
 ];
+
+/// What C calls an item that Rust's documentation links to.
+fn c_name(label: &str) -> String {
+    let path = label.trim_start_matches("Self::").trim_start_matches("crate::tick::");
+    let (item, member) = path.split_once("::").map_or((path, None), |(item, member)| (item, Some(member)));
+    let registries = [
+        ("Flags", "FLAG"),
+        ("Findings", "FINDING"),
+        ("RType", "RTYPE"),
+        ("Publisher", "PUBLISHER"),
+        ("Side", "SIDE"),
+        ("RejectReason", "REJECT"),
+        ("GapReason", "GAP"),
+        ("SessionEvent", "SESSION"),
+        ("EndReason", "END"),
+        ("HoleReason", "HOLE"),
+    ];
+    if let Some((_, prefix)) = registries.iter().find(|(rust, _)| *rust == item) {
+        return format!("HOGA_{prefix}_{}", member.map_or("*".to_owned(), screaming));
+    }
+    if let Some((_, c, _)) = structs().into_iter().find(|(rust, _, _)| *rust == item) {
+        return member.map_or(c.to_owned(), |member| format!("{c}.{member}"));
+    }
+    match item {
+        "BOOK_LEVELS" | "REJECT_BYTES" => format!("HOGA_{item}"),
+        _ if item.starts_with("UNDEF_") => format!("HOGA_{item}"),
+        _ => path.to_owned(),
+    }
+}
 
 /// Documentation in C: links of rustdoc become plain words.
 fn plain(text: &str) -> String {
@@ -87,7 +119,7 @@ fn plain(text: &str) -> String {
             rest = behind;
             continue;
         }
-        out.push_str(label.trim_matches('`'));
+        out.push_str(&c_name(label.trim_matches('`')));
         rest = match behind.strip_prefix('(').and_then(|target| target.split_once(')')) {
             Some((_, behind)) => behind,
             None => behind,
@@ -110,7 +142,9 @@ fn numbers(source: &str, opening: &str) -> Vec<(String, u64, String)> {
             continue;
         }
         let constant = line.strip_prefix("pub const ").and_then(|line| line.split_once(": u32 = "));
-        if let Some((name, value)) = constant.or_else(|| line.split_once(" = ")) {
+        if let Some((name, value)) = constant.or_else(|| line.split_once(" = "))
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
             let value = value.split([',', ';', ' ', '"']).next().unwrap_or_default();
             let shift = line.split_once("<< ").map(|(_, bit)| bit.trim_end_matches(';'));
             let value = match shift {
@@ -194,6 +228,7 @@ fn registries() -> String {
         GapReason "GAP" "Why volume is missing: hoga_gap.reason.",
         SessionEvent "SESSION" "What happened to a connection: hoga_session.event.",
         EndReason "END" "Why a segment ended: hoga_end.reason.",
+        HoleReason "HOLE" "Why records are missing: hoga_hole.reason.",
     }
     out
 }
@@ -269,6 +304,12 @@ fn header() -> String {
     for (_, name, bytes) in structs() {
         let _ = writeln!(out, "HOGA_ASSERT_SIZE({name}, {bytes});");
     }
+    out.push_str(
+        "\n/* For the functions below. */\n\
+         static inline const void *hoga_as_(const hoga_record *record, uint8_t rtype, size_t bytes)\n{\n  \
+         const hoga_header *header = (const hoga_header *)record->data;\n  \
+         return header->rtype == rtype && record->length >= bytes ? record->data : NULL;\n}\n",
+    );
     out.push_str("\n/* A record as a struct: NULL when it is of another kind or, by an older writer, shorter. */\n");
     for (name, kind) in RECORDS {
         let kind = screaming(&format!("{kind:?}"));
