@@ -4,3 +4,5 @@ pub mod file;
 pub mod map;
 pub mod shared;
 pub mod socket;
+#[doc(hidden)]
+pub mod watch;
