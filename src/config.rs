@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Durability;
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
 use crate::tick::{Instrument, tr_number};
@@ -38,6 +39,11 @@ pub struct JournalSection {
     /// loses what a broker adds before this program knows it.
     #[serde(default = "default_true")]
     pub raw: bool,
+    /// What survives the host's death: `process` (default), `periodic:MS` (on the disk at most that many milliseconds
+    /// after the commit, 2 to 60000) or `group` (syncs without a pause). The writer waits for none of them; syncing more
+    /// costs the disk, and page faults of the writer.
+    #[serde(default)]
+    pub durability: Durability,
 }
 
 /// `[engine]`.
@@ -343,6 +349,25 @@ mod tests {
         let config = load(GOOD).unwrap();
         assert_eq!(config.engine, EngineSection::default());
         assert_eq!((config.journal.segment_mib, config.journal.raw, config.kis.max_registrations), (128, true, 41));
+    }
+
+    #[test]
+    fn durability_is_a_word_and_a_wrong_one_says_what_it_may_be() {
+        use std::time::Duration;
+        let with = |word: &str| load(&GOOD.replace("dir = \"j\"", &format!("dir = \"j\"\ndurability = \"{word}\"")));
+        for (word, durability) in [
+            ("process", Durability::Process),
+            ("periodic:100", Durability::Periodic(Duration::from_millis(100))),
+            ("group", Durability::Group),
+        ] {
+            assert_eq!(with(word).unwrap().journal.durability, durability);
+            assert_eq!(String::from(durability), word);
+        }
+        assert_eq!(load(GOOD).unwrap().journal.durability, Durability::Process);
+        for wrong in ["periodic", "periodic:1", "periodic:60001", "fsync"] {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(error.contains("expected \"process\", \"periodic:MS\""), "{error}");
+        }
     }
 
     #[test]

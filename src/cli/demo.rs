@@ -190,7 +190,12 @@ fn play(args: &Args, dir: &Path, stop: &AtomicBool) -> Result<(Sent, Summary, St
 
 fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Config {
     Config {
-        journal: JournalSection { dir: dir.to_owned(), segment_mib: 128, raw: true },
+        journal: JournalSection {
+            dir: dir.to_owned(),
+            segment_mib: 128,
+            raw: true,
+            durability: crate::journal::Durability::Process,
+        },
         engine: EngineSection { placement: args.placement, wait: args.wait, ..EngineSection::default() },
         kis: KisSection {
             rest_url: venue.rest_url(),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::output;
-use crate::journal::{self, Report, StreamReport, Verdict, VerifyError};
+use crate::journal::{self, Case, Report, StreamReport, Verdict, VerifyError};
 
 /// Checks every record of a journal: length, checksum, sequence, and what stands behind the last one.
 ///
@@ -72,7 +72,8 @@ fn to_json(report: &Report) -> Value {
     for (stream, found) in &report.streams {
         streams.insert(stream.name().to_owned(), stream_json(found));
     }
-    json!({ "state": report.state.name(), "streams": streams })
+    let case = report.streams.iter().map(|(_, found)| found.case()).max().unwrap_or(Case::Clean);
+    json!({ "state": report.state.name(), "case": case.name(), "streams": streams })
 }
 
 fn stream_json(found: &StreamReport) -> Value {
@@ -84,12 +85,14 @@ fn stream_json(found: &StreamReport) -> Value {
                 "segment": finding.segment,
                 "offset": finding.offset,
                 "verdict": finding.verdict.name(),
+                "case": finding.case.name(),
                 "reason": finding.reason.to_string(),
             })
         })
         .collect();
     json!({
         "state": found.state.name(),
+        "case": found.case().name(),
         "records": found.records,
         "first_sequence": found.first_sequence,
         "last_sequence": found.last_sequence,
@@ -121,8 +124,10 @@ fn write_text(out: &mut Vec<u8>, report: &Report) {
             found.segments
         );
         for finding in &found.findings {
-            let verdict = finding.verdict.name();
-            let _ = writeln!(out, "  {verdict}: {} at {}: {}", finding.segment, finding.offset, finding.reason);
+            let (verdict, case) = (finding.verdict.name(), finding.case.name());
+            let (segment, offset, reason) = (&finding.segment, finding.offset, &finding.reason);
+            let _ =
+                writeln!(out, "  {verdict}: {segment} at {offset}: {reason} [{case}: {}]", finding.case.explanation());
         }
     }
     let _ = writeln!(out, "{}", report.state.name());

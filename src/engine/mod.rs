@@ -629,6 +629,7 @@ fn journal_config(config: &Config, market: &MarketClock) -> JournalConfig {
         raw: if config.journal.raw { sized.raw } else { rejects.raw },
         trading_date: trading_date(market.market_ns(wall_ns())),
         instruments_max: config.engine.max_instruments as usize,
+        durability: config.journal.durability,
         ..sized
     }
 }

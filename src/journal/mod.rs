@@ -3,8 +3,19 @@
 //! What this folder promises:
 //!
 //! - A record is visible to every process when [`StreamWriter::append`] returns, by one Release store.
-//! - What is visible outlives the death of the process. What survives the host's death: level `process`, the only one
-//!   so far, promises nothing but what was written before the last [`StreamWriter::close`].
+//! - What is visible outlives the death of the process, at every level of [`Durability`]. What survives the host's:
+//!   - `process` (default): what the durable mark covers, which only an orderly [`StreamWriter::close`] moves; of what
+//!     came later, whatever the kernel had written back, cut at the first hole.
+//!   - `periodic(ms)`: besides, every record at the latest `ms` after its commit, as long as a sync takes less than a
+//!     third of that; the mark tells how far that is.
+//!   - `group`: besides, every record one to two syncs after its commit; syncs follow each other without a pause, and
+//!     the writer waits for none of them.
+//! - With `periodic` and `group` a durable tick's frame in stream `raw` is durable, too. Above the mark, and at level
+//!   `process`, a host's death may keep ticks and lose their frames: then `raw_sequence` names a frame that is gone, and
+//!   the number is used again by one of a later epoch. A tick's frame is never of a later epoch than the tick.
+//! - A sync that fails is tried again over pages made dirty again, visibly ([`ControlReader::sync_state`]). When it keeps
+//!   failing the mark moves no more in this epoch, and appends end with [`AppendError::SyncFailed`]: the records that are
+//!   there stay readable, none is added that the disk may never see.
 //! - One writer: a second [`Journal::open`] is refused.
 //! - After any death [`Journal::open`] finds the last good record, puts a torn tail into `quarantine/`, says so, and
 //!   numbering goes on without a hole. Damage to committed records is never "repaired" by itself: it refuses.
@@ -37,10 +48,15 @@
 //! ```
 
 mod control;
+mod decision;
 mod dictionary;
+mod durability;
+mod examine;
 pub mod format;
 mod helper;
+mod quarantine;
 mod reader;
+mod recent;
 mod recovery;
 #[allow(unsafe_code)]
 mod segment;
@@ -55,7 +71,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
-pub use self::control::{ControlError, ControlReader, WriterState};
+pub use self::control::{ControlError, ControlReader, SyncState, WriterState};
+pub use self::decision::Case;
+pub use self::durability::{BadDurability, Durability, Syncer};
 pub use self::format::Stream;
 pub use self::helper::Helper;
 pub use self::reader::{Polled, Position, RecordRef, Start, TailError, TailState, Tailer};
@@ -67,6 +85,7 @@ pub use self::writer::{AppendError, StreamWriter};
 
 use self::control::Control;
 use self::dictionary::Dictionary;
+use self::durability::{StreamSync, SyncThread};
 use self::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, segment_ordinal};
 use self::helper::{Maker, StreamHelper};
 use self::recovery::{Recovered, recover};
@@ -108,6 +127,8 @@ pub struct JournalConfig {
     pub instruments_max: usize,
     /// Longest time an append waits for a segment the helper is late with.
     pub stall_max: Duration,
+    /// What survives the host's death, see [`Durability`]. Default `process`.
+    pub durability: Durability,
 }
 
 impl Default for JournalConfig {
@@ -118,6 +139,7 @@ impl Default for JournalConfig {
             trading_date: 0,
             instruments_max: 65_536,
             stall_max: Duration::from_secs(2),
+            durability: Durability::Process,
         }
     }
 }
@@ -144,9 +166,10 @@ pub enum OpenError {
     },
     /// Committed records are damaged: nothing is cut by itself.
     #[error(
-        "{segment} is corrupt at offset {offset}: {finding_reason}. Nothing was changed. See `hoga verify`; \
-         record into another folder and keep this one",
-        segment = finding.segment, offset = finding.offset, finding_reason = finding.reason
+        "{segment} is corrupt at offset {offset}: {finding_reason} ({case}: {meaning}). Nothing was changed. See \
+         `hoga verify`; record into another folder and keep this one",
+        segment = finding.segment, offset = finding.offset, finding_reason = finding.reason,
+        case = finding.case.name(), meaning = finding.case.explanation()
     )]
     Corrupt {
         /// Where and what.
@@ -245,6 +268,18 @@ impl Journal {
     /// As [`open`](Self::open), as if this were the boot `boot_id`: for tests of what a host's death leaves.
     #[doc(hidden)]
     pub fn open_in_boot(dir: &Path, config: JournalConfig, boot_id: [u8; 16]) -> Result<Journal, OpenError> {
+        let (mut journal, syncer) = Journal::open_unsynced(dir, config, boot_id)?;
+        if config.durability != Durability::Process {
+            let thread = SyncThread::spawn(syncer).map_err(|error| io_error(dir, error))?;
+            journal.helper.attach(thread);
+        }
+        Ok(journal)
+    }
+
+    /// As [`open_in_boot`](Self::open_in_boot), with the rounds of the sync thread in the caller's hand: for the
+    /// simulation of power losses, which must know what was synced when.
+    #[doc(hidden)]
+    pub fn open_unsynced(dir: &Path, config: JournalConfig, boot_id: [u8; 16]) -> Result<(Journal, Syncer), OpenError> {
         for stream in [Some(config.ticks), config.raw].into_iter().flatten() {
             let bytes = stream.segment_bytes;
             if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) || !bytes.is_multiple_of(SEGMENT_GRAIN) {
@@ -259,11 +294,13 @@ impl Journal {
             Some(stream) => Some(Opening::recover(dir, Stream::Raw, stream, boot_id)?),
             None => None,
         };
-        let found = ticks.recovered.instruments.len();
+        let mut instruments = std::mem::take(&mut ticks.recovered.recent.instruments);
+        let found = instruments.len();
         if found > config.instruments_max {
             return Err(OpenError::Instruments { found, instruments_max: config.instruments_max });
         }
-        let last_frame = ticks.recovered.last_frame;
+        let has_frames = raw.as_ref().is_some_and(|raw| raw.recovered.next_sequence > 1);
+        let last_frame = ticks.recovered.last_frame(&ticks.folder, Stream::Ticks, has_frames)?;
         let raw_frames = match &raw {
             Some(raw) if !ticks.recovered.report.was_closed => raw_frames_after(dir, raw, last_frame)?,
             _ => Vec::new(),
@@ -272,7 +309,7 @@ impl Journal {
         let epoch = epoch_max + 1;
 
         let dictionary = Arc::new(Dictionary::with_capacity(config.instruments_max));
-        let instruments: Vec<Instrument> = std::mem::take(&mut ticks.recovered.instruments).into_values().collect();
+        let instruments: Vec<Instrument> = std::mem::take(&mut instruments).into_values().collect();
         for mut definition in instruments.iter().copied() {
             dictionary.push(words_of(&mut definition));
         }
@@ -285,19 +322,22 @@ impl Journal {
             raw_frames,
         };
         let shared = Shared { lock: Arc::clone(&lock), helper: Arc::default() };
-        let (ticks, ticks_helper) = ticks.begin(epoch, boot_id, &config, dictionary, &shared)?;
+        let (ticks, ticks_helper, ticks_sync) = ticks.begin(epoch, boot_id, &config, dictionary, &shared)?;
         let mut helpers = vec![ticks_helper];
+        let mut raw_sync = None;
         let raw = match raw.take() {
             Some(raw) => {
                 let none = Arc::new(Dictionary::with_capacity(0));
-                let (writer, helper) = raw.begin(epoch, boot_id, &config, none, &shared)?;
+                let (writer, helper, sync) = raw.begin(epoch, boot_id, &config, none, &shared)?;
                 helpers.push(helper);
+                raw_sync = Some(sync);
                 Some(writer)
             }
             None => None,
         };
         let helper = Helper::spawn(helpers, lock, &shared.helper).map_err(|error| io_error(dir, error))?;
-        Ok(Journal { ticks, raw, helper, recovery })
+        let syncer = Syncer::new(config.durability, raw_sync, ticks_sync);
+        Ok((Journal { ticks, raw, helper, recovery }, syncer))
     }
 
     /// Closes both writers, then stops the helper.
@@ -333,15 +373,7 @@ impl Opening {
         let folder = dir.join(stream.name());
         let made = fs::create_dir_all(&folder).and_then(|()| crate::sys::file::sync_folder(dir));
         made.map_err(|error| io_error(&folder, error))?;
-        let control = match Control::open_or_create(&folder, stream) {
-            Ok(Ok(control)) => control,
-            Ok(Err(ControlError::Version(major))) => return Err(OpenError::Version { path: folder, major }),
-            Ok(Err(ControlError::Damaged)) => {
-                return Err(io_error(&folder, io::Error::other("the control page could not be made")));
-            }
-            Err(error) => return Err(io_error(&folder, error)),
-        };
-        let recovered = recover(dir, &folder, stream, boot_id, &control)?;
+        let (recovered, control) = recover(dir, stream, boot_id)?;
         Ok(Opening { stream, config, folder, control, recovered })
     }
 
@@ -352,7 +384,7 @@ impl Opening {
         config: &JournalConfig,
         dictionary: Arc<Dictionary>,
         shared: &Shared,
-    ) -> Result<(StreamWriter, StreamHelper), OpenError> {
+    ) -> Result<(StreamWriter, StreamHelper, StreamSync), OpenError> {
         let maker = Maker {
             folder: self.folder.clone(),
             stream: self.stream,
@@ -365,6 +397,8 @@ impl Opening {
         let first = maker.prepare(ordinal).map_err(|error| io_error(&self.folder, error))?;
         let control = Arc::new(self.control);
         control.set_failure(None);
+        control.set_durability(config.durability);
+        control.set_sync_state(SyncState::Off);
         let (ready, prepared) = rtrb::RingBuffer::new(1);
         let (retired, to_unmap) = rtrb::RingBuffer::new(4);
         let active = Arc::clone(first.segment.map());
@@ -382,8 +416,10 @@ impl Opening {
             lock: Arc::clone(&shared.lock),
             helper: Arc::clone(&shared.helper),
         });
+        let next_sequence = self.recovered.next_sequence;
+        let sync = StreamSync::new(&maker.folder, self.stream, &control, epoch, boot_id, ordinal, next_sequence);
         let window = usize::try_from(self.config.touch_ahead_bytes).unwrap_or(usize::MAX / 2).max(4096);
-        Ok((writer, StreamHelper::new(maker, control, active, ordinal, window, ready, to_unmap)))
+        Ok((writer, StreamHelper::new(maker, control, active, ordinal, window, ready, to_unmap), sync))
     }
 }
 

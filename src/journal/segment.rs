@@ -121,13 +121,13 @@ impl SegmentReader {
         let _ = self.map.populate_read(0, bytes);
     }
 
-    /// Offset behind the last word that is not zero, at least `from`, a multiple of eight.
+    /// Offset behind the last word below `to` that is not zero, at least `from`, a multiple of eight.
     ///
     /// NB: from front to back, though the answer lies at the back: the kernel reads ahead in that direction only, and
     /// going backwards over pages never touched was measured at 100 µs a page.
-    pub(super) fn last_nonzero(&self, from: usize) -> usize {
+    pub(super) fn last_nonzero(&self, from: usize, to: usize) -> usize {
         let mut end = from;
-        for offset in (from..self.map.len() / 8 * 8).step_by(8) {
+        for offset in (from..to.min(self.map.len()) / 8 * 8).step_by(8) {
             if self.word(offset) != 0 {
                 end = offset + 8;
             }

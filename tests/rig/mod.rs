@@ -312,7 +312,12 @@ pub fn symbols(venue: &Venue) -> Vec<String> {
 pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str], accounts: usize) -> Config {
     let subscription = |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.to_vec() };
     Config {
-        journal: JournalSection { dir: folder.join("journal"), segment_mib: 4, raw: true },
+        journal: JournalSection {
+            dir: folder.join("journal"),
+            segment_mib: 4,
+            raw: true,
+            durability: hoga::journal::Durability::Process,
+        },
         engine: EngineSection { placement: Placement::Fused, wait: WaitStrategy::Park, ..EngineSection::default() },
         kis: KisSection {
             rest_url: rest.to_owned(),
