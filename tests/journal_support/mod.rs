@@ -21,6 +21,7 @@ pub fn small(segment_bytes: u64) -> JournalConfig {
         trading_date: 20_261_123,
         instruments_max: 64,
         stall_max: Duration::from_secs(20),
+        ..JournalConfig::default()
     }
 }
 
