@@ -36,6 +36,7 @@ fn config() -> JournalConfig {
         trading_date: 20_261_123,
         instruments_max: 16,
         stall_max: Duration::from_secs(5),
+        ..JournalConfig::default()
     }
 }
 
