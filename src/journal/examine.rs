@@ -71,6 +71,13 @@ pub(super) fn missing(ordinal: u64, at: &Circumstances, reason: Reason) -> Exami
     Examined { ordinal, decision, segment: None, walked: None, reason, offset: 0 }
 }
 
+/// Opens a segment, and tells the offset behind which nothing was ever written: what was only allocated reads as zeros,
+/// and not to look at it is most of the speed of an opening.
+pub(super) fn open_segment(folder: &Path, ordinal: u64) -> io::Result<(SegmentReader, usize)> {
+    let path = folder.join(segment_name(ordinal));
+    Ok((SegmentReader::open(&path)?, data_end(&path)?))
+}
+
 /// Looks at a segment. `on_record` is told every good record: offset, header, bytes.
 ///
 /// # Errors
@@ -83,9 +90,7 @@ pub(super) fn examine(
     look: Look,
     on_record: impl FnMut(usize, &Header, &[u8]),
 ) -> io::Result<Examined> {
-    let path = folder.join(segment_name(ordinal));
-    // What was allocated and never written reads as zeros: not to look at it is most of the speed of an opening.
-    let (reader, data_end) = match SegmentReader::open(&path).and_then(|reader| Ok((reader, data_end(&path)?))) {
+    let (reader, data_end) = match open_segment(folder, ordinal) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(missing(ordinal, &look.at, Reason::Missing));

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use super::control::{CONTROL_NAME, Control, ControlError, ControlReader};
 use super::decision::{Action, Case, Circumstances, ControlPage, Decision, Place};
-use super::examine::{Examined, Look, control_evidence, examine, missing, newer_major};
+use super::examine::{Examined, Look, control_evidence, examine, missing, newer_major, open_segment};
 use super::format::{END_BYTES, SegmentHeader, Stream, padded, segment_name};
 use super::quarantine::{Why, keep_copy, keep_segment, keep_tail};
 use super::recent::Recent;
-use super::segment::{SegmentReader, SegmentWriter};
+use super::segment::SegmentWriter;
 use super::walk::{Finding, Reason, Verdict, walk};
 use super::writer::end_record;
 use super::{OpenError, io_error, list_segments};
@@ -196,7 +196,7 @@ fn plan(folder: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<
 
 /// The header of a segment, if it is a good one.
 fn header_of(folder: &Path, stream: Stream, ordinal: u64) -> io::Result<Option<SegmentHeader>> {
-    let reader = SegmentReader::open(&folder.join(segment_name(ordinal)))?;
+    let (reader, _) = open_segment(folder, ordinal)?;
     Ok(reader.checked_header(stream, ordinal).ok())
 }
 
@@ -344,8 +344,7 @@ impl Recovered {
             if !has_frames || self.recent.last_frame().raw_sequence > 0 {
                 break;
             }
-            let path = folder.join(segment_name(ordinal));
-            let reader = SegmentReader::open(&path).map_err(|error| io_error(&path, error))?;
+            let (reader, _) = open_segment(folder, ordinal).map_err(|error| io_error(folder, error))?;
             let Ok(header) = reader.checked_header(stream, ordinal) else { break };
             let mut segment = Recent::default();
             walk(&reader, &header, false, |_, head, record| segment.note(head, record));

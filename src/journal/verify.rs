@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::control::{CONTROL_NAME, ControlReader};
 use super::decision::{Case, Circumstances, ControlPage, Place};
-use super::examine::{Look, control_evidence, examine, missing};
-use super::format::{DurableSlot, SEGMENT_HEADER_BYTES, Stream, segment_name};
-use super::segment::SegmentReader;
+use super::examine::{Look, control_evidence, examine, missing, open_segment};
+use super::format::{DurableSlot, SEGMENT_HEADER_BYTES, Stream};
 use super::walk::{Finding, Reason, Verdict};
 use super::{LOCK_NAME, list_segments};
 use crate::sys::file::{boot_id, is_locked};
@@ -134,7 +133,7 @@ fn verify_stream(
     }
     let mut segments = Vec::new();
     for &ordinal in &ordinals {
-        let reader = SegmentReader::open(&folder.join(segment_name(ordinal)))?;
+        let (reader, _) = open_segment(folder, ordinal)?;
         let is_active = reader.checked_header(stream, ordinal).ok().map(|header| header.activation.is_some());
         segments.push((reader.len() as u64, is_active));
     }
