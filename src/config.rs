@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Durability;
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
 use crate::tick::{Instrument, tr_number};
@@ -71,6 +72,11 @@ pub struct JournalSection {
     /// 3600. Longer survives slower disks, but the broker gives a line up after some 100 s of silence.
     #[serde(default = "default_slow_disk_seconds")]
     pub slow_disk_seconds: u64,
+    /// What survives the host's death: `process` (default), `periodic:MS` (on the disk at most that many milliseconds
+    /// after the commit, 2 to 60000) or `group` (syncs without a pause). The writer waits for none of them; syncing more
+    /// costs the disk, and page faults of the writer.
+    #[serde(default)]
+    pub durability: Durability,
 }
 
 impl Default for JournalSection {
@@ -82,6 +88,7 @@ impl Default for JournalSection {
             raw: true,
             low_space_mib: default_low_space_mib(),
             slow_disk_seconds: default_slow_disk_seconds(),
+            durability: Durability::Process,
         }
     }
 }
@@ -410,6 +417,25 @@ mod tests {
         assert_eq!(config.engine, EngineSection::default());
         assert_eq!(config.retention, RetentionSection::default());
         assert_eq!((config.journal.segment_mib, config.journal.raw, config.kis.max_registrations), (128, true, 41));
+    }
+
+    #[test]
+    fn durability_is_a_word_and_a_wrong_one_says_what_it_may_be() {
+        use std::time::Duration;
+        let with = |word: &str| load(&GOOD.replace("dir = \"j\"", &format!("dir = \"j\"\ndurability = \"{word}\"")));
+        for (word, durability) in [
+            ("process", Durability::Process),
+            ("periodic:100", Durability::Periodic(Duration::from_millis(100))),
+            ("group", Durability::Group),
+        ] {
+            assert_eq!(with(word).unwrap().journal.durability, durability);
+            assert_eq!(String::from(durability), word);
+        }
+        assert_eq!(load(GOOD).unwrap().journal.durability, Durability::Process);
+        for wrong in ["periodic", "periodic:1", "periodic:60001", "fsync"] {
+            let error = with(wrong).unwrap_err().to_string();
+            assert!(error.contains("expected \"process\", \"periodic:MS\""), "{error}");
+        }
     }
 
     #[test]

@@ -102,8 +102,9 @@ fn tell_recovery(engine: &Engine) {
     for (stream, found) in [("ticks", Some(&recovery.ticks)), ("raw", recovery.raw.as_ref())] {
         let Some(found) = found else { continue };
         if found.verdict != Verdict::Clean {
-            let (bytes, last) = (found.quarantined_bytes, found.last_sequence);
-            tracing::warn!(stream, bytes, last, "a torn tail was moved to quarantine/; recording goes on behind it");
+            let (bytes, last, case) = (found.quarantined_bytes, found.last_sequence, found.case.name());
+            let meaning = found.case.explanation();
+            tracing::warn!(stream, case, bytes, last, "{meaning}; what was torn is in quarantine/, recording goes on");
         } else if !found.was_closed {
             let last = found.last_sequence;
             tracing::warn!(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::output;
 use super::progress::JournalBar;
 use super::units::{bytes, count};
-use crate::journal::{self, Report, StreamReport, Verdict, VerifyError};
+use crate::journal::{self, Case, Report, StreamReport, Verdict, VerifyError};
 
 /// Checks every record of a journal: length, checksum, sequence, and what stands behind the last one.
 ///
@@ -70,7 +70,8 @@ pub(super) fn to_json(report: &Report) -> Value {
     for (stream, found) in &report.streams {
         streams.insert(stream.name().to_owned(), stream_json(found));
     }
-    json!({ "state": report.state.name(), "streams": streams })
+    let case = report.streams.iter().map(|(_, found)| found.case()).max().unwrap_or(Case::Clean);
+    json!({ "state": report.state.name(), "case": case.name(), "streams": streams })
 }
 
 fn stream_json(found: &StreamReport) -> Value {
@@ -82,12 +83,14 @@ fn stream_json(found: &StreamReport) -> Value {
                 "segment": finding.segment,
                 "offset": finding.offset,
                 "verdict": finding.verdict.name(),
+                "case": finding.case.name(),
                 "reason": finding.reason.to_string(),
             })
         })
         .collect();
     json!({
         "state": found.state.name(),
+        "case": found.case().name(),
         "records": found.records,
         "holes": found.holes,
         "lost_records": found.lost,
@@ -124,8 +127,10 @@ fn write_text(out: &mut Vec<u8>, report: &Report) {
             let _ = writeln!(out, "  {} holes, where {} records are lost", count(found.holes), count(found.lost));
         }
         for finding in &found.findings {
-            let verdict = finding.verdict.name();
-            let _ = writeln!(out, "  {verdict}: {} at {}: {}", finding.segment, finding.offset, finding.reason);
+            let (verdict, case) = (finding.verdict.name(), finding.case.name());
+            let (segment, offset, reason) = (&finding.segment, finding.offset, &finding.reason);
+            let _ =
+                writeln!(out, "  {verdict}: {segment} at {offset}: {reason} [{case}: {}]", finding.case.explanation());
         }
     }
     match report.state {

@@ -178,7 +178,7 @@ pub(super) fn write_control(
 ) -> Result<(), BuildError> {
     let fail = io_at(folder);
     let write = || {
-        let control = Control::open_or_create(folder, stream)?.map_err(std::io::Error::other)?;
+        let control = Control::open_or_create(folder, stream)?;
         let sequence = last.next_sequence - 1;
         control.opened(epoch, last.ordinal, sequence, last.position);
         control.write_durable(DurableSlot {

@@ -5,13 +5,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Zeroable as _;
 
-use super::format::{CONTROL_BYTES, CONTROL_MAGIC, DurableSlot, FORMAT_MAJOR, FORMAT_MINOR, Stream};
+use super::durability::Durability;
+use super::format::{CONTROL_BYTES, CONTROL_BYTES_MIN, CONTROL_MAGIC, DurableSlot, FORMAT_MAJOR, FORMAT_MINOR, Stream};
 use super::trouble::{DiskSpace, Trouble};
 use crate::simd::crc32c::crc32c;
-use crate::sys::file::{allocate, sync_folder};
+use crate::sys::file::{allocate, sync_file, sync_folder};
 use crate::sys::map::{ReadMap, WriteMap};
 
 /// File name in the stream's folder.
@@ -33,13 +35,52 @@ const ERRNO: usize = 220;
 const FREE_BYTES: usize = 224;
 const LOW_SPACE_BYTES: usize = 232;
 const SPACE_STATE: usize = 240;
-const SLOTS: [usize; 2] = [256, 320];
+/// Slots of a page before 1.1: read, no longer written.
+const OLD_SLOTS: [usize; 2] = [256, 320];
+/// Second page: what the sync thread writes.
+const SYNC_PAGE: usize = 4096;
+const SLOTS: [usize; 2] = [SYNC_PAGE, SYNC_PAGE + 64];
+const LEVEL: usize = SYNC_PAGE + 128;
+const PERIOD_MS: usize = SYNC_PAGE + 132;
+const SYNC_STATE: usize = SYNC_PAGE + 136;
+const SYNC_ERRNO: usize = SYNC_PAGE + 140;
+const SYNCS: usize = SYNC_PAGE + 144;
+const SYNC_NS: usize = SYNC_PAGE + 152;
 
 const STATE_OPEN: u32 = 1;
 const STATE_CLOSED: u32 = 2;
 
 const SPACE_ENOUGH: u32 = 1;
 const SPACE_LOW: u32 = 2;
+const SYNC_GOOD: u32 = 1;
+const SYNC_RETRYING: u32 = 2;
+const SYNC_FAILED: u32 = 3;
+
+/// How the syncs of a stream go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncState {
+    /// Level `process`, or none tried yet.
+    Off,
+    /// The last one succeeded.
+    Good,
+    /// It failed with this error of the system, and is tried again.
+    Retrying(i32),
+    /// It failed with this error again and again: the durable mark moves no more in this epoch, and the journal takes
+    /// no more records.
+    Failed(i32),
+}
+
+impl SyncState {
+    /// Name as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            SyncState::Off => "off",
+            SyncState::Good => "good",
+            SyncState::Retrying(_) => "retrying",
+            SyncState::Failed(_) => "failed",
+        }
+    }
+}
 
 /// Whether a writer has the stream open, by its own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,17 +173,34 @@ impl ControlReader {
 
     /// The two durable slots as they are.
     pub fn slots(&self) -> [DurableSlot; 2] {
-        SLOTS.map(|offset| read_slot(&self.map, offset))
+        slots(&self.map).1
     }
 
     /// The slot that counts.
     pub fn durable(&self) -> Option<DurableSlot> {
         durable(&self.map)
     }
+
+    /// Durability as the present or last writer was opened with.
+    pub fn durability(&self) -> Durability {
+        let word = |offset| if has_sync_page(&self.map) { self.map.load_u32(offset, Ordering::Relaxed) } else { 0 };
+        Durability::from_words(word(LEVEL), word(PERIOD_MS))
+    }
+
+    /// How its syncs go.
+    pub fn sync_state(&self) -> SyncState {
+        sync_state(&self.map)
+    }
+
+    /// Whether a slot is neither valid nor empty: written halfway, or damaged.
+    pub(super) fn has_broken_slot(&self) -> bool {
+        let (old, new) = slots(&self.map);
+        old.into_iter().chain(new).any(|slot| !slot.is_empty() && !slot.is_valid())
+    }
 }
 
 fn check(map: &ReadMap, stream: Stream) -> Result<(), ControlError> {
-    if map.len() < CONTROL_BYTES {
+    if map.len() < CONTROL_BYTES_MIN {
         return Err(ControlError::Damaged);
     }
     let mut head = [0; 64];
@@ -161,10 +219,35 @@ fn read_slot(map: &ReadMap, offset: usize) -> DurableSlot {
     slot
 }
 
+fn has_sync_page(map: &ReadMap) -> bool {
+    map.len() >= CONTROL_BYTES
+}
+
+/// Slots of a page before 1.1, and those written now.
+fn slots(map: &ReadMap) -> ([DurableSlot; 2], [DurableSlot; 2]) {
+    let now = if has_sync_page(map) { SLOTS.map(|offset| read_slot(map, offset)) } else { [DurableSlot::zeroed(); 2] };
+    (OLD_SLOTS.map(|offset| read_slot(map, offset)), now)
+}
+
 /// The slot that counts: the newest valid one.
 fn durable(map: &ReadMap) -> Option<DurableSlot> {
-    let slots = SLOTS.map(|offset| read_slot(map, offset));
-    slots.into_iter().filter(DurableSlot::is_valid).max_by_key(|slot| (slot.epoch, slot.sequence))
+    let (old, now) = slots(map);
+    old.into_iter().chain(now).filter(DurableSlot::is_valid).max_by_key(DurableSlot::order)
+}
+
+fn sync_state(map: &ReadMap) -> SyncState {
+    if !has_sync_page(map) {
+        return SyncState::Off;
+    }
+    // Acquire, partner of the Release in `set_sync_state`: the error belongs to the state.
+    let state = map.load_u32(SYNC_STATE, Ordering::Acquire);
+    let errno = map.load_u32(SYNC_ERRNO, Ordering::Relaxed).cast_signed();
+    match state {
+        SYNC_GOOD => SyncState::Good,
+        SYNC_RETRYING => SyncState::Retrying(errno),
+        SYNC_FAILED => SyncState::Failed(errno),
+        _ => SyncState::Off,
+    }
 }
 
 fn failure(map: &ReadMap) -> Option<i32> {
@@ -196,21 +279,25 @@ pub(super) struct Control {
     map: WriteMap,
     /// Between helper and writer alone: see [`Control::wall`].
     wall: AtomicU64,
+    /// Held while the durable mark is moved: by the sync thread, and at closing.
+    marking: Mutex<()>,
 }
 
 impl Control {
-    /// Opens the page of a stream's folder, made anew when there is none or a damaged one. The caller holds the lock.
-    pub(super) fn open_or_create(folder: &Path, stream: Stream) -> io::Result<Result<Control, ControlError>> {
+    /// Opens the page of a stream's folder, made anew when there is none or a damaged one, and made longer when it is
+    /// one of before 1.1. The caller holds the lock, and knows that the page is of no newer program.
+    pub(super) fn open_or_create(folder: &Path, stream: Stream) -> io::Result<Control> {
         let path = folder.join(CONTROL_NAME);
         match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) if file.metadata()?.len() >= CONTROL_BYTES as u64 => {
-                // A copy may have lost its blocks, and a store to a hole on a full disk is a signal.
-                allocate(&file, CONTROL_BYTES as u64)?;
-                let map = WriteMap::new(&file)?;
-                match check(&map, stream) {
-                    Ok(()) => return Ok(Ok(Control { map, wall: AtomicU64::new(0) })),
-                    Err(ControlError::Damaged) => {}
-                    Err(error) => return Ok(Err(error)),
+            Ok(file) if file.metadata()?.len() >= CONTROL_BYTES_MIN as u64 => {
+                if check(&ReadMap::new(&file, CONTROL_BYTES_MIN)?, stream).is_ok() {
+                    // A copy may have lost its blocks, and a store to a hole on a full disk is a signal.
+                    allocate(&file, CONTROL_BYTES as u64)?;
+                    return Ok(Control {
+                        map: WriteMap::new(&file)?,
+                        wall: AtomicU64::new(0),
+                        marking: Mutex::new(()),
+                    });
                 }
             }
             Ok(_) => {}
@@ -230,10 +317,18 @@ impl Control {
         let crc = crc32c(0, &head[..CRC]);
         head[CRC..].copy_from_slice(&crc.to_le_bytes());
         map.copy_from(0, &head);
-        file.sync_all()?;
+        sync_file(&file)?;
         fs::rename(&fresh, &path)?;
         sync_folder(folder)?;
-        Ok(Ok(Control { map, wall: AtomicU64::new(0) }))
+        Ok(Control { map, wall: AtomicU64::new(0), marking: Mutex::new(()) })
+    }
+
+    /// Makes the highest epoch known durable.
+    pub(super) fn note_epoch(&self, epoch: u64) -> io::Result<()> {
+        if epoch > self.epoch() {
+            self.map.store_u64(EPOCH, epoch, Ordering::Release);
+        }
+        self.map.sync(0, SYNC_PAGE)
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -339,19 +434,72 @@ impl Control {
         (wall != 0 && wall >> 32 == ordinal & 0xffff_ffff).then_some((wall & 0xffff_ffff) as usize)
     }
 
-    /// Writes the durable slot that does not count at present, and waits for the disk.
+    /// Moves the durable mark: into the slot that does not count at present, and waits for the disk. A mark that is not
+    /// later than the present one changes nothing.
     pub(super) fn write_durable(&self, mut slot: DurableSlot) -> io::Result<()> {
+        let _marking = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
         slot.crc = slot.expected_crc();
-        let current = self.durable();
-        let first = read_slot(&self.map, SLOTS[0]);
-        let offset = if current == Some(first) { SLOTS[1] } else { SLOTS[0] };
+        if self.durable().is_some_and(|now| now.order() >= slot.order()) {
+            return Ok(());
+        }
+        let [first, second] = slots(&self.map).1;
+        let first_counts = first.is_valid() && (!second.is_valid() || first.order() > second.order());
+        let offset = SLOTS[usize::from(first_counts)];
         self.map.copy_from(offset, bytemuck::bytes_of(&slot));
-        self.sync()
+        let synced = self.map.sync(SYNC_PAGE, CONTROL_BYTES - SYNC_PAGE);
+        if synced.is_err() {
+            // The other slot still counts on the disk, and nobody may take this one for durable.
+            self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
+        }
+        synced
+    }
+
+    pub(super) fn set_durability(&self, durability: Durability) {
+        let (level, period_ms) = durability.to_words();
+        self.map.store_u32(PERIOD_MS, period_ms, Ordering::Relaxed);
+        self.map.store_u32(LEVEL, level, Ordering::Relaxed);
+    }
+
+    /// A sync succeeded and the mark was moved.
+    pub(super) fn synced(&self, now_ns: u64) {
+        self.map.store_u64(SYNCS, self.map.load_u64(SYNCS, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.map.store_u64(SYNC_NS, now_ns, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_sync_state(&self, state: SyncState) {
+        let (state, errno) = match state {
+            SyncState::Off => (0, 0),
+            SyncState::Good => (SYNC_GOOD, 0),
+            SyncState::Retrying(errno) => (SYNC_RETRYING, errno),
+            SyncState::Failed(errno) => (SYNC_FAILED, errno),
+        };
+        self.map.store_u32(SYNC_ERRNO, errno.cast_unsigned(), Ordering::Relaxed);
+        // Release, partner of the Acquire in `sync_state`.
+        self.map.store_u32(SYNC_STATE, state, Ordering::Release);
+    }
+
+    /// How the syncs of this opening go.
+    pub(super) fn sync_state(&self) -> SyncState {
+        sync_state(&self.map)
+    }
+
+    /// The error of the sync that fails at present, or failed for good.
+    pub(super) fn sync_failure(&self) -> Option<i32> {
+        match self.sync_state() {
+            SyncState::Retrying(errno) | SyncState::Failed(errno) => Some(errno),
+            SyncState::Off | SyncState::Good => None,
+        }
+    }
+
+    /// Whether syncing failed for good: nothing may be appended.
+    #[inline]
+    pub(super) fn is_read_only(&self) -> bool {
+        self.map.load_u32(SYNC_STATE, Ordering::Relaxed) == SYNC_FAILED
     }
 
     /// Clears durable slots that are damaged: the other one, or none, counts then.
     pub(super) fn clear_damaged(&self) -> io::Result<()> {
-        for offset in SLOTS {
+        for offset in OLD_SLOTS.into_iter().chain(SLOTS) {
             if !read_slot(&self.map, offset).is_valid() {
                 self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
             }
@@ -362,7 +510,7 @@ impl Control {
     /// Forgets the durable slots for one that says where the records are now, after a repair moved them. A death in
     /// between leaves none, which claims nothing that is not so.
     pub(super) fn reset_durable(&self, slot: DurableSlot) -> io::Result<()> {
-        for offset in SLOTS {
+        for offset in OLD_SLOTS.into_iter().chain(SLOTS) {
             self.map.copy_from(offset, bytemuck::bytes_of(&DurableSlot::zeroed()));
         }
         self.sync()?;
@@ -381,7 +529,7 @@ mod tests {
     #[test]
     fn durable_slots_alternate_and_the_newest_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let control = Control::open_or_create(folder.path(), Stream::Ticks).unwrap().unwrap();
+        let control = Control::open_or_create(folder.path(), Stream::Ticks).unwrap();
         let reader = ControlReader::open(folder.path(), Stream::Ticks).unwrap().unwrap();
         assert_eq!((reader.durable(), reader.state()), (None, WriterState::New));
         for sequence in 1..=3 {
@@ -395,12 +543,12 @@ mod tests {
     #[test]
     fn a_damaged_page_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
-        Control::open_or_create(folder.path(), Stream::Ticks).unwrap().unwrap().opened(7, 1, 0, 0);
+        Control::open_or_create(folder.path(), Stream::Ticks).unwrap().opened(7, 1, 0, 0);
         let path = folder.path().join(CONTROL_NAME);
         let mut bytes = fs::read(&path).unwrap();
         bytes[9] ^= 1;
         fs::write(&path, bytes).unwrap();
         assert!(ControlReader::open(folder.path(), Stream::Ticks).unwrap().is_err());
-        assert_eq!(Control::open_or_create(folder.path(), Stream::Ticks).unwrap().unwrap().epoch(), 0);
+        assert_eq!(Control::open_or_create(folder.path(), Stream::Ticks).unwrap().epoch(), 0);
     }
 }

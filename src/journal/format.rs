@@ -21,6 +21,8 @@
 //! DIR/maintenance.lock                     held (F_OFD_SETLK) by who seals, compresses or deletes
 //! DIR/quarantine/ticks-0000000001-8192.bin bytes of a torn tail, moved there by an opening, with a `.json` beside it
 //! DIR/quarantine/ticks-0000000003.seg      a damaged segment, whole, that a repair wrote anew; so, too, a control page
+//! DIR/quarantine/ticks-0000000002.seg      a whole segment that stood behind a torn tail, the same
+//! DIR/quarantine/ticks-control.bin         a damaged control page that was made anew
 //! ```
 //!
 //! # Segment
@@ -94,8 +96,9 @@
 //!
 //! # Control page
 //!
-//! 4096 bytes a stream, in groups of 64 bytes with one writing thread each. A hint for those who watch a live journal
-//! and no evidence about its records, but for the durable slots.
+//! Two pages of 4096 bytes a stream (one, before 1.1), in groups of 64 bytes with one writing thread each. A hint for
+//! those who watch a live journal and no evidence about its records, but for the durable slots. What the sync thread
+//! writes is in the second page: a page that is synced is write-protected, and the next store to it pays for that.
 //!
 //! ```text
 //! offset size  field
@@ -120,12 +123,23 @@
 //!    224    8  free_bytes        room of the file system, for who has no privileges |
 //!    232    8  low_space_bytes   watermark configured; 0 = none                     |
 //!    240    4  space_state       0 not known, 1 enough, 2 low                      /
-//!    256   64  durable slot 0
-//!    320   64  durable slot 1
+//!    256   64  durable slot 0, before 1.1; zero since
+//!    320   64  durable slot 1, before 1.1; zero since
+//!   4096   64  durable slot 0                                                    \
+//!   4160   64  durable slot 1                                                     |
+//!   4224    4  level             0 process, 1 periodic, 2 group                   |
+//!   4228    4  period_ms         of level periodic                                |
+//!   4232    4  sync_state        0 nothing to say, 1 good, 2 a sync failed and    | by the sync thread;
+//!                                is tried again, 3 it failed for good: the        | slots also at closing
+//!                                mark moves no more in this epoch                 |
+//!   4236    4  sync_errno        the error of 2 and 3                             |
+//!   4240    8  syncs             rounds in which the mark moved                   |
+//!   4248    8  sync_ns           monotonic clock of the last one                 /
 //! ```
 //!
 //! A durable slot says that everything up to a record has reached the disk. The valid one with the higher (epoch,
-//! sequence) counts; they are written in turn, so a torn one leaves the other. All zero: never written.
+//! sequence, ordinal, position) counts; they are written in turn, so a torn one leaves the other. All zero: never
+//! written.
 //!
 //! ```text
 //!      0    8  epoch
@@ -227,9 +241,13 @@
 //! - 1.0: first.
 //! - 1.1: holes, sync words of the control page, seals, compressed segments.
 
+mod slot;
+
 use bytemuck::{Pod, Zeroable};
 
+pub use self::slot::DurableSlot;
 pub use super::packed::PackedError;
+
 use crate::simd::crc32c::crc32c;
 
 const _: () = assert!(cfg!(target_endian = "little"), "records are stored as they lie in memory");
@@ -244,8 +262,10 @@ pub const SEGMENT_MAGIC: [u8; 8] = *b"hogaSEG\0";
 pub const CONTROL_MAGIC: [u8; 8] = *b"hogaCTL\0";
 /// Bytes of a segment's header; records begin here.
 pub const SEGMENT_HEADER_BYTES: usize = 4096;
-/// Bytes of a control page.
-pub const CONTROL_BYTES: usize = 4096;
+/// Bytes of a control page, both of its pages.
+pub const CONTROL_BYTES: usize = 8192;
+/// Bytes of a control page before 1.1.
+pub const CONTROL_BYTES_MIN: usize = 4096;
 /// Bytes of an `End` record: what every segment keeps free.
 pub const END_BYTES: usize = size_of::<crate::tick::End>();
 /// Segments are a multiple of this.
@@ -482,47 +502,6 @@ impl UncheckedHeader {
     }
 }
 
-/// A durable slot of the control page.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-pub struct DurableSlot {
-    /// Epoch of the writer.
-    pub epoch: u64,
-    /// Last durable record.
-    pub sequence: u64,
-    /// Its segment.
-    pub ordinal: u64,
-    /// Durable bytes of that segment.
-    pub position: u64,
-    /// Boot of the kernel.
-    pub boot_id: [u8; 16],
-    /// When, ns since the UNIX epoch.
-    pub time_ns: u64,
-    /// Zero.
-    pub reserved: u32,
-    /// crc32c of the bytes before.
-    pub crc: u32,
-}
-
-const _: () = assert!(size_of::<DurableSlot>() == 64 && std::mem::offset_of!(DurableSlot, crc) == 60);
-
-impl DurableSlot {
-    /// The CRC these bytes should carry.
-    pub fn expected_crc(&self) -> u32 {
-        crc32c(0, &bytemuck::bytes_of(self)[..std::mem::offset_of!(DurableSlot, crc)])
-    }
-
-    /// Whether it was written, wholly.
-    pub fn is_valid(&self) -> bool {
-        self.crc == self.expected_crc()
-    }
-
-    /// Whether it was never written.
-    pub fn is_empty(&self) -> bool {
-        *self == DurableSlot::zeroed()
-    }
-}
-
 /// Start of a record's CRC: salt and length, 8 bytes.
 #[inline]
 pub fn crc_head(salt: u32, length: u32) -> [u8; 8] {
@@ -586,14 +565,5 @@ mod tests {
         ] {
             assert_eq!(segment_ordinal(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn an_empty_slot_is_not_a_valid_one() {
-        let mut slot = DurableSlot::zeroed();
-        assert!(slot.is_empty() && !slot.is_valid());
-        slot.epoch = 1;
-        slot.crc = slot.expected_crc();
-        assert!(slot.is_valid() && !slot.is_empty());
     }
 }

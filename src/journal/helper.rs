@@ -12,6 +12,7 @@ use bytemuck::Zeroable as _;
 
 use super::control::Control;
 use super::dictionary::Dictionary;
+use super::durability::SyncThread;
 use super::format::{
     END_BYTES, FORMAT_MAJOR, FORMAT_MINOR, Prepared, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, STATE_OFFSET, STATE_PREPARED,
     Stream, padded, segment_name,
@@ -19,7 +20,7 @@ use super::format::{
 use super::segment::SegmentWriter;
 use super::trouble::DiskSpace;
 use crate::clock::wall_ns;
-use crate::sys::file::{allocate, monotonic_ns, random_u32, space, sync_folder};
+use crate::sys::file::{allocate, monotonic_ns, random_u32, space, sync_file, sync_folder};
 use crate::sys::map::WriteMap;
 
 /// Longest and shortest sleep of the helper: long while nothing moves.
@@ -116,8 +117,7 @@ impl Maker {
         prepared.prepared_crc = prepared.crc();
         map.copy_from(0, bytemuck::bytes_of(&prepared));
         map.store_u32(STATE_OFFSET, STATE_PREPARED, Ordering::Release);
-        map.sync(0, position)?;
-        file.sync_all()?;
+        sync_file(&file)?;
         Ok(PreparedSegment { segment: SegmentWriter::new(map, prepared), position, restated })
     }
 }
@@ -351,6 +351,8 @@ impl StreamHelper {
 pub struct Helper {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// The sync thread, at levels that have one.
+    sync: Option<SyncThread>,
     /// The journal's single-writer lock, shared with the writers.
     _lock: Arc<File>,
 }
@@ -382,7 +384,12 @@ impl Helper {
         let thread = std::thread::Builder::new().name("journal-helper".into()).spawn(run)?;
         // Writers wake it when they have to wait; set once, here.
         let _ = handle.set(thread.thread().clone());
-        Ok(Helper { stop, thread: Some(thread), _lock: lock })
+        Ok(Helper { stop, thread: Some(thread), sync: None, _lock: lock })
+    }
+
+    /// Keeps the sync thread as long as this one.
+    pub(super) fn attach(&mut self, sync: SyncThread) {
+        self.sync = Some(sync);
     }
 
     /// Stops the thread and waits for it. The lock of the journal is free once the writers are gone too.

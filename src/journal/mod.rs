@@ -3,8 +3,19 @@
 //! What this folder promises:
 //!
 //! - A record is visible to every process when [`StreamWriter::append`] returns, by one Release store.
-//! - What is visible outlives the death of the process. What survives the host's death: level `process`, the only one
-//!   so far, promises nothing but what was written before the last [`StreamWriter::close`].
+//! - What is visible outlives the death of the process, at every level of [`Durability`]. What survives the host's:
+//!   - `process` (default): what the durable mark covers, which only an orderly [`StreamWriter::close`] moves; of what
+//!     came later, whatever the kernel had written back, cut at the first hole.
+//!   - `periodic(ms)`: besides, every record at the latest `ms` after its commit, as long as a sync takes less than a
+//!     third of that; the mark tells how far that is.
+//!   - `group`: besides, every record one to two syncs after its commit; syncs follow each other without a pause, and
+//!     the writer waits for none of them.
+//! - With `periodic` and `group` a durable tick's frame in stream `raw` is durable, too. Above the mark, and at level
+//!   `process`, a host's death may keep ticks and lose their frames: then `raw_sequence` names a frame that is gone, and
+//!   the number is used again by one of a later epoch. A tick's frame is never of a later epoch than the tick.
+//! - A sync that fails is tried again over pages made dirty again, visibly ([`ControlReader::sync_state`]). When it keeps
+//!   failing the mark moves no more in this epoch, and appends end with [`AppendError::SyncFailed`]: the records that are
+//!   there stay readable, none is added that the disk may never see.
 //! - A segment has all its blocks before it is used: a full disk is an error of the segment that comes next, told while the
 //!   present one still has room ([`Trouble`]), and never a signal.
 //! - One writer: a second [`Journal::open`] is refused.
@@ -42,7 +53,10 @@ pub mod build;
 mod build_journal;
 mod commit;
 mod control;
+mod decision;
 mod dictionary;
+mod durability;
+mod examine;
 mod filter;
 mod follow;
 pub mod format;
@@ -51,8 +65,10 @@ mod index;
 mod lines;
 mod manifest;
 mod packed;
+mod quarantine;
 mod reader;
 pub mod rebuild;
+mod recent;
 mod record;
 mod recovery;
 pub mod repair;
@@ -77,7 +93,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
-pub use self::control::{ControlError, ControlReader, WriterState};
+pub use self::control::{ControlError, ControlReader, SyncState, WriterState};
+pub use self::decision::Case;
+pub use self::durability::{BadDurability, Durability, Syncer};
 pub(crate) use self::filter::date_of;
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
 pub use self::follow::{Follower, Lag};
@@ -102,6 +120,7 @@ pub use self::writer::{AppendError, StreamWriter};
 
 use self::control::Control;
 use self::dictionary::Dictionary;
+use self::durability::{StreamSync, SyncThread};
 use self::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, segment_name, segment_ordinal};
 use self::helper::{Disk, Maker, PreparedSegment, StreamHelper};
 use self::recovery::{Recovered, recover};
@@ -146,6 +165,8 @@ pub struct JournalConfig {
     /// Free bytes of the file system below which [`Trouble::LowSpace`] is told, so that somebody can make room long before
     /// the next segment finds none. 0: never. Default 1 GiB: four segments of each stream.
     pub low_space_bytes: u64,
+    /// What survives the host's death, see [`Durability`]. Default `process`.
+    pub durability: Durability,
 }
 
 impl Default for JournalConfig {
@@ -157,6 +178,7 @@ impl Default for JournalConfig {
             instruments_max: 65_536,
             stall_max: Duration::from_secs(2),
             low_space_bytes: 1 << 30,
+            durability: Durability::Process,
         }
     }
 }
@@ -183,9 +205,10 @@ pub enum OpenError {
     },
     /// Committed records are damaged: nothing is cut by itself.
     #[error(
-        "{segment} is corrupt at offset {offset}: {finding_reason}. Nothing was changed. See `hoga verify` and \
-         `hoga repair --policy abort`; or record into another folder and keep this one",
-        segment = finding.segment, offset = finding.offset, finding_reason = finding.reason
+        "{segment} is corrupt at offset {offset}: {finding_reason} ({case}: {meaning}). Nothing was changed. See \
+         `hoga verify` and `hoga repair --policy abort`; or record into another folder and keep this one",
+        segment = finding.segment, offset = finding.offset, finding_reason = finding.reason,
+        case = finding.case.name(), meaning = finding.case.explanation()
     )]
     Corrupt {
         /// Where and what.
@@ -284,6 +307,18 @@ impl Journal {
     /// As [`open`](Self::open), as if this were the boot `boot_id`: for tests of what a host's death leaves.
     #[doc(hidden)]
     pub fn open_in_boot(dir: &Path, config: JournalConfig, boot_id: [u8; 16]) -> Result<Journal, OpenError> {
+        let (mut journal, syncer) = Journal::open_unsynced(dir, config, boot_id)?;
+        if config.durability != Durability::Process {
+            let thread = SyncThread::spawn(syncer).map_err(|error| io_error(dir, error))?;
+            journal.helper.attach(thread);
+        }
+        Ok(journal)
+    }
+
+    /// As [`open_in_boot`](Self::open_in_boot), with the rounds of the sync thread in the caller's hand: for the
+    /// simulation of power losses, which must know what was synced when.
+    #[doc(hidden)]
+    pub fn open_unsynced(dir: &Path, config: JournalConfig, boot_id: [u8; 16]) -> Result<(Journal, Syncer), OpenError> {
         for stream in [Some(config.ticks), config.raw].into_iter().flatten() {
             let bytes = stream.segment_bytes;
             if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&bytes) || !bytes.is_multiple_of(SEGMENT_GRAIN) {
@@ -298,11 +333,13 @@ impl Journal {
             Some(stream) => Some(Opening::recover(dir, Stream::Raw, stream, boot_id)?),
             None => None,
         };
-        let found = ticks.recovered.instruments.len();
+        let mut instruments = std::mem::take(&mut ticks.recovered.recent.instruments);
+        let found = instruments.len();
         if found > config.instruments_max {
             return Err(OpenError::Instruments { found, instruments_max: config.instruments_max });
         }
-        let last_frame = ticks.recovered.last_frame;
+        let has_frames = raw.as_ref().is_some_and(|raw| raw.recovered.next_sequence > 1);
+        let last_frame = ticks.recovered.last_frame(&ticks.folder, Stream::Ticks, has_frames)?;
         let raw_frames = match &raw {
             Some(raw) if !ticks.recovered.report.was_closed => raw_frames_after(dir, raw, last_frame)?,
             _ => Vec::new(),
@@ -311,7 +348,7 @@ impl Journal {
         let epoch = epoch_max + 1;
 
         let dictionary = Arc::new(Dictionary::with_capacity(config.instruments_max));
-        let instruments: Vec<Instrument> = std::mem::take(&mut ticks.recovered.instruments).into_values().collect();
+        let instruments: Vec<Instrument> = std::mem::take(&mut instruments).into_values().collect();
         for mut definition in instruments.iter().copied() {
             dictionary.push(words_of(&mut definition));
         }
@@ -335,15 +372,18 @@ impl Journal {
             Some(Ok(raw)) => Some(raw),
             None => None,
         };
-        let (ticks, ticks_helper) = ticks.begin(&config, &shared);
+        let (ticks, ticks_helper, ticks_sync) = ticks.begin(epoch, boot_id, &config, &shared);
         let mut helpers = vec![ticks_helper];
+        let mut raw_sync = None;
         let raw = raw.map(|raw| {
-            let (writer, helper) = raw.begin(&config, &shared);
+            let (writer, helper, sync) = raw.begin(epoch, boot_id, &config, &shared);
             helpers.push(helper);
+            raw_sync = Some(sync);
             writer
         });
         let helper = Helper::spawn(helpers, lock, &shared.helper).map_err(|error| io_error(dir, error))?;
-        Ok(Journal { ticks, raw, helper, recovery })
+        let syncer = Syncer::new(config.durability, raw_sync, ticks_sync);
+        Ok((Journal { ticks, raw, helper, recovery }, syncer))
     }
 
     /// Closes both writers, then stops the helper.
@@ -379,15 +419,7 @@ impl Opening {
         let folder = dir.join(stream.name());
         let made = fs::create_dir_all(&folder).and_then(|()| crate::sys::file::sync_folder(dir));
         made.map_err(|error| io_error(&folder, error))?;
-        let control = match Control::open_or_create(&folder, stream) {
-            Ok(Ok(control)) => control,
-            Ok(Err(ControlError::Version(major))) => return Err(OpenError::Version { path: folder, major }),
-            Ok(Err(ControlError::Damaged)) => {
-                return Err(io_error(&folder, io::Error::other("the control page could not be made")));
-            }
-            Err(error) => return Err(io_error(&folder, error)),
-        };
-        let recovered = recover(dir, &folder, stream, boot_id, &control)?;
+        let (recovered, control) = recover(dir, stream, boot_id)?;
         Ok(Opening { stream, config, folder, control, recovered })
     }
 
@@ -427,13 +459,21 @@ impl Beginning {
         let _ = fs::remove_file(self.opening.folder.join(segment_name(self.first.segment.prepared().ordinal)));
     }
 
-    fn begin(self, config: &JournalConfig, shared: &Shared) -> (StreamWriter, StreamHelper) {
+    fn begin(
+        self,
+        epoch: u64,
+        boot_id: [u8; 16],
+        config: &JournalConfig,
+        shared: &Shared,
+    ) -> (StreamWriter, StreamHelper, StreamSync) {
         let Beginning { opening, maker, first } = self;
         let dictionary = Arc::clone(&maker.dictionary);
         let ordinal = first.segment.prepared().ordinal;
         let control = Arc::new(opening.control);
         control.set_failure(None);
         control.set_space(None);
+        control.set_durability(config.durability);
+        control.set_sync_state(SyncState::Off);
         let (ready, prepared) = rtrb::RingBuffer::new(1);
         let (retired, to_unmap) = rtrb::RingBuffer::new(4);
         let active = Arc::clone(first.segment.map());
@@ -451,9 +491,11 @@ impl Beginning {
             lock: Arc::clone(&shared.lock),
             helper: Arc::clone(&shared.helper),
         });
+        let next_sequence = opening.recovered.next_sequence;
+        let sync = StreamSync::new(&maker.folder, opening.stream, &control, epoch, boot_id, ordinal, next_sequence);
         let window = usize::try_from(opening.config.touch_ahead_bytes).unwrap_or(usize::MAX / 2).max(4096);
         let disk = Disk::new(config.low_space_bytes);
-        (writer, StreamHelper::new(maker, control, disk, active, ordinal, window, ready, to_unmap))
+        (writer, StreamHelper::new(maker, control, disk, active, ordinal, window, ready, to_unmap), sync)
     }
 }
 

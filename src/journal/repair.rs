@@ -15,8 +15,9 @@ use serde_json::json;
 
 use super::control::{CONTROL_NAME, Control, ControlError, ControlReader};
 use super::format::{DurableSlot, Stream, segment_name, segment_ordinal};
+use super::quarantine::keep_copy;
 use super::rebuild::{Job, Rebuilder, Source, looks_used};
-use super::recovery::{keep, recover};
+use super::recovery::recover;
 use super::verify::{StreamReport, VerifyError};
 use super::walk::{Finding, Verdict, walk};
 use super::{LOCK_NAME, OpenError, QUARANTINE_NAME, is_live, list_segments, take_lock};
@@ -152,18 +153,12 @@ impl Repair<'_> {
             return Err(RepairError::Version { file: finding.segment.clone(), major });
         }
         let mut quarantine = None;
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let about =
-                    json!({ "file": finding.segment, "reason": finding.reason.to_string(), "cut_ns": wall_ns() });
-                let name = format!("{}-control", stream.name());
-                let kept = keep(self.dir, &name, &bytes, &about).map_err(io_at(&self.dir.join(QUARANTINE_NAME)))?;
-                quarantine = Some(kept);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io_at(&path)(error)),
+        if path.exists() {
+            let about = json!({ "file": finding.segment, "reason": finding.reason.to_string(), "cut_ns": wall_ns() });
+            let kept = keep_copy(self.dir, &path, &format!("{}-control", stream.name()), &about);
+            quarantine = Some(kept.map_err(io_at(&self.dir.join(QUARANTINE_NAME)))?);
         }
-        let control = self.open_control(&folder, stream)?;
+        let control = Control::open_or_create(&folder, stream).map_err(io_at(&folder))?;
         control.clear_damaged().map_err(io_at(&path))?;
         if control.epoch() == 0 {
             self.restore_control(&folder, stream, &control)?;
@@ -171,17 +166,6 @@ impl Repair<'_> {
         let action = self.act(finding.segment.clone(), ActionKind::Control, finding.reason.to_string());
         action.quarantine = quarantine;
         Ok(())
-    }
-
-    fn open_control(&self, folder: &Path, stream: Stream) -> Result<Control, RepairError> {
-        match Control::open_or_create(folder, stream) {
-            Ok(Ok(control)) => Ok(control),
-            Ok(Err(ControlError::Version(major))) => {
-                Err(RepairError::Version { file: format!("{}/{CONTROL_NAME}", stream.name()), major })
-            }
-            Ok(Err(error)) => Err(io_at(folder)(io::Error::other(error))),
-            Err(error) => Err(io_at(folder)(error)),
-        }
     }
 
     /// Says in a fresh page what the segments say of the last writer.
@@ -203,10 +187,8 @@ impl Repair<'_> {
 
     /// Puts torn tails in order as an opening does.
     fn cut(&mut self, stream: Stream) -> Result<(), RepairError> {
-        let folder = self.dir.join(stream.name());
-        let control = self.open_control(&folder, stream)?;
-        match recover(self.dir, &folder, stream, boot_id(), &control) {
-            Ok(recovered) => {
+        match recover(self.dir, stream, boot_id()) {
+            Ok((recovered, _)) => {
                 for finding in &recovered.report.findings {
                     let about = format!("at {}: {}", finding.offset, finding.reason);
                     let action = self.act(finding.segment.clone(), ActionKind::Cut, about);
@@ -220,7 +202,7 @@ impl Repair<'_> {
                 Err(RepairError::Version { file: path.display().to_string(), major })
             }
             Err(OpenError::Io { path, source }) => Err(RepairError::Io { path, source }),
-            Err(error) => Err(io_at(&folder)(io::Error::other(error))),
+            Err(error) => Err(io_at(&self.dir.join(stream.name()))(io::Error::other(error))),
         }
     }
 
@@ -363,7 +345,7 @@ impl Repair<'_> {
             sync_folder(folder)
         };
         sync().map_err(fail)?;
-        let control = self.open_control(folder, stream)?;
+        let control = Control::open_or_create(folder, stream).map_err(io_at(folder))?;
         let slot = DurableSlot { time_ns: wall_ns(), boot_id: boot_id(), ..slot };
         control.reset_durable(slot).map_err(io_at(folder))
     }

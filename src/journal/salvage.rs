@@ -50,7 +50,7 @@ fn head_at(reader: &SegmentReader, offset: usize) -> Option<Header> {
 
 /// Finds every valid record of a segment nobody writes.
 pub(super) fn scan(reader: &SegmentReader, salt: u32, window: Window) -> Scanned {
-    let end = reader.last_nonzero(SEGMENT_HEADER_BYTES.min(reader.len() / 8 * 8)).min(reader.len());
+    let end = reader.last_nonzero(SEGMENT_HEADER_BYTES.min(reader.len() / 8 * 8), reader.len()).min(reader.len());
     let mut scanned = Scanned { records: Vec::new(), end };
     let mut next = window.from;
     let mut offset = SEGMENT_HEADER_BYTES;

@@ -333,7 +333,7 @@ fn seal_segment(
         }
         Tail::Bad { reason, .. } => return Err(damaged(walked.position, reason)),
     }
-    if reader.last_nonzero(walked.position) != walked.position {
+    if reader.last_nonzero(walked.position, reader.len()) != walked.position {
         return Err(damaged(walked.position, Reason::AfterEnd));
     }
     let mut index = SegmentIndex::new(header);

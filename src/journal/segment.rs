@@ -207,14 +207,14 @@ impl SegmentReader {
         let _ = self.map.populate_read(0, bytes);
     }
 
-    /// Offset behind the last word that is not zero, at least `from`, a multiple of eight.
+    /// Offset behind the last word below `to` that is not zero, at least `from`, a multiple of eight.
     ///
     /// NB: from front to back, though the answer lies at the back: the kernel reads ahead in that direction only, and
     /// going backwards over pages never touched was measured at 100 µs a page.
-    pub(super) fn last_nonzero(&self, from: usize) -> usize {
+    pub(super) fn last_nonzero(&self, from: usize, to: usize) -> usize {
         let mut end = from;
         let bytes = match &self.packed {
-            None => self.map.len(),
+            None => to.min(self.map.len()),
             // Behind what is stored there is nothing; what is damaged was found on the way here.
             Some(packed) => packed.fill_all(&self.map).map_or(from, |()| packed.content_bytes()),
         };

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::control::{ControlError, ControlReader};
-use super::format::{DurableSlot, SEGMENT_HEADER_BYTES, SegmentHeader, Stream};
+use super::control::{CONTROL_NAME, ControlReader};
+use super::decision::{Case, Circumstances, ControlPage, Place};
+use super::examine::{Look, control_evidence, examine, missing, open_segment};
+use super::format::{DurableSlot, SEGMENT_HEADER_BYTES, Stream};
 use super::retention::Pruned;
 use super::seal_verify::check_seals;
-use super::segment::SegmentReader;
-use super::walk::{Circumstances, Finding, Reason, Verdict, judge, walk};
+use super::walk::{Finding, Reason, Verdict};
 use super::{LOCK_NAME, list_segments};
 use crate::sys::file::{boot_id, is_locked};
 
@@ -146,51 +147,58 @@ fn verify_stream(
         state: Verdict::Clean,
         findings: Vec::new(),
     };
-    let durable = verify_control(folder, stream, &mut report)?;
-    let mut segments = Vec::new();
-    for ordinal in list_segments(folder)? {
-        let reader = SegmentReader::open_in(folder, ordinal)?;
-        match reader.checked_header(stream, ordinal) {
-            Ok(header) => segments.push((ordinal, reader, header)),
-            Err(error) => {
-                report.add(Finding::new(stream, ordinal, 0, Verdict::Corrupt, Reason::Header(error)));
-            }
-        }
+    let (control, durable) = look_at_control(folder, stream, live)?;
+    let ordinals = list_segments(folder)?;
+    let at = Circumstances { place: Place::Newest, boot_id, control, durable };
+    if control != ControlPage::Good && !ordinals.is_empty() {
+        let segment = format!("{}/{CONTROL_NAME}", stream.name());
+        let case = at.control_alone();
+        report.add(Finding { segment, offset: 0, verdict: case.verdict(), case, reason: Reason::Control });
     }
-    let in_use = segments.iter().rposition(|(_, _, header)| header.activation.is_some()).map_or(0, |at| at + 1);
-    let total: u64 = segments.iter().take(in_use).map(|(_, reader, _)| reader.len() as u64).sum();
+    let mut segments = Vec::new();
+    for &ordinal in &ordinals {
+        let (reader, _) = open_segment(folder, ordinal)?;
+        let is_active = reader.checked_header(stream, ordinal).ok().map(|header| header.activation.is_some());
+        segments.push((reader.len() as u64, is_active));
+    }
+    let in_use = segments.iter().rposition(|(_, active)| *active == Some(true)).map_or(0, |at| at + 1);
+    let total: u64 = segments.iter().take(in_use).map(|(bytes, _)| bytes).sum();
     let mut done = 0;
-    let mut follows: Option<(u64, u64)> = None;
-    // Each is let go when it was looked at: a compressed one takes memory as it is read.
-    for (index, (ordinal, reader, header)) in segments.into_iter().enumerate().take(in_use) {
-        let (reader, header) = (&reader, &header);
+    let mut follows: Option<(u64, Option<u64>)> = None;
+    for (index, &ordinal) in ordinals.iter().enumerate() {
+        let (bytes, is_active) = segments[index];
+        let last = index + 1 >= in_use;
+        if index >= in_use && live && is_active == Some(false) {
+            // What the helper prepares at this moment.
+            continue;
+        }
         progress(stream, ordinal, done, total);
-        done += reader.len() as u64;
-        let mut find = |offset, verdict, reason| report.add(Finding::new(stream, ordinal, offset, verdict, reason));
-        let last = index + 1 == in_use;
-        check_frame(reader, header, last, &mut find);
-        let Some(activation) = header.activation else {
-            find(0, Verdict::Corrupt, Reason::NotActive);
+        done += bytes;
+        let at = Circumstances { place: if last { Place::Newest } else { Place::Earlier }, ..at };
+        // The first segment of a journal may begin at any sequence; what was pruned stands in the log.
+        let (expected, next) = follows.unwrap_or((1, None));
+        let (expected, next) = match pruned.beyond(stream, (expected, next.unwrap_or(0)), ordinal) {
+            (ordinal, sequence) => (ordinal, (sequence > 0).then_some(sequence)),
+        };
+        if expected != ordinal && index < in_use {
+            report.add(missing(expected, &at, Reason::Missing).finding(stream));
+        }
+        let next = next.filter(|_| expected == ordinal);
+        let found =
+            examine(folder, stream, ordinal, Look { at, follows: next, is_written: live && last }, |_, _, _| {})?;
+        let finding = found.finding(stream);
+        // Torn before the newest segment: the host died, and the next opening cuts here.
+        let cut = finding.verdict == Verdict::Torn && !last && finding.reason != Reason::Control;
+        if finding.verdict != Verdict::Clean && finding.reason != Reason::Control {
+            report.add(finding);
+        }
+        let Some(walked) = &found.walked else {
+            follows = Some((ordinal + 1, None));
+            if cut {
+                break;
+            }
             continue;
         };
-        // The first segment of a journal may begin at any sequence; what was pruned stands in the log.
-        let begin = follows.unwrap_or((1, activation.base_sequence));
-        let (next_ordinal, next_sequence) = pruned.beyond(stream, begin, ordinal);
-        if ordinal != next_ordinal {
-            report.add(Finding::new(stream, next_ordinal, 0, Verdict::Corrupt, Reason::Missing));
-        } else if activation.base_sequence != next_sequence {
-            let reason = Reason::Sequence { found: activation.base_sequence, expected: next_sequence };
-            report.add(Finding::new(stream, ordinal, 0, Verdict::Corrupt, reason));
-        }
-        reader.advise_sequential();
-        let walked = walk(reader, header, !(live && last), |_, _, _| {});
-        let circumstances = Circumstances::of(header, last, boot_id, durable.as_ref());
-        let judged = judge(&walked, circumstances, durable.as_ref());
-        // Torn before the newest segment: the host died, and the next opening cuts here.
-        let cut = !last && matches!(judged, Some((Verdict::Torn, _)));
-        if let Some((verdict, reason)) = judged {
-            report.add(Finding::new(stream, ordinal, walked.position, verdict, reason));
-        }
         report.segments += 1;
         report.records += walked.records;
         report.holes += walked.holes;
@@ -199,76 +207,56 @@ fn verify_stream(
         report.open = (last || cut) && !walked.ended;
         if walked.records > 0 {
             if report.first_sequence == 0 {
-                report.first_sequence = activation.base_sequence;
+                report.first_sequence = walked.next_sequence - walked.records - walked.lost;
             }
             report.last_sequence = walked.next_sequence - 1;
         }
-        follows = Some((ordinal + 1, walked.next_sequence));
+        follows = Some((ordinal + 1, Some(walked.next_sequence)));
         if cut {
             break;
         }
     }
+    // A segment that is there and can't be read was judged above.
+    let reaches = |slot: &DurableSlot| {
+        let is_there =
+            |(ordinal, (_, active)): (&u64, &(u64, Option<bool>))| *ordinal >= slot.ordinal && *active != Some(false);
+        ordinals.iter().zip(&segments).any(is_there)
+    };
     if let Some(slot) = durable
-        && follows.is_none_or(|(next, _)| slot.ordinal >= next)
+        && !reaches(&slot)
     {
-        let reason = Reason::BelowDurable { sequence: slot.sequence };
-        report.add(Finding::new(stream, slot.ordinal, 0, Verdict::Corrupt, reason));
+        report.add(missing(slot.ordinal, &at, Reason::BelowDurable { sequence: slot.sequence }).finding(stream));
     }
     Ok(report)
 }
 
-/// Checks what the walk does not look at: the unused bytes of the header, the size of the file.
-fn check_frame(
-    reader: &SegmentReader,
-    header: &SegmentHeader,
-    last: bool,
-    find: &mut impl FnMut(usize, Verdict, Reason),
-) {
-    let unused = |offset: &usize| matches!(offset, 96..128 | 144..192 | 200..SEGMENT_HEADER_BYTES);
-    let first = (0..SEGMENT_HEADER_BYTES).step_by(8).filter(unused).find(|offset| reader.word(*offset) != 0);
-    let state_rest = (reader.word(192) >> 32 != 0).then_some(192);
-    if header.prepared.format_minor == super::format::FORMAT_MINOR
-        && let Some(offset) = first.or(state_rest)
-    {
-        find(offset, Verdict::Corrupt, Reason::HeaderPadding);
-    }
-    let (bytes, expected) = (reader.len() as u64, header.prepared.segment_bytes);
-    if bytes < expected {
-        // The records that are there are judged on their own. A last segment is made whole again at the next opening.
-        let verdict = if last { Verdict::Torn } else { Verdict::Corrupt };
-        find(reader.len(), verdict, Reason::ShortFile { bytes, expected });
-    }
-}
-
-fn verify_control(folder: &Path, stream: Stream, report: &mut StreamReport) -> io::Result<Option<DurableSlot>> {
-    let segment = format!("{}/{}", stream.name(), super::control::CONTROL_NAME);
-    let mut find = |offset, verdict| {
-        report.add(Finding { segment: segment.clone(), offset, verdict, reason: Reason::Control });
-    };
-    let control = match ControlReader::open(folder, stream) {
-        Ok(Ok(control)) => control,
-        Ok(Err(ControlError::Damaged | ControlError::Version(_))) => {
-            find(0, Verdict::Corrupt);
-            return Ok(None);
+/// The control page as evidence, and its durable mark.
+fn look_at_control(folder: &Path, stream: Stream, live: bool) -> io::Result<(ControlPage, Option<DurableSlot>)> {
+    let mut tries = 0;
+    loop {
+        let page = ControlReader::open(folder, stream);
+        let evidence = control_evidence(&page);
+        if live && evidence == ControlPage::Damaged && tries < 10 {
+            // A slot being written at this moment.
+            tries += 1;
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            continue;
         }
-        // Made before the first segment: without segments, an opening that died at once.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !list_segments(folder)?.is_empty() {
-                find(0, Verdict::Corrupt);
-            }
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    let bad = control.slots().into_iter().filter(|slot| !slot.is_empty() && !slot.is_valid()).count();
-    if bad > 0 {
-        // One may have been cut short by the host's death; then the other counts.
-        find(256, if control.durable().is_some() { Verdict::Torn } else { Verdict::Corrupt });
+        return match page {
+            Ok(Ok(page)) => Ok((evidence, page.durable())),
+            Ok(Err(_)) => Ok((evidence, None)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((evidence, None)),
+            Err(error) => Err(error),
+        };
     }
-    Ok(control.durable())
 }
 
 impl StreamReport {
+    /// The worst of the findings, as a case of the decision table.
+    pub fn case(&self) -> Case {
+        self.findings.iter().map(|finding| finding.case).max().unwrap_or(Case::Clean)
+    }
+
     pub(super) fn add(&mut self, finding: Finding) {
         self.state = self.state.max(finding.verdict);
         self.findings.push(finding);

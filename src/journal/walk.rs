@@ -4,9 +4,8 @@
 
 use std::fmt;
 
-use super::format::{
-    DurableSlot, HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded, record_crc, segment_name,
-};
+use super::decision::Case;
+use super::format::{HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded, record_crc, segment_name};
 use super::manifest::SealFault;
 use super::packed::PackedError;
 use super::segment::SegmentReader;
@@ -139,6 +138,16 @@ pub fn walk(
     reader: &SegmentReader,
     header: &SegmentHeader,
     judge_tail: bool,
+    on_record: impl FnMut(usize, &Header, &[u8]),
+) -> Walked {
+    walk_data(reader, header, judge_tail.then_some(reader.len()), on_record)
+}
+
+/// As [`walk`]; `data_end` = nobody writes, and there is nothing but zeros from this offset on.
+pub(super) fn walk_data(
+    reader: &SegmentReader,
+    header: &SegmentHeader,
+    data_end: Option<usize>,
     mut on_record: impl FnMut(usize, &Header, &[u8]),
 ) -> Walked {
     let base = header.activation.map_or(1, |activation| activation.base_sequence);
@@ -180,14 +189,14 @@ pub fn walk(
             walked.next_sequence = next;
         }
     };
-    if !judge_tail {
+    let Some(data_end) = data_end else {
         if let Some(reason) = bad {
             // Its length word says that it was committed: no writer's half-done work.
             walked.tail = Tail::Bad { reason, followed: true, end: walked.position };
         }
         return walked;
-    }
-    let end = reader.last_nonzero(walked.position);
+    };
+    let end = reader.last_nonzero(walked.position, data_end);
     match (bad, &walked.tail) {
         (None, _) if end == walked.position => {}
         (None, Tail::Ended) => walked.tail = Tail::Bad { reason: Reason::AfterEnd, followed: false, end },
@@ -248,6 +257,24 @@ pub(super) fn after_hole(record: &[u8], expected: u64) -> Option<u64> {
 fn followed_by_a_record(reader: &SegmentReader, header: &SegmentHeader, walked: &Walked, end: usize) -> bool {
     // No later record of this segment can have a sequence beyond this.
     let most = walked.next_sequence + (reader.len() / HEADER_BYTES) as u64;
+    let next = walked.next_sequence;
+    has_record(reader, header, walked.position + 8, end, |head| {
+        (next..=most).contains(&head.sequence) || is_unnumbered(head)
+    })
+}
+
+/// Whether a valid numbered record stands anywhere in a range of a segment nobody writes.
+pub(super) fn has_numbered_record(reader: &SegmentReader, header: &SegmentHeader, from: usize, end: usize) -> bool {
+    has_record(reader, header, from, end, |head| head.sequence != 0)
+}
+
+fn has_record(
+    reader: &SegmentReader,
+    header: &SegmentHeader,
+    from: usize,
+    end: usize,
+    is_plausible: impl Fn(&Header) -> bool,
+) -> bool {
     let valid = |offset: usize| {
         let word = reader.word(offset);
         let length = word as u32 as usize;
@@ -256,10 +283,9 @@ fn followed_by_a_record(reader: &SegmentReader, header: &SegmentHeader, walked: 
         }
         let Some(record) = reader.candidate(offset, length) else { return false };
         let head: Header = bytemuck::pod_read_unaligned(&record[..HEADER_BYTES]);
-        let plausible = (walked.next_sequence..=most).contains(&head.sequence) || is_unnumbered(&head);
-        plausible && head.crc32c == record_crc(header.prepared.salt, record, head.length)
+        is_plausible(&head) && head.crc32c == record_crc(header.prepared.salt, record, head.length)
     };
-    (walked.position + 8..end).step_by(8).any(valid)
+    (from..end).step_by(8).any(valid)
 }
 
 /// How a stream, segment or tail stands.
@@ -293,98 +319,26 @@ pub struct Finding {
     pub offset: u64,
     /// How bad.
     pub verdict: Verdict,
+    /// The case of the decision table.
+    pub case: Case,
     /// What.
     pub reason: Reason,
 }
 
 impl Finding {
-    /// A finding in a segment of a stream.
+    /// A finding made without the decision table, as by a reader.
     pub(super) fn new(stream: Stream, ordinal: u64, offset: usize, verdict: Verdict, reason: Reason) -> Finding {
+        let case = match verdict {
+            Verdict::Clean => Case::Clean,
+            Verdict::Torn => Case::TornByHostDeath,
+            Verdict::Corrupt => Case::of_damage(&reason),
+        };
+        Finding::of_case(stream, ordinal, offset, case, reason)
+    }
+
+    /// A finding of the decision table in a segment of a stream.
+    pub(super) fn of_case(stream: Stream, ordinal: u64, offset: usize, case: Case, reason: Reason) -> Finding {
         let segment = format!("{}/{}", stream.name(), segment_name(ordinal));
-        Finding { segment, offset: offset as u64, verdict, reason }
-    }
-}
-
-/// What the verdict on a segment's tail depends on, besides the tail.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Circumstances {
-    /// Whether no later segment is in use.
-    pub(super) last: bool,
-    /// Whether the segment was made in this boot of the kernel.
-    pub(super) same_boot: bool,
-    /// Bytes of it that are marked durable.
-    pub(super) durable_bytes: usize,
-}
-
-impl Circumstances {
-    pub(super) fn of(header: &SegmentHeader, last: bool, boot_id: [u8; 16], durable: Option<&DurableSlot>) -> Self {
-        let ordinal = header.prepared.ordinal;
-        let durable_bytes = match durable {
-            Some(slot) if slot.ordinal == ordinal => usize::try_from(slot.position).unwrap_or(usize::MAX),
-            // All of it, and there is at least an `End` behind any record.
-            Some(slot) if slot.ordinal > ordinal => usize::MAX,
-            _ => 0,
-        };
-        Circumstances { last, same_boot: header.prepared.boot_id == boot_id, durable_bytes }
-    }
-}
-
-/// The decision table of DESIGN: what a tail means. `None` for a complete segment, or an open one that may be.
-pub(super) fn judge(walked: &Walked, at: Circumstances, durable: Option<&DurableSlot>) -> Option<(Verdict, Reason)> {
-    let below = walked.position < at.durable_bytes;
-    let sequence = durable.map_or(0, |slot| slot.sequence);
-    match &walked.tail {
-        Tail::Ended => None,
-        Tail::Open if below => Some((Verdict::Corrupt, Reason::BelowDurable { sequence })),
-        Tail::Open if at.last => None,
-        // Unsynced pages of a host that died come back in any order, also the later segment's before this one's.
-        Tail::Open if at.same_boot => Some((Verdict::Corrupt, Reason::NoEnd)),
-        Tail::Open => Some((Verdict::Torn, Reason::NoEnd)),
-        Tail::Bad { reason, .. } if below || *reason == Reason::AfterEnd => Some((Verdict::Corrupt, reason.clone())),
-        Tail::Bad { reason, .. } if !at.same_boot => Some((Verdict::Torn, reason.clone())),
-        Tail::Bad { reason, followed, .. } if *followed || !at.last => Some((Verdict::Corrupt, reason.clone())),
-        Tail::Bad { reason, .. } => Some((Verdict::Torn, reason.clone())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The whole decision table: tail, newest segment or not, this boot or another, above the durable mark or below.
-    #[test]
-    fn only_what_a_death_can_leave_is_torn() {
-        let bad = |followed| Tail::Bad { reason: Reason::Uncommitted, followed, end: 600 };
-        let after_end = Tail::Bad { reason: Reason::AfterEnd, followed: false, end: 600 };
-        let verdict = |tail: &Tail, last, same_boot, below| {
-            let walked = Walked {
-                records: 1,
-                lost: 0,
-                holes: 0,
-                market_records: 1,
-                next_sequence: 2,
-                position: 500,
-                ended: matches!(tail, Tail::Ended),
-                tail: tail.clone(),
-            };
-            let at = Circumstances { last, same_boot, durable_bytes: if below { 501 } else { 500 } };
-            judge(&walked, at, None).map_or(Verdict::Clean, |(verdict, _)| verdict)
-        };
-        use Verdict::{Clean, Corrupt, Torn};
-        for last in [true, false] {
-            for same_boot in [true, false] {
-                let at = format!("last {last}, same boot {same_boot}");
-                let above = |tail: &Tail| verdict(tail, last, same_boot, false);
-                assert_eq!(above(&Tail::Ended), Clean, "{at}");
-                assert_eq!(above(&after_end), Corrupt, "{at}");
-                let open = if last { Clean } else { [Torn, Corrupt][usize::from(same_boot)] };
-                assert_eq!(above(&Tail::Open), open, "{at}");
-                assert_eq!(above(&bad(true)), if same_boot { Corrupt } else { Torn }, "{at}");
-                assert_eq!(above(&bad(false)), if same_boot && !last { Corrupt } else { Torn }, "{at}");
-                for tail in [Tail::Open, bad(true), bad(false), after_end.clone()] {
-                    assert_eq!(verdict(&tail, last, same_boot, true), Corrupt, "below the mark: {at}");
-                }
-            }
-        }
+        Finding { segment, offset: offset as u64, verdict: case.verdict(), case, reason }
     }
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use super::control::Control;
+use super::control::{Control, SyncState};
 use super::dictionary::Dictionary;
-use super::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Stream, padded, segment_name};
+use super::durability::sync_segments;
+use super::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Stream, padded};
 use super::helper::PreparedSegment;
 use super::segment::SegmentWriter;
 use super::trouble::{Trouble, Watch};
@@ -45,6 +46,9 @@ pub enum AppendError {
     /// The dictionary of instruments is full.
     #[error("more instruments were declared than the journal was opened for")]
     InstrumentsFull = 4,
+    /// The disk refuses to sync, see [`StreamWriter::sync_state`]: the journal is read-only until it is opened again.
+    #[error("the disk refuses to sync the journal: it takes no more records until it is opened again")]
+    SyncFailed = 5,
 }
 
 /// Appends records to one stream.
@@ -190,6 +194,10 @@ impl StreamWriter {
     pub fn batch_end(&mut self) {
         self.beats += 1;
         self.control.hint(self.next_sequence - 1, self.position as u64, self.beats);
+        if self.control.is_read_only() {
+            // The next append asks for room, and is told there.
+            self.soft_limit = 0;
+        }
     }
 
     /// Sequence the next record gets.
@@ -258,6 +266,17 @@ impl StreamWriter {
         }
     }
 
+    /// How the syncs go, of this stream and the other one: to be asked now and then. While one that failed is tried
+    /// again there is still time to say so in the journal.
+    pub fn sync_state(&self) -> SyncState {
+        self.control.sync_state()
+    }
+
+    /// The error of a sync that fails at present, or failed for good; `None` again when one succeeded.
+    pub fn sync_failure(&self) -> Option<io::Error> {
+        self.control.sync_failure().map(io::Error::from_raw_os_error)
+    }
+
     /// Goes on in a new segment when the trading date (decimal YYYYMMDD) is another one.
     ///
     /// # Errors
@@ -275,7 +294,8 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// When syncing fails. The records are committed all the same; only the durable mark is not moved.
+    /// When syncing fails. The records are committed all the same; only the durable mark is not moved. When it failed
+    /// for good before, the stream is left as by a crash: no later reader may take it for complete.
     pub fn close(self) -> io::Result<()> {
         self.end(EndReason::Closed)
     }
@@ -291,19 +311,15 @@ impl StreamWriter {
     }
 
     fn end(mut self, reason: EndReason) -> io::Result<()> {
+        if let SyncState::Failed(errno) = self.control.sync_state() {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
         self.commit_end(0, reason);
         self.batch_end();
         // Everything behind the last durable mark, the segments of this opening and of those that crashed.
         let ordinal = self.ordinal();
         let first = self.control.durable().map_or(1, |slot| slot.ordinal).min(ordinal);
-        for ordinal in super::list_segments(&self.folder)?.into_iter().filter(|at| (first..ordinal).contains(at)) {
-            match File::open(self.folder.join(segment_name(ordinal))) {
-                Ok(file) => file.sync_all()?,
-                // Sealed, and so synced, then compressed or pruned.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
+        sync_segments(&self.folder, first, ordinal)?;
         self.segment.map().sync(0, self.segment.len())?;
         let prepared = self.segment.prepared();
         self.control.write_durable(DurableSlot {
@@ -315,6 +331,9 @@ impl StreamWriter {
             time_ns: crate::clock::wall_ns(),
             ..bytemuck::zeroed()
         })?;
+        if matches!(self.control.sync_state(), SyncState::Retrying(_)) {
+            self.control.set_sync_state(SyncState::Good);
+        }
         self.control.closed();
         self.control.sync()
     }
@@ -322,6 +341,11 @@ impl StreamWriter {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, bytes: usize) -> Result<(), AppendError> {
+        if self.control.is_read_only() {
+            // So that the next one is told, too.
+            self.soft_limit = 0;
+            return Err(AppendError::SyncFailed);
+        }
         if let Some(wall) = self.control.wall(self.ordinal()) {
             self.limit = self.limit.min(wall.saturating_sub(END_BYTES)).max(self.position);
         }

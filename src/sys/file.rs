@@ -142,13 +142,63 @@ fn whole_file(kind: i32) -> libc::flock {
     }
 }
 
+/// Makes a file's bytes and size durable.
+///
+/// # Errors
+///
+/// Those of `fsync`.
+pub fn sync_file(file: &File) -> io::Result<()> {
+    super::watch::tell(|| super::watch::Sync::File { inode: inode(file), from: 0, to: u64::MAX });
+    file.sync_all()
+}
+
 /// Makes created, renamed and removed names of a folder durable.
 ///
 /// # Errors
 ///
 /// Those of opening and syncing it.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    super::watch::tell(|| super::watch::Sync::Folder { path: folder.to_owned() });
     File::open(folder)?.sync_all()
+}
+
+/// Number of a file within its file system; 0 where it can't be told.
+pub(super) fn inode(file: &File) -> u64 {
+    file.metadata().map_or(0, |meta| meta.ino())
+}
+
+/// Offset behind the last byte of a file that was ever written, as the file system knows: what is only allocated reads
+/// as zeros from there on. The file's length where it can't be told.
+///
+/// # Errors
+///
+/// Those of opening the file and asking for its length.
+pub fn data_end(path: &Path) -> io::Result<usize> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut end = 0;
+    while end < length {
+        let Some(data) = seek(&file, end, libc::SEEK_DATA) else { break };
+        match data.and_then(|data| seek(&file, data, libc::SEEK_HOLE).unwrap_or(Ok(length))) {
+            Ok(hole) if hole > end => end = hole,
+            _ => return Ok(usize::try_from(length).unwrap_or(usize::MAX)),
+        }
+    }
+    Ok(usize::try_from(end.min(length)).unwrap_or(usize::MAX))
+}
+
+/// The next data or hole from an offset on; `None` when there is none behind it.
+fn seek(file: &File, from: u64, whence: libc::c_int) -> Option<io::Result<u64>> {
+    let from = libc::off_t::try_from(from).ok()?;
+    // SAFETY: the descriptor is open as long as `file` is borrowed; nothing else is touched.
+    let found = unsafe { libc::lseek(file.as_raw_fd(), from, whence) };
+    match u64::try_from(found) {
+        Ok(found) => Some(Ok(found)),
+        Err(_) => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENXIO) => None,
+            error => Some(Err(error)),
+        },
+    }
 }
 
 /// Identity of this boot of the kernel; zero where it can't be told (then every boot looks the same).
@@ -223,6 +273,18 @@ mod tests {
         let space = space(Path::new("/")).unwrap().unwrap();
         assert!(space.available <= space.free && space.free > 0);
         assert!(super::space(Path::new("/nowhere at all")).is_err());
+    }
+
+    #[test]
+    fn what_was_only_allocated_is_no_data() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        allocate(file.as_file(), 1 << 20).unwrap();
+        let untouched = data_end(file.path()).unwrap();
+        file.as_file().write_all_at(b"here", 300_000).unwrap();
+        let end = data_end(file.path()).unwrap();
+        assert!((300_004..=1 << 20).contains(&end), "{end}");
+        // A file system that can't tell says that everything is data.
+        assert!(untouched == 0 && end < 400_000 || untouched == 1 << 20, "{untouched} {end}");
     }
 
     #[test]

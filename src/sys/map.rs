@@ -155,6 +155,8 @@ impl ReadMap {
 #[derive(Debug)]
 pub struct WriteMap {
     map: ReadMap,
+    /// Number of the file in its file system.
+    inode: u64,
 }
 
 impl WriteMap {
@@ -164,7 +166,8 @@ impl WriteMap {
     ///
     /// Those of `fstat` and `mmap`.
     pub fn new(file: &File) -> io::Result<WriteMap> {
-        Ok(WriteMap { map: ReadMap { raw: MmapOptions::new().map_raw(file)?, is_own: false } })
+        let inode = super::file::inode(file);
+        Ok(WriteMap { map: ReadMap { raw: MmapOptions::new().map_raw(file)?, is_own: false }, inode })
     }
 
     /// First byte of the map; valid for writes as long as the map lives.
@@ -230,7 +233,21 @@ impl WriteMap {
     ///
     /// Those of `msync(MS_SYNC)`.
     pub fn sync(&self, offset: usize, bytes: usize) -> io::Result<()> {
+        super::watch::tell(|| {
+            let whole = offset / PAGE_BYTES * PAGE_BYTES..(offset + bytes).next_multiple_of(PAGE_BYTES);
+            super::watch::Sync::File { inode: self.inode, from: whole.start as u64, to: whole.end as u64 }
+        });
         self.map.raw.flush_range(offset, bytes)
+    }
+
+    /// Makes the pages of a range dirty again without changing a byte, after a sync of them failed: the kernel has
+    /// marked them clean though they did not reach the disk. Only for pages whose first word nobody stores to
+    /// non-atomically any more.
+    pub fn make_dirty(&self, offset: usize, bytes: usize) {
+        let end = offset.saturating_add(bytes).min(self.len());
+        for page in (offset / PAGE_BYTES * PAGE_BYTES..end).step_by(PAGE_BYTES) {
+            self.map.atomic_u32(page).fetch_add(0, Ordering::Relaxed);
+        }
     }
 }
 

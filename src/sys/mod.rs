@@ -5,3 +5,5 @@ pub mod map;
 pub mod priority;
 pub mod shared;
 pub mod socket;
+#[doc(hidden)]
+pub mod watch;

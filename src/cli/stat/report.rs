@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::disk::{self, StreamDisk};
 use crate::clock::wall_ns;
+use crate::journal::{ControlReader, Stream, SyncState};
 use crate::metrics::{
     ConnectionLine, Counter, CounterValues, EngineState, Health, Latency, LatencySet, LatencySummary, MetricsError,
     MetricsReader, Snapshot,
@@ -61,6 +62,45 @@ pub(super) struct StreamFacts {
     pub(super) name: String,
     pub(super) segments: u64,
     pub(super) bytes: u64,
+    /// What is on the disk for certain; `None` when the control page can't be read.
+    pub(super) durable: Option<DurableFacts>,
+}
+
+/// How far a stream is durable.
+pub(super) struct DurableFacts {
+    /// The level it is written with.
+    pub(super) durability: String,
+    /// Last record that outlives the host; 0 = none.
+    pub(super) sequence: u64,
+    /// Last record committed, as of the writer's last batch.
+    pub(super) last_sequence: u64,
+    /// When the mark was moved to it, ns since the UNIX epoch; 0 = never.
+    pub(super) time_ns: u64,
+    /// How the syncs go, and the error of those that fail.
+    pub(super) sync: SyncState,
+}
+
+impl DurableFacts {
+    fn of(folder: &Path, name: &str) -> Option<DurableFacts> {
+        let stream = [Stream::Ticks, Stream::Raw].into_iter().find(|stream| stream.name() == name)?;
+        let page = ControlReader::open(folder, stream).ok()?.ok()?;
+        let slot = page.durable();
+        Some(DurableFacts {
+            durability: page.durability().into(),
+            sequence: slot.map_or(0, |slot| slot.sequence),
+            last_sequence: page.last_sequence(),
+            time_ns: slot.map_or(0, |slot| slot.time_ns),
+            sync: page.sync_state(),
+        })
+    }
+
+    /// The error of syncs that fail, an `errno`.
+    pub(super) fn errno(&self) -> Option<i32> {
+        match self.sync {
+            SyncState::Retrying(errno) | SyncState::Failed(errno) => Some(errno),
+            SyncState::Off | SyncState::Good => None,
+        }
+    }
 }
 
 /// Everything one look tells.
@@ -184,6 +224,13 @@ impl Report {
             "connections": snapshot.connections.iter().map(connection_json).collect::<Vec<_>>(),
             "streams": self.streams.iter().map(|stream| json!({
                 "name": stream.name, "segments": stream.segments, "bytes": stream.bytes,
+                "durability": stream.durable.as_ref().map(|durable| &durable.durability),
+                "durable_sequence": stream.durable.as_ref().map(|durable| durable.sequence),
+                "durable_age_ns": stream.durable.as_ref().filter(|durable| durable.time_ns > 0)
+                    .map(|durable| self.now_ns.saturating_sub(durable.time_ns)),
+                "last_sequence": stream.durable.as_ref().map(|durable| durable.last_sequence),
+                "sync_state": stream.durable.as_ref().map(|durable| durable.sync.name()),
+                "sync_errno": stream.durable.as_ref().and_then(DurableFacts::errno),
             })).collect::<Vec<_>>(),
         })
     }
@@ -223,8 +270,12 @@ fn streams(folder: &Path) -> Vec<StreamFacts> {
     let mut streams: Vec<StreamFacts> = entries
         .flatten()
         .filter_map(|entry| {
-            let mut facts =
-                StreamFacts { name: entry.file_name().to_string_lossy().into_owned(), segments: 0, bytes: 0 };
+            let mut facts = StreamFacts {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                segments: 0,
+                bytes: 0,
+                durable: None,
+            };
             for file in fs::read_dir(entry.path()).ok()?.flatten() {
                 let name = file.file_name();
                 let name = name.to_string_lossy();
@@ -235,6 +286,7 @@ fn streams(folder: &Path) -> Vec<StreamFacts> {
                     facts.bytes += meta.len();
                 }
             }
+            facts.durable = DurableFacts::of(&entry.path(), &facts.name);
             (facts.segments > 0).then_some(facts)
         })
         .collect();

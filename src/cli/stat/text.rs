@@ -202,12 +202,20 @@ fn connections(report: &Report) -> Option<Table> {
 }
 
 fn streams(report: &Report) -> Option<Table> {
-    let mut table = table(&["stream", "segments", "on disk"]);
+    let mut table = table(&["stream", "segments", "on disk", "durability", "durable to", "syncs"]);
     for stream in &report.streams {
+        let durable = stream.durable.as_ref();
+        let syncs = durable.map(|durable| match durable.errno() {
+            Some(errno) => format!("{}: {}", durable.sync.name(), std::io::Error::from_raw_os_error(errno)),
+            None => durable.sync.name().to_owned(),
+        });
         table.add_row(vec![
             Cell::new(&stream.name),
             right(units::count(stream.segments)),
             right(units::bytes(stream.bytes)),
+            Cell::new(durable.map_or("-", |durable| &durable.durability)),
+            right(durable.map_or_else(|| "-".to_owned(), |durable| units::count(durable.sequence))),
+            Cell::new(syncs.as_deref().unwrap_or("-")),
         ]);
     }
     (!report.streams.is_empty()).then_some(table)
