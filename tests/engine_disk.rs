@@ -14,7 +14,7 @@ use hoga::clock::MarketClock;
 use hoga::config::{EngineSection, KisAccount, Placement};
 use hoga::engine::{Engine, EngineError, Options, Stop};
 use hoga::feed::kis::session::Leave;
-use hoga::journal::{SegmentReader, Start, Stream, Tailer, Verdict, verify};
+use hoga::journal::{Durability, Journal, JournalConfig, SegmentReader, Start, Stream, Tailer, Verdict, verify};
 use hoga::tick::{Session, SessionEvent, StopReason};
 use kis_sim::{SimConfig, TimedFrame};
 use rig::compare::{assert_all_frames_are_decoded, compare_received};
@@ -436,6 +436,39 @@ fn a_disk_that_fails_for_good_ends_the_recording_in_order() {
     let (_, ledger, _folder) = end_venue(stage);
     assert_nothing_is_lost(&ledger, &dir);
     assert_closed(&dir);
+}
+
+#[test]
+fn a_sync_that_fails_now_and_then_is_told_and_one_that_fails_for_good_ends_the_recording() {
+    if !has_strace() {
+        return;
+    }
+    for for_good in [false, true] {
+        let mut stage = Stage::new(sim(8, 600.0, 1000.0), FEEDS);
+        stage.config.journal.durability = Durability::Periodic(Duration::from_millis(50));
+        let dir = stage.dir();
+        let child = run(&stage, 30);
+        let strace = ail(child.0.id(), "msync:error=EIO");
+        let has =
+            |event: SessionEvent| sessions(&rig::try_read(&dir, Stream::Ticks)).iter().any(|s| s.event == event as u8);
+        wait_until("the failure", || has(SessionEvent::SyncFailing));
+        if for_good {
+            let (status, errors, said) = end(child);
+            assert_eq!((status.code(), &said["stopped"]["reason"]), (Some(1), &"sync_failed".into()), "{errors}");
+            assert!(errors.contains("could not be synced: Input/output error"), "{errors}");
+        } else {
+            heal(strace);
+            wait_until("the all-clear", || has(SessionEvent::SyncReturned));
+            interrupt(&dir);
+            let (status, errors, _) = end(child);
+            assert_eq!(status.code(), Some(0), "{errors}");
+            assert_closed(&dir);
+        }
+        let (_, ledger, _folder) = end_venue(stage);
+        assert_ne!(verify(&dir, |_, _, _, _| {}).expect("a journal").state, Verdict::Corrupt);
+        drop(Journal::open(&dir, JournalConfig::with_segment_bytes(1 << 20)).expect("it opens again"));
+        assert!(!ledger.frames.is_empty() && committed(&dir) > 50);
+    }
 }
 
 #[test]

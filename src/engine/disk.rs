@@ -5,7 +5,7 @@ use bytemuck::Zeroable as _;
 use super::commit::Inbox;
 use super::ending::{Cause, Ending};
 use crate::clock::wall_ns;
-use crate::journal::{Trouble, Watch};
+use crate::journal::{SyncState, Trouble, Watch};
 use crate::tick::{Header, Publisher, RType, Session, SessionEvent, StopReason, boxed_record};
 
 /// A stream and what was said of it last.
@@ -14,6 +14,7 @@ struct Said {
     watch: Watch,
     is_low: bool,
     no_segment: bool,
+    is_sync_failing: bool,
 }
 
 /// Looks at the streams' troubles now and then, on a cold thread.
@@ -25,7 +26,8 @@ pub(super) struct DiskWatch {
 
 impl DiskWatch {
     pub fn new(watches: impl Iterator<Item = Watch>, inbox: Inbox) -> DiskWatch {
-        let streams = watches.map(|watch| Said { watch, is_low: false, no_segment: false }).collect();
+        let streams =
+            watches.map(|watch| Said { watch, is_low: false, no_segment: false, is_sync_failing: false }).collect();
         DiskWatch { streams, inbox }
     }
 
@@ -70,11 +72,22 @@ impl DiskWatch {
                     }
                 }
             }
+            let failing = match said.watch.sync_state() {
+                SyncState::Retrying(errno) | SyncState::Failed(errno) => Some(errno),
+                SyncState::Off | SyncState::Good => None,
+            };
+            if failing.is_some() != said.is_sync_failing {
+                let error = failing.map(|errno| std::io::Error::from_raw_os_error(errno).to_string());
+                let event = if failing.is_some() { SessionEvent::SyncFailing } else { SessionEvent::SyncReturned };
+                let value = u64::from(failing.unwrap_or(0).unsigned_abs());
+                if tell(&self.inbox, &said.watch, event, value, error.as_deref().unwrap_or_default()) {
+                    // The sync thread logs it.
+                    said.is_sync_failing = failing.is_some();
+                }
+            }
             if let Some(Trouble::SyncFailed { errno }) = trouble
                 && !ending.is_requested()
             {
-                let error = std::io::Error::from_raw_os_error(errno);
-                tracing::error!(stream = stream.name(), %error, "the journal could not be written back: recording stops");
                 ending.request(Cause { reason: StopReason::SyncFailed, stream, errno });
             }
         }

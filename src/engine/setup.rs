@@ -31,6 +31,7 @@ pub(super) fn journal_config(config: &Config, market: &MarketClock) -> JournalCo
         trading_date: trading_date(market.market_ns(wall_ns())),
         instruments_max: config.engine.max_instruments as usize,
         low_space_bytes: config.journal.low_space_mib << 20,
+        durability: config.journal.durability,
         ..sized
     }
 }

@@ -266,6 +266,9 @@ fn space(map: &ReadMap) -> Option<DiskSpace> {
 
 /// The worst first.
 fn trouble(map: &ReadMap) -> Option<Trouble> {
+    if let SyncState::Failed(errno) = sync_state(map) {
+        return Some(Trouble::SyncFailed { errno });
+    }
     if let Some(errno) = failure(map) {
         return Some(Trouble::NoSegment { errno });
     }

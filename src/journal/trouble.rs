@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::control::Control;
+use super::control::{Control, SyncState};
 use super::format::Stream;
 
 /// What is wrong with the place a stream is written to. Each state ends by itself but [`Trouble::SyncFailed`].
@@ -23,7 +23,7 @@ pub enum Trouble {
         /// What the system said, e.g. `ENOSPC`, `EIO`.
         errno: i32,
     },
-    /// Writing back failed: what was committed since the last durable mark may not be on the disk.
+    /// Writing back failed for good: what was committed since the last durable mark may not be on the disk.
     SyncFailed {
         /// What the system said.
         errno: i32,
@@ -101,6 +101,11 @@ impl Watch {
     /// As [`StreamWriter::trouble`](super::StreamWriter::trouble).
     pub fn trouble(&self) -> Option<Trouble> {
         self.control.trouble()
+    }
+
+    /// How the syncs go; one that is tried again is no trouble yet.
+    pub fn sync_state(&self) -> SyncState {
+        self.control.sync_state()
     }
 
     /// Room of the file system; `None` when it doesn't say.

@@ -110,6 +110,10 @@ numbered! {
         NoSegment = 12 "no_segment",
         /// It could be prepared now.
         SegmentReturned = 13 "segment_returned",
+        /// Writing stream `code` back to the disk fails and is tried again; `value` is the system's error number.
+        SyncFailing = 14 "sync_failing",
+        /// It succeeded.
+        SyncReturned = 15 "sync_returned",
     }
 }
 
