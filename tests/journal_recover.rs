@@ -9,7 +9,7 @@ use std::path::Path;
 
 use hoga::journal::repair::{Policy, repair};
 use hoga::journal::rescue::rescue;
-use hoga::journal::{Journal, Start, Stream, Tailer, Verdict, verify};
+use hoga::journal::{Journal, SealOptions, Start, Stream, Tailer, Verdict, seal, verify};
 use hoga::tick::{RType, words_of};
 use journal_support::*;
 
@@ -119,7 +119,10 @@ fn each_class(change: impl Fn(&Path, usize) -> (usize, usize), name: &str) {
             let newest = there.iter().rev().find(|ordinal| {
                 fs::read(segment(&original, stream, **ordinal)).is_ok_and(|bytes| &bytes[192..196] == b"ACTV")
             });
-            for ordinal in [1, 2, *newest.unwrap()] {
+            let mut chosen = vec![1, 2, *newest.unwrap()];
+            chosen.retain(|ordinal| there.contains(ordinal));
+            chosen.dedup();
+            for ordinal in chosen {
                 let bytes = fs::read(segment(&original, stream, ordinal)).unwrap();
                 for at in classes(&bytes) {
                     copy(&original, &dir);
@@ -178,4 +181,48 @@ fn records_behind_a_torn_place_are_saved_with_the_hole_before_them() {
     assert_eq!(contents(out, Stream::Ticks).len(), 40);
     assert_eq!(contents(out, Stream::Raw).len(), 60);
     assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Torn, "the damaged one is as it was");
+}
+
+#[test]
+fn sealed_and_compressed_segments_are_repaired_and_recovered_and_verify_says_so() {
+    let folder = scratch();
+    let original = &folder.path().join("original");
+    let mut journal = Journal::open(original, small(512 << 10)).unwrap();
+    for number in 1..=9000 {
+        append_pair(&mut journal, number);
+    }
+    journal.close().unwrap();
+    let day: jiff::civil::Date = "2026-11-23".parse().unwrap();
+    seal(original, day, SealOptions { compress_to: Some(day) }, |_| {}).unwrap();
+    let whole = contents(original, Stream::Ticks);
+    let packed = |dir: &Path| dir.join("ticks/0000000002.seg.zst");
+    assert!(packed(original).exists() && !segment(original, Stream::Ticks, 2).exists());
+    let bytes = fs::read(packed(original)).unwrap();
+    // In the records, in the seek table, in the frame with the header.
+    for at in [bytes.len() * 7 / 8, bytes.len() - 2, 10] {
+        let (dir, out) = (&folder.path().join(format!("at-{at}")), &folder.path().join(format!("out-{at}")));
+        copy(original, dir);
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x55;
+        fs::write(packed(dir), &damaged).unwrap();
+        assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Corrupt, "{at}");
+        let rescued = rescue(dir, out, |_, _, _, _| {}).unwrap();
+        let lost = rescued.streams[0].1.lost();
+        let report = repair(dir, Policy::Skip, |_, _, _, _| {}).unwrap();
+        assert_eq!(report.after.state, Verdict::Clean, "{at}: {:#?}", report.after);
+        let said: Vec<String> =
+            report.after.streams[0].1.findings.iter().map(|finding| finding.reason.to_string()).collect();
+        assert!(said[0].contains("was repaired after it was sealed: quarantine/"), "{said:?}");
+        assert_eq!(fs::read(dir.join("quarantine/ticks-0000000002.seg.zst")).unwrap(), damaged);
+        for dir in [dir, out] {
+            assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Clean);
+            let kept = contents(dir, Stream::Ticks);
+            assert_eq!(kept.len() as u64 + lost, whole.len() as u64, "{at}");
+            assert!(kept.iter().all(|(sequence, bytes)| whole[sequence] == *bytes));
+        }
+        if at == bytes.len() * 7 / 8 {
+            assert!((1..=2100).contains(&lost), "nothing of another segment is lost: {lost}");
+        }
+        assert_eq!(repair(dir, Policy::Skip, |_, _, _, _| {}).unwrap().actions.len(), 0, "{at}: once is enough");
+    }
 }

@@ -161,6 +161,7 @@ fn write_text(out: &mut Vec<u8>, report: &RepairReport, policy: Policy) {
             ActionKind::Rebuild => "written anew",
             ActionKind::Fill => "made with a hole in it",
             ActionKind::Control => "put in order",
+            ActionKind::Index => "taken away: readers make their own",
         };
         let _ = writeln!(out, "{}: {would}{what} ({})", action.file, action.reason);
         if action.kind == ActionKind::Rebuild && policy != Policy::Abort {

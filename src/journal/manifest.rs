@@ -37,6 +37,12 @@ pub enum SealFault {
         /// In the manifest.
         expected: String,
     },
+    /// A repair wrote the segment anew after it was sealed.
+    #[error("the segment was repaired after it was sealed: {quarantine} is what was there")]
+    Repaired {
+        /// The file, relative to the journal.
+        quarantine: String,
+    },
     /// A seal does not follow from its entry and the seal before it.
     #[error("the seal of {segment} does not follow from its entry and the seal before it: {which}")]
     Chain {

@@ -163,6 +163,15 @@ impl Packed {
         inner.damage.map_or(Ok(()), Err)
     }
 
+    /// Unpacks every frame that can be, whatever the others are.
+    pub(super) fn fill_what_can_be(&self, map: &ReadMap) {
+        let mut inner = self.locked();
+        for frame in 0..inner.filled.len() as u32 {
+            // A bad one stays zeros; the damage is remembered.
+            let _ = inner.fill(map, frame);
+        }
+    }
+
     fn locked(&self) -> std::sync::MutexGuard<'_, Inner> {
         // Whoever panicked in there left flags that are true at worst of frames that are not: those read as not there.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -512,13 +512,15 @@ impl Tailer {
     }
 
     /// Whether something stands where nothing was a moment ago.
-    fn has_more(&self) -> bool {
+    fn has_more(&mut self) -> bool {
         if self.ended.is_some() {
             let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1);
             return next
                 .is_ok_and(|next| next.header().is_ok_and(|header| header.state == super::format::STATE_ACTIVE));
         }
-        matches!(self.current.reader.record(self.offset), Ok(Some(_)))
+        let here = self.current.reader.record(self.offset).ok().flatten();
+        let sequence = here.map(|record| bytemuck::from_bytes::<Header>(&record[..HEADER_BYTES]).sequence);
+        sequence.is_some_and(|sequence| !self.is_past && self.durable.reaches(sequence))
     }
 
     fn corrupt(&self, reason: Reason) -> TailError {

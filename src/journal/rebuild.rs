@@ -60,6 +60,7 @@ impl Source {
             }
             Err(error) => return Err(error),
         };
+        reader.unpack_what_can_be();
         let mut checked = reader.checked_header(stream, ordinal);
         if let Err(HeaderError::Version(_)) = checked
             && let Ok(mut said) = reader.header()
@@ -189,7 +190,7 @@ impl<'a> Rebuilder<'a> {
             Some(reader) => self.scan(job, reader, window_until),
             None => (Scanned::default(), None),
         };
-        let bottom = if job.ordinal == 1 { Some(1) } else { None };
+        let bottom = if job.source.ordinal == 1 { Some(1) } else { None };
         let base = job.expected.or(job.source.base()).or(bottom).or(first).or(job.until).unwrap_or(1);
         spec.base_sequence = base;
         if let Some(reader) = &job.source.reader {
@@ -240,7 +241,7 @@ impl<'a> Rebuilder<'a> {
                 self.note(&bytemuck::pod_read_unaligned(&record[..HEADER_BYTES]), &record);
             }
         }
-        let next_ordinal = if end_reason == EndReason::Closed { 0 } else { job.ordinal + 1 };
+        let next_ordinal = if EndReason::is_closing(end_reason as u8) { 0 } else { job.ordinal + 1 };
         let left_over = end.saturating_sub(behind) as u64;
         Ok(Rebuilt { built: segment.finish(end_reason, next_ordinal)?, records, mended, losses, left_over })
     }

@@ -14,12 +14,15 @@ use std::path::Path;
 use serde_json::json;
 
 use super::control::{CONTROL_NAME, Control, ControlError, ControlReader};
-use super::format::{DurableSlot, Stream, segment_name, segment_ordinal};
+use super::format::{DurableSlot, Stream, index_name, segment_name, segment_ordinal};
+use super::manifest::sha256;
 use super::quarantine::keep_copy;
 use super::rebuild::{Job, Rebuilder, Source, looks_used};
 use super::recovery::recover;
+use super::retention::Pruned;
+use super::segment::SegmentReader;
 use super::verify::{StreamReport, VerifyError};
-use super::walk::{Finding, Verdict, walk};
+use super::walk::{Finding, Reason, Verdict, walk};
 use super::{LOCK_NAME, OpenError, QUARANTINE_NAME, is_live, list_segments, take_lock};
 use crate::clock::wall_ns;
 use crate::sys::file::{boot_id, sync_folder};
@@ -136,7 +139,13 @@ impl Repair<'_> {
         if let Some(finding) = report.findings.iter().find(|finding| is_control(finding)) {
             self.control(stream, finding)?;
         }
-        let damaged = report.findings.iter().filter(|finding| !is_control(finding));
+        for finding in report.findings.iter().filter(|finding| finding.reason == Reason::Index) {
+            self.index(finding)?;
+        }
+        // A seal that does not fit good records is nothing that writing them anew would mend.
+        let apart =
+            |finding: &&Finding| is_control(finding) || matches!(finding.reason, Reason::Index | Reason::Seal(_));
+        let damaged = report.findings.iter().filter(|finding| !apart(finding));
         let corrupt: Vec<&Finding> = damaged.clone().filter(|finding| finding.verdict == Verdict::Corrupt).collect();
         if !corrupt.is_empty() && policy == Policy::Skip {
             return self.skip(stream, &corrupt);
@@ -166,6 +175,28 @@ impl Repair<'_> {
         let action = self.act(finding.segment.clone(), ActionKind::Control, finding.reason.to_string());
         action.quarantine = quarantine;
         Ok(())
+    }
+
+    /// Takes an index away that does not fit its segment: readers make their own.
+    fn index(&mut self, finding: &Finding) -> Result<(), RepairError> {
+        let quarantine = self.put_away(&finding.segment)?;
+        let action = self.act(finding.segment.clone(), ActionKind::Index, finding.reason.to_string());
+        action.quarantine = quarantine;
+        Ok(())
+    }
+
+    /// Moves a file that is not needed any more to `quarantine/`, if it is there.
+    fn put_away(&self, file: &str) -> Result<Option<String>, RepairError> {
+        let quarantine = self.dir.join(QUARANTINE_NAME);
+        fs::create_dir_all(&quarantine).map_err(io_at(&quarantine))?;
+        let name = file.replace('/', "-");
+        let free = (0..).map(|at| if at == 0 { name.clone() } else { format!("{name}-{at}") });
+        let kept = free.into_iter().find(|kept| !quarantine.join(kept).exists()).unwrap_or(name);
+        match fs::rename(self.dir.join(file), quarantine.join(&kept)) {
+            Ok(()) => Ok(Some(format!("{QUARANTINE_NAME}/{kept}"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_at(&self.dir.join(file))(error)),
+        }
     }
 
     /// Says in a fresh page what the segments say of the last writer.
@@ -228,7 +259,8 @@ impl Repair<'_> {
         while sources.last().is_some_and(|source| source.header.is_some() && !looks_used(source)) {
             sources.pop();
         }
-        let sources = with_missing(sources, &mut bad)?;
+        let pruned = Pruned::read(self.dir).map_err(io_at(self.dir))?;
+        let sources = with_missing(stream, sources, &mut bad, &pruned)?;
         let mark = durable.map(|slot| slot.sequence + 1);
         let mut rebuilder = Rebuilder::new(&folder, stream);
         let is_bad = |ordinal: u64| bad.contains(&ordinal);
@@ -241,6 +273,10 @@ impl Repair<'_> {
         let mut last = None;
         let newest = sources.last().map_or(0, |source| source.ordinal);
         for (index, source) in sources.iter().enumerate() {
+            if index > 0 && sources[index - 1].ordinal + 1 != source.ordinal {
+                // Behind segments that were pruned it begins where its header says.
+                expected = None;
+            }
             if !is_bad(source.ordinal) {
                 let Some((header, reader)) = source.header.as_ref().zip(source.reader.as_ref()) else { continue };
                 if !is_bad(source.ordinal + 1) && source.ordinal != newest {
@@ -253,7 +289,8 @@ impl Repair<'_> {
                 last = Some((source.ordinal, walked.next_sequence, walked.position as u64));
                 continue;
             }
-            let behind = sources.get(index + 1).and_then(Source::base);
+            let next = sources.get(index + 1).filter(|next| next.ordinal == source.ordinal + 1);
+            let behind = next.and_then(Source::base);
             let name = format!("{}/{}", stream.name(), segment_name(source.ordinal));
             let until = behind.or(mark.filter(|_| source.ordinal == newest));
             let job = Job {
@@ -266,6 +303,10 @@ impl Repair<'_> {
             };
             let quarantine = self.put_by(&folder, stream, source, findings)?;
             let rebuilt = rebuilder.rebuild(&job)?;
+            self.put_away(&format!("{}/{}", stream.name(), index_name(source.ordinal)))?;
+            if let Some(quarantine) = &quarantine {
+                self.note_replaced(&folder, source.ordinal, quarantine, rebuilt.built.position)?;
+            }
             remove_packed(&folder, source.ordinal)?;
             expected = Some(rebuilt.built.next_sequence);
             last = Some((source.ordinal, rebuilt.built.next_sequence, rebuilt.built.position));
@@ -332,6 +373,21 @@ impl Repair<'_> {
         Ok(Some(format!("{QUARANTINE_NAME}/{kept}")))
     }
 
+    /// Writes beside the file put by which bytes stand in its place now: `verify` holds a sealed segment against it.
+    fn note_replaced(&self, folder: &Path, ordinal: u64, kept: &str, end: u64) -> Result<(), RepairError> {
+        let beside = self.dir.join(format!("{kept}.json"));
+        let fail = || {
+            let text = fs::read_to_string(&beside)?;
+            let mut about: serde_json::Value = serde_json::from_str(&text).map_err(io::Error::other)?;
+            let reader = SegmentReader::open(&folder.join(segment_name(ordinal)))?;
+            let bytes = usize::try_from(end).ok().and_then(|end| reader.settled(0, end));
+            about["replaced_by"] = json!({ "bytes": end, "sha256": sha256(bytes.unwrap_or_default()) });
+            fs::write(&beside, format!("{about}\n"))?;
+            fs::File::open(&beside)?.sync_all()
+        };
+        fail().map_err(io_at(&beside))
+    }
+
     /// Says in the control page where the last durable record is now: everything is synced before.
     fn mark(&self, folder: &Path, stream: Stream, slot: DurableSlot) -> Result<(), RepairError> {
         let fail = io_at(folder);
@@ -351,11 +407,34 @@ impl Repair<'_> {
     }
 }
 
+/// Where a repair put what stood in the place of a segment, if the bytes there now are those it wrote.
+pub(super) fn replaced(folder: &Path, stream: Stream, ordinal: u64, reader: &SegmentReader) -> Option<String> {
+    let dir = folder.parent()?;
+    let begins = [format!("{}-{}", stream.name(), segment_name(ordinal)), ".json".to_owned()];
+    let entries = fs::read_dir(dir.join(QUARANTINE_NAME)).ok()?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    for name in names.filter(|name| name.starts_with(&begins[0]) && name.ends_with(&begins[1])) {
+        let path = dir.join(QUARANTINE_NAME).join(&name);
+        let about = fs::read(path).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+        let Some(by) = about.map(|about| about["replaced_by"].clone()) else { continue };
+        let end = by["bytes"].as_u64().and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = end.and_then(|end| reader.settled(0, end));
+        if bytes.is_some_and(|bytes| by["sha256"] == sha256(bytes)) {
+            return Some(format!("{QUARANTINE_NAME}/{}", name.trim_end_matches(".json")));
+        }
+    }
+    None
+}
+
 /// Puts what is not there among what is, up to the newest segment that is spoken of.
-fn with_missing(sources: Vec<Source>, bad: &mut BTreeSet<u64>) -> Result<Vec<Source>, RepairError> {
-    let Some(mut next) = sources.first().map(|source| source.ordinal).or(bad.first().copied()) else {
-        return Ok(sources);
-    };
+fn with_missing(
+    stream: Stream,
+    sources: Vec<Source>,
+    bad: &mut BTreeSet<u64>,
+    pruned: &Pruned,
+) -> Result<Vec<Source>, RepairError> {
+    let first = sources.first().map(|source| source.ordinal);
+    let Some(mut next) = first.into_iter().chain(bad.first().copied()).min() else { return Ok(sources) };
     let newest = bad.last().copied().unwrap_or(0);
     let missing = |ordinal| Source { ordinal, reader: None, header: None, header_error: None };
     let mut all = Vec::with_capacity(sources.len());
@@ -364,6 +443,8 @@ fn with_missing(sources: Vec<Source>, bad: &mut BTreeSet<u64>) -> Result<Vec<Sou
         if count > MISSING_MAX { Err(RepairError::TooMany { first, count }) } else { Ok(()) }
     };
     for source in sources {
+        // What the log of deletions explains is not missing.
+        next = pruned.beyond(stream, (next, 1), source.ordinal).0;
         check(next, source.ordinal)?;
         for ordinal in next..source.ordinal {
             bad.insert(ordinal);

@@ -9,6 +9,7 @@ use super::build_journal::{new_folder, write_control};
 use super::control::ControlReader;
 use super::format::{Stream, segment_name};
 use super::rebuild::{Job, Loss, Rebuilder, Source, looks_used};
+use super::retention::Pruned;
 use super::verify::VerifyError;
 use super::{LOCK_NAME, is_live, list_segments};
 
@@ -110,7 +111,7 @@ pub fn rescue(
     let _lock = new_folder(out)?;
     let mut report = RescueReport { streams: Vec::new() };
     for stream in there {
-        let rescued = rescue_stream(&dir.join(stream.name()), &out.join(stream.name()), stream, &mut progress)?;
+        let rescued = rescue_stream(dir, &out.join(stream.name()), stream, &mut progress)?;
         report.streams.push((stream, rescued));
     }
     // A journal has a stream of ticks, be it empty.
@@ -120,11 +121,12 @@ pub fn rescue(
 }
 
 fn rescue_stream(
-    folder: &Path,
+    dir: &Path,
     out: &Path,
     stream: Stream,
     progress: &mut dyn FnMut(Stream, u64, u64, u64),
 ) -> Result<RescuedStream, RescueError> {
+    let folder = &dir.join(stream.name());
     let mut rescued = RescuedStream::default();
     let mut sources = Vec::new();
     for ordinal in list_segments(folder).map_err(io_at(folder))? {
@@ -137,7 +139,7 @@ fn rescue_stream(
             Err(error) => rescued.unreadable.push((name, error.to_string())),
         }
     }
-    while sources.last().is_some_and(|source| !looks_used(source)) {
+    while sources.last().is_some_and(|source| source.header.is_some() && !looks_used(source)) {
         sources.pop();
     }
     fs::create_dir_all(out).map_err(io_at(out))?;
@@ -158,8 +160,10 @@ fn rescue_stream(
     if let Some(first) = sources.iter().find_map(|source| source.header.as_ref()) {
         rebuilder.like_that(first);
     }
-    let first_ordinal = sources.first().map_or(1, |source| source.ordinal);
-    let mut expected = None;
+    let pruned = Pruned::read(dir).map_err(io_at(dir))?;
+    // Of a beginning that is not there and was not pruned, everything is lost.
+    let first = sources.first().map_or(1, |source| source.ordinal);
+    let mut expected = (first > 1 && pruned.beyond(stream, (1, 1), first).0 != first).then_some(1);
     let mut last = None;
     let mut done = 0;
     for (index, source) in sources.iter().enumerate() {
@@ -171,7 +175,7 @@ fn rescue_stream(
         let job = Job {
             source,
             name: format!("{}/{}", stream.name(), segment_name(source.ordinal)),
-            ordinal: first_ordinal + index as u64,
+            ordinal: index as u64 + 1,
             expected,
             until: until.filter(|until| expected.is_none_or(|expected| *until >= expected)),
             is_bounded: behind.is_some(),

@@ -185,6 +185,13 @@ impl SegmentReader {
         (from <= to && to <= self.map.len()).then(|| borrow(&self.map, from, to - from))
     }
 
+    /// Unpacks what can be of a compressed segment, so that what is good of a damaged one can be searched for.
+    pub(super) fn unpack_what_can_be(&self) {
+        if let Some(packed) = &self.packed {
+            packed.fill_what_can_be(&self.map);
+        }
+    }
+
     /// Bytes of a record that may not be one: for the search behind a bad record in a segment nobody writes.
     /// `None` when they would lead out of the file.
     pub(super) fn candidate(&self, offset: usize, bytes: usize) -> Option<&[u8]> {

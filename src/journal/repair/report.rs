@@ -49,6 +49,8 @@ pub enum ActionKind {
     Fill,
     /// The control page is made anew, or its damaged slots are cleared.
     Control,
+    /// An index that does not fit is taken away.
+    Index,
 }
 
 impl ActionKind {
@@ -59,6 +61,7 @@ impl ActionKind {
             ActionKind::Rebuild => "rebuild",
             ActionKind::Fill => "fill",
             ActionKind::Control => "control",
+            ActionKind::Index => "index",
         }
     }
 }
