@@ -14,6 +14,7 @@
 
 pub mod append;
 pub mod baseline;
+pub mod export;
 pub mod frames;
 pub mod loopback;
 pub mod machine;
