@@ -105,7 +105,7 @@ pub fn run(records: u64, rounds: usize) -> Result<Report, Error> {
             }
         }
     }
-    let [read, parquet, arrow, csv, row_by_row] = rates.map(|mut rates| median(&mut rates));
+    let [read, parquet, arrow, csv, row_by_row] = rates.map(median);
     Ok(Report {
         records,
         read_per_second: read,
