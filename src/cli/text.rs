@@ -214,6 +214,10 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
         Some(SessionEvent::NoSegment) => {
             write!(out, "the next segment can't be prepared: system error {}", session.value)
         }
+        Some(SessionEvent::SyncFailing) => {
+            write!(out, "writing back to the disk fails and is tried again: system error {}", session.value)
+        }
+        Some(SessionEvent::SyncReturned) => write!(out, "writing back to the disk succeeds again"),
         Some(SessionEvent::SegmentReturned) => write!(out, "the next segment could be prepared now"),
         None => write!(out, "event {}", session.event),
     };

@@ -15,6 +15,7 @@
 
 pub mod append;
 pub mod baseline;
+pub mod export;
 pub mod frames;
 pub mod loopback;
 pub mod machine;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hoga::stage::WaitStrategy;
 use hoga_bench::machine::Machine;
-use hoga_bench::{Error, append, loopback, pipeline, recovery, scan, tail, wait};
+use hoga_bench::{Error, append, export, loopback, pipeline, recovery, scan, tail, wait};
 use serde::Serialize;
 
 /// Measures the whole path, each time beside a baseline in the same run.
@@ -105,6 +105,15 @@ enum Name {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
     },
+    /// Trades to Parquet, beside CSV, beside a builder row by row, beside reading alone.
+    Export {
+        /// Trades.
+        #[arg(long, default_value_t = 2_000_000)]
+        records: u64,
+        /// Rounds of each; medians count.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+    },
     /// A journal opened after a death of process or host, beside reading it once.
     Recovery {
         /// MiB of records.
@@ -172,6 +181,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         &Name::Scan { records, record_bytes, rounds } => {
             show(json, "scan", scan::run(records, record_bytes.max(48), rounds.max(1))?)
         }
+        &Name::Export { records, rounds } => show(json, "export", export::run(records.max(1), rounds.max(1))?),
         &Name::Recovery { mib, segment_mib, rounds } => {
             show(json, "recovery", recovery::run(mib, segment_mib, rounds.max(1))?)
         }

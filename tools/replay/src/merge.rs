@@ -213,7 +213,7 @@ impl Input {
             if whole < record.bytes.len() {
                 let mut last = [0; 8];
                 last[..record.bytes.len() - whole].copy_from_slice(&record.bytes[whole..]);
-                words.push(u64::from_ne_bytes(last));
+                words.push(u64::from_le_bytes(last));
             }
             *read += 1;
             let mut held = Held {

@@ -125,7 +125,7 @@ def main():
         with_polars(kind, "polars, Parquet", polars.read_parquet(file), rows, schema)
         with_pandas(kind, "pandas, Parquet", pandas.read_parquet(file), rows, schema)
         file = arrow / f"{kind}.arrow"
-        with_polars(kind, "polars, Arrow", polars.read_ipc(file, memory_map=False), rows, schema)
+        with_polars(kind, "polars, Arrow", polars.read_ipc(file), rows, schema)
         table = pyarrow.ipc.open_file(file).read_all()
         assert table.schema.types == schema.types, kind
         with_pandas(kind, "pandas, Arrow", table.to_pandas(), rows, schema)

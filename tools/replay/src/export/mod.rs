@@ -6,6 +6,8 @@
 
 pub mod arrays;
 mod files;
+#[doc(hidden)]
+pub mod naive;
 mod new_journal;
 pub mod rows;
 pub mod schema;
