@@ -1980,8 +1980,8 @@ const char *hoga_last_error(const struct hoga_tailer *tailer);
  * once. HOGA_PAST_END: nothing more will come. Below 0: an error, see hoga_last_error; the reader stands before what it
  * could not read, and the next call tries again.
  *
- * Within a segment it makes no system call and allocates nothing; it does when it enters a segment and, with nothing
- * new, at most once a millisecond, when it looks whether there is still a writer.
+ * Within a segment it makes no system call and allocates nothing. It does when it enters a segment, when it learns of an
+ * instrument and, with nothing new, at most once a millisecond, when it looks whether there is still a writer.
  */
 int32_t hoga_next(struct hoga_tailer *tailer,
                   struct hoga_record *out);
