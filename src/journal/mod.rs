@@ -49,42 +49,16 @@
 //! # }
 //! ```
 
-pub mod build;
-mod build_journal;
+mod archive;
 mod commit;
 mod control;
-mod decision;
-mod dictionary;
-mod durability;
-mod examine;
-mod filter;
-mod follow;
 pub mod format;
-mod helper;
-mod index;
-mod lines;
-mod manifest;
-mod packed;
-mod quarantine;
-mod reader;
-pub mod rebuild;
-mod recent;
-mod record;
-mod recovery;
-pub mod repair;
-pub mod rescue;
-mod retention;
-mod salvage;
-mod seal;
-mod seal_verify;
-mod seek;
+mod judge;
+mod mend;
+mod read;
 #[allow(unsafe_code)]
 mod segment;
-mod trouble;
-mod verify;
-mod visit;
-mod walk;
-mod writer;
+mod write;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -92,6 +66,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
+
+use self::archive::{manifest, packed, retention, seal, seal_verify};
+use self::judge::{decision, examine, quarantine, recent, recovery, verify, walk};
+pub use self::mend::{build, rebuild, repair, rescue};
+use self::mend::{build_journal, salvage};
+use self::read::{filter, follow, index, lines, reader, record, seek, visit};
+use self::write::{dictionary, durability, helper, trouble, writer};
 
 pub use self::control::{ControlError, ControlReader, SyncState, WriterState};
 pub use self::decision::Case;

@@ -1,0 +1,463 @@
+//! Going to a place in a stream, choosing what is handed over, and noticing that the place is gone.
+
+use std::io;
+
+use crate::journal::control::ControlReader;
+use crate::journal::filter::{Bound, Filter};
+use crate::journal::format::{SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded};
+use crate::journal::index::{Entry, SegmentIndex};
+use crate::journal::list_segments;
+use crate::journal::reader::{Current, TailError, Tailer, open_active};
+use crate::journal::record::{Position, Selection};
+use crate::journal::segment::SegmentReader;
+use crate::journal::walk::{Finding, Reason, Verdict, is_unnumbered};
+use crate::tick::{EndReason, HEADER_BYTES, Header, RType};
+
+/// Where to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// The record with this sequence.
+    Sequence(u64),
+    /// The first record at which the running maximum of `ts_recv` (nanoseconds since the UNIX epoch) reaches this; so
+    /// all records before it were received earlier.
+    Time(u64),
+}
+
+/// What a seek found; the tailer stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// It stands before the record wanted.
+    Exact,
+    /// What was wanted lies before the oldest record that is there, or in a hole: it stands before the next that is
+    /// there.
+    BeforeFirst {
+        /// Its sequence.
+        first: u64,
+    },
+    /// What was wanted is not there yet: it stands behind the newest record committed.
+    AfterLast {
+        /// Its sequence; 0 = there is none.
+        last: u64,
+    },
+}
+
+/// How far a tailer may go.
+#[derive(Debug)]
+pub(in crate::journal) enum DurableMark {
+    /// To the newest record committed.
+    Unlimited,
+    /// To the newest record known to be on the disk.
+    Durable { control: Option<ControlReader>, sequence: u64 },
+}
+
+impl DurableMark {
+    /// Whether a record may be handed over.
+    #[inline]
+    pub(in crate::journal) fn reaches(&mut self, sequence: u64) -> bool {
+        match self {
+            DurableMark::Unlimited => true,
+            DurableMark::Durable { sequence: durable, .. } if sequence <= *durable => true,
+            DurableMark::Durable { control, sequence: durable } => {
+                *durable = control.as_ref().and_then(ControlReader::durable).map_or(0, |slot| slot.sequence);
+                sequence <= *durable
+            }
+        }
+    }
+}
+
+/// A place in the stream: the record there, or the one that will come.
+#[derive(Debug)]
+struct Place {
+    current: Current,
+    offset: usize,
+    sequence: u64,
+}
+
+impl Tailer {
+    /// Hands over only what the filter takes from here on; a poll then counts what it hands over. Begins at the filter's
+    /// `from` if that lies ahead, and does not read segments of which a file beside them (made by sealing) says that
+    /// they hold nothing wanted.
+    pub fn with_filter(mut self, filter: Filter) -> Tailer {
+        let from = match filter.from {
+            Some(Bound::Sequence(from)) => {
+                self.skip_below = self.skip_below.max(from);
+                Some(Seek::Sequence(from))
+            }
+            Some(Bound::Time(from)) => Some(Seek::Time(from)),
+            None => None,
+        };
+        // A place that can't be found is met, and told, by reading on.
+        if let Some(Ok((_, place))) = from.map(|from| self.find(from))
+            && (place.current.ordinal(), place.offset) > (self.current.ordinal(), self.offset)
+        {
+            let skip_below = self.skip_below;
+            self.stand(place);
+            self.skip_below = skip_below;
+        }
+        self.selection = (!filter.is_empty()).then(|| Box::new(Selection::new(filter)));
+        self.is_past = false;
+        if self.offset == SEGMENT_HEADER_BYTES
+            && let Ok(Some(follows)) = self.passed_over(&self.current)
+        {
+            (self.ended, self.expected) = (Some(EndReason::Full as u8), follows);
+            self.segments_read -= 1;
+        }
+        self
+    }
+
+    /// Stops at the newest record that is known to be on the disk, by the durable mark of the control page: what is
+    /// handed over outlives the host's death, too. At level `process` the mark moves when the journal is closed.
+    pub fn with_durable(mut self, durable: bool) -> Tailer {
+        self.durable = if durable {
+            let control = ControlReader::open(&self.folder, self.stream).ok().and_then(Result::ok);
+            DurableMark::Durable { control, sequence: 0 }
+        } else {
+            DurableMark::Unlimited
+        };
+        self
+    }
+
+    /// Whether the filter's end (a sequence) was passed: nothing more will be handed over.
+    pub fn is_past(&self) -> bool {
+        self.is_past
+    }
+
+    /// Segments that were entered so far, those passed over not among them.
+    pub fn segments_read(&self) -> u64 {
+        self.segments_read
+    }
+
+    /// Goes to a record, backwards or forwards; definitions of instruments before it are known then.
+    ///
+    /// # Errors
+    ///
+    /// See [`TailError`]; the tailer stands where it stood.
+    pub fn seek(&mut self, to: Seek) -> Result<Sought, TailError> {
+        let (sought, place) = self.find(to)?;
+        self.stand(place);
+        Ok(sought)
+    }
+
+    /// Goes on where a reader stood.
+    pub(in crate::journal) fn resume(&mut self, position: Position) -> Result<(), TailError> {
+        let read = position.sequence.saturating_sub(1);
+        if read > 0 {
+            let (sought, place) = self.find(Seek::Sequence(read))?;
+            // The same number in a later opening is another record.
+            let is_cut = match sought {
+                Sought::Exact => place.current.header.prepared.epoch > position.epoch,
+                Sought::BeforeFirst { .. } => false,
+                Sought::AfterLast { .. } => true,
+            };
+            if is_cut {
+                let last = self.last_before(|header| header.prepared.epoch <= position.epoch)?;
+                return Err(TailError::Rewound { last });
+            }
+        }
+        self.seek(Seek::Sequence(position.sequence.max(1))).map(|_| ())
+    }
+
+    fn stand(&mut self, place: Place) {
+        let entered = (place.current.ordinal() != self.current.ordinal()) || place.offset < self.offset;
+        self.segments_read += u64::from(entered);
+        self.offset = place.offset;
+        self.expected = place.sequence;
+        self.early_at = place.current.reader.len() / 4 * 3;
+        self.current = place.current;
+        (self.next, self.ended, self.skip_below, self.is_past) = (None, None, 0, false);
+    }
+
+    fn find(&mut self, to: Seek) -> Result<(Sought, Place), TailError> {
+        match to {
+            Seek::Sequence(sequence) => self.find_sequence(sequence),
+            Seek::Time(time) => self.find_time(time),
+        }
+    }
+
+    fn ordinals(&self) -> Result<Vec<u64>, TailError> {
+        list_segments(&self.folder).map_err(|source| TailError::Io { path: self.folder.clone(), source })
+    }
+
+    fn open_at(&self, ordinal: u64) -> Result<Option<Current>, TailError> {
+        open_active(&self.folder, self.stream, ordinal)
+    }
+
+    fn find_sequence(&mut self, wanted: u64) -> Result<(Sought, Place), TailError> {
+        let ordinals = self.ordinals()?;
+        // The last segment that begins at or before it; those only prepared, or gone meanwhile, lie behind every record.
+        let (mut low, mut high) = (0, ordinals.len());
+        let mut found = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.open_at(ordinals[middle])? {
+                Some(current) if current.base_sequence() <= wanted => {
+                    (found, low) = (Some((middle, current)), middle + 1)
+                }
+                _ => high = middle,
+            }
+        }
+        let mut last = 0;
+        let from = match found {
+            Some((at, current)) => {
+                let index = self.index(&current)?;
+                last = index.summary.last_sequence;
+                if wanted <= last {
+                    let entry = index.before_sequence(wanted);
+                    let place = self.place(current, entry, |head| head.sequence >= wanted)?;
+                    let sequence = place.sequence;
+                    let is_exact = sequence == wanted;
+                    let sought = if is_exact { Sought::Exact } else { Sought::BeforeFirst { first: sequence } };
+                    return Ok((sought, place));
+                }
+                at + 1
+            }
+            None => 0,
+        };
+        self.find_first(&ordinals, from, last, |_| true)
+    }
+
+    fn find_time(&mut self, wanted: u64) -> Result<(Sought, Place), TailError> {
+        let ordinals = self.ordinals()?;
+        let mut first = None;
+        let mut last = 0;
+        for (at, &ordinal) in ordinals.iter().enumerate() {
+            let Some(current) = self.open_at(ordinal)? else { continue };
+            let head = match self.indexes.contains_key(&ordinal) {
+                false => SegmentIndex::load_head(&self.folder, &current.header),
+                true => None,
+            };
+            let summary = match head {
+                Some(head) => head,
+                None => self.index(&current)?.summary.clone(),
+            };
+            last = summary.last_sequence;
+            if summary.records == 0 {
+                continue;
+            }
+            first.get_or_insert(summary.first_sequence);
+            if summary.ts_recv.1 < wanted {
+                continue;
+            }
+            let entry = self.index(&current)?.before_time(wanted);
+            let mut reached = 0;
+            let place = self.place(current, entry, |head| {
+                reached = head.ts_recv;
+                head.ts_recv >= wanted
+            })?;
+            if reached < wanted {
+                // An index that lied; the record is further on.
+                return self.find_first(&ordinals, at + 1, last, |head| head.ts_recv >= wanted);
+            }
+            let sequence = place.sequence;
+            let is_before = first == Some(sequence) && reached > wanted;
+            return Ok((if is_before { Sought::BeforeFirst { first: sequence } } else { Sought::Exact }, place));
+        }
+        self.find_first(&ordinals, ordinals.len(), last, |_| true)
+    }
+
+    /// The first record from a segment on that will do, or the end.
+    fn find_first(
+        &mut self,
+        ordinals: &[u64],
+        from: usize,
+        mut last: u64,
+        wanted: impl Fn(&Header) -> bool,
+    ) -> Result<(Sought, Place), TailError> {
+        for &ordinal in &ordinals[from..] {
+            let Some(current) = self.open_at(ordinal)? else { continue };
+            let index = self.index(&current)?;
+            last = index.summary.last_sequence;
+            if index.summary.records > 0 {
+                let entry = index.entries.first().copied();
+                let place = self.place(current, entry, &wanted)?;
+                let first = place.sequence;
+                if first <= last {
+                    return Ok((Sought::BeforeFirst { first }, place));
+                }
+            }
+        }
+        for &ordinal in ordinals.iter().rev() {
+            if let Some(current) = self.open_at(ordinal)? {
+                let entry = self.index(&current)?.entries.last().copied();
+                return Ok((Sought::AfterLast { last }, self.place(current, entry, |_| false)?));
+            }
+        }
+        Err(TailError::NoJournal(self.folder.clone()))
+    }
+
+    /// Goes from an entry to the first record that will do, or to the end of what is committed, and learns the
+    /// definitions before it.
+    fn place(
+        &mut self,
+        current: Current,
+        entry: Option<Entry>,
+        mut wanted: impl FnMut(&Header) -> bool,
+    ) -> Result<Place, TailError> {
+        let stream = self.stream;
+        let corrupt = |bad| corrupt(stream, &current, current.reader.reason(bad));
+        let mut sequence = current.base_sequence();
+        let mut offset = SEGMENT_HEADER_BYTES;
+        // The front first: restated definitions, up to the first numbered record.
+        while let Some(record) = current.reader.record(offset).map_err(corrupt)? {
+            let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+            if !is_unnumbered(head) || head.rtype == RType::End as u8 {
+                break;
+            }
+            if head.rtype == RType::Instrument as u8 {
+                self.instruments.note(head.instrument_id, record);
+            }
+            offset += padded(record.len());
+        }
+        if let Some(entry) = entry
+            && entry.offset as usize > offset
+        {
+            let ordinal = current.ordinal();
+            let definitions = self.indexes.get(&ordinal).map(|index| index.definitions.clone()).unwrap_or_default();
+            for at in definitions.into_iter().take_while(|at| *at < entry.offset) {
+                if let Some(record) = current.reader.record(at as usize).map_err(corrupt)? {
+                    let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+                    self.instruments.note(head.instrument_id, record);
+                }
+            }
+            (offset, sequence) = (entry.offset as usize, entry.sequence);
+        }
+        while let Some(record) = current.reader.record(offset).map_err(corrupt)? {
+            let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+            if head.rtype == RType::End as u8 {
+                break;
+            }
+            if !is_unnumbered(head) {
+                sequence = head.sequence;
+                if wanted(head) {
+                    break;
+                }
+                sequence += 1;
+            }
+            if head.rtype == RType::Instrument as u8 {
+                self.instruments.note(head.instrument_id, record);
+            }
+            offset += padded(record.len());
+        }
+        Ok(Place { current, offset, sequence })
+    }
+
+    /// The index of a segment, as far as it is committed: of the file beside it, else by a scan.
+    fn index(&mut self, current: &Current) -> Result<&SegmentIndex, TailError> {
+        let ordinal = current.ordinal();
+        let salt = current.header.prepared.salt;
+        let known = self.indexes.remove(&ordinal).filter(|known| known.salt == salt);
+        let mut index = match known {
+            Some(known) => known,
+            None => SegmentIndex::load(&self.folder, &current.header)
+                .filter(|index| points_right(index, &current.reader))
+                .unwrap_or_else(|| SegmentIndex::new(&current.header)),
+        };
+        if !index.ended {
+            index.extend(&current.reader).map_err(|bad| corrupt(self.stream, current, current.reader.reason(bad)))?;
+        }
+        Ok(self.indexes.entry(ordinal).or_insert(index))
+    }
+
+    /// The sequence that follows a segment in which the filter takes nothing, if a later one is in use.
+    pub(in crate::journal) fn passed_over(&self, segment: &Current) -> Result<Option<u64>, TailError> {
+        let Some(selection) = &self.selection else { return Ok(None) };
+        let Some(index) = SegmentIndex::load(&self.folder, &segment.header) else { return Ok(None) };
+        if index.summary.may_match(&selection.filter) || !points_right(&index, &segment.reader) {
+            return Ok(None);
+        }
+        Ok(self.open_at(segment.ordinal() + 1)?.map(|_| index.summary.last_sequence + 1))
+    }
+
+    /// Whether a recovery has cut the place where this tailer stands. Asked while nothing comes.
+    ///
+    /// Once an opening: it looks at the whole segment.
+    pub(in crate::journal) fn is_cut(&mut self) -> Result<bool, TailError> {
+        let prepared = &self.current.header.prepared;
+        let epoch = match ControlReader::open(&self.folder, self.stream) {
+            Ok(Ok(control)) => control.epoch(),
+            _ => return Ok(false),
+        };
+        if epoch <= prepared.epoch || self.current.reader.is_packed() || (epoch, prepared.ordinal) == self.uncut {
+            return Ok(false);
+        }
+        let ordinal = prepared.ordinal;
+        let reader = match SegmentReader::open_in(&self.folder, ordinal) {
+            Ok(reader) => reader,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // With later ones there it was pruned, else put away.
+                return Ok(self.ordinals()?.last().is_none_or(|last| *last < ordinal));
+            }
+            Err(source) => return Err(TailError::Io { path: self.folder.clone(), source }),
+        };
+        let Ok(header) = reader.checked_header(self.stream, ordinal) else { return Ok(false) };
+        if header.prepared.salt != prepared.salt {
+            return Ok(true);
+        }
+        let mut index = SegmentIndex::new(&header);
+        let _ = index.extend(&reader);
+        let is_cut = index.ended && (index.summary.bytes as usize) < self.offset;
+        if !is_cut {
+            self.uncut = (epoch, ordinal);
+        }
+        Ok(is_cut)
+    }
+
+    /// The error that tells what is left.
+    pub(in crate::journal) fn rewound(&self) -> Result<TailError, TailError> {
+        let own = self.current.header.prepared;
+        let last = self.last_before(|header| {
+            header.prepared.epoch <= own.epoch
+                && (header.prepared.ordinal < own.ordinal || header.prepared.salt == own.salt)
+        })?;
+        Ok(TailError::Rewound { last })
+    }
+
+    /// The last numbered record of the newest segment that will do and has one.
+    fn last_before(&self, wanted: impl Fn(&SegmentHeader) -> bool) -> Result<Position, TailError> {
+        for ordinal in self.ordinals()?.into_iter().rev() {
+            let Some(current) = self.open_at(ordinal)? else { continue };
+            if !wanted(&current.header) {
+                continue;
+            }
+            let mut index = SegmentIndex::new(&current.header);
+            let _ = index.extend(&current.reader);
+            if index.summary.records == 0 {
+                continue;
+            }
+            let sequence = index.summary.last_sequence;
+            let mut offset = index.entries.last().map_or(SEGMENT_HEADER_BYTES, |entry| entry.offset as usize);
+            while let Ok(Some(record)) = current.reader.record(offset) {
+                let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+                if head.sequence == sequence {
+                    break;
+                }
+                offset += padded(record.len());
+            }
+            let epoch = current.header.prepared.epoch;
+            return Ok(Position { epoch, sequence, ordinal, offset: offset as u64 });
+        }
+        Ok(Position::default())
+    }
+}
+
+fn corrupt(stream: Stream, current: &Current, reason: Reason) -> TailError {
+    TailError::Corrupt(Finding::new(stream, current.ordinal(), SEGMENT_HEADER_BYTES, Verdict::Corrupt, reason))
+}
+
+/// Whether an index points to the records it says: the last entry, and every definition.
+fn points_right(index: &SegmentIndex, reader: &SegmentReader) -> bool {
+    let head = |offset: u32| -> Option<Header> {
+        let record = reader.record(offset as usize).ok()??;
+        Some(bytemuck::pod_read_unaligned(&record[..HEADER_BYTES]))
+    };
+    if reader.is_packed() {
+        // Looking would unpack; a compressed segment and its index were made from the same bytes and both carry sums.
+        return true;
+    }
+    let entry = index.entries.last();
+    entry.is_none_or(|entry| head(entry.offset).is_some_and(|head| head.sequence == entry.sequence))
+        && index
+            .definitions
+            .iter()
+            .all(|at| head(*at).is_some_and(|head| head.rtype == RType::Instrument as u8 && head.sequence != 0))
+}
