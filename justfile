@@ -16,6 +16,28 @@ test:
 test-long:
     HOGA_LONG=1 cargo test --release --workspace
 
+# The promises of the journal, in full: a thousand kills, thousands of power losses, damage, readers that must agree
+torture:
+    HOGA_LONG=1 cargo test --release -p hoga --test journal_crash --test journal_power_loss --test journal_stress
+    HOGA_TORTURE=4000 cargo test --release -p hoga --test journal_repair --test journal_recover
+    HOGA_LONG=1 cargo test --release -p hoga-capi --test three_readers
+
+# Every interleaving of the commit protocol
+loom:
+    cargo test -p hoga --lib journal::commit
+
+# Figures of the journal beside their baselines; nothing else may run
+bench-journal:
+    cargo run --release -p hoga-bench -- append --count 20000000
+    cargo run --release -p hoga-bench -- append --count 1200000 --rate 20000
+    cargo run --release -p hoga-bench -- append --count 1200000 --rate 20000 --durability periodic:100 --disk
+    cargo run --release -p hoga-bench -- append --count 1200000 --rate 20000 --watched
+    cargo run --release -p hoga-bench -- tail
+    cargo run --release -p hoga-bench -- wait
+    cargo run --release -p hoga-bench -- scan
+    cargo run --release -p hoga-bench -- recovery
+    cargo run --release -p hoga-bench -- export
+
 # The simulated market through the engine; `just demo --seconds 60 --rate 20000 --symbols 200 --burst`
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}

@@ -37,9 +37,11 @@ fn fix(dir: &Path, policy: Policy) -> RepairReport {
     repair(dir, policy, |_, _, _, _| {}).unwrap()
 }
 
-/// What a reader finds: records by sequence, and ranges of holes. Every checksum is checked, every sequence is there
-/// or in a hole.
-fn contents(dir: &Path, stream: Stream) -> (BTreeMap<u64, Vec<u8>>, Vec<(u64, u64)>) {
+/// Records by sequence, and the holes: first and last sequence of each.
+type Contents = (BTreeMap<u64, Vec<u8>>, Vec<(u64, u64)>);
+
+/// What a reader finds. Every checksum is checked, every sequence is there or in a hole.
+fn contents(dir: &Path, stream: Stream) -> Contents {
     let (mut records, mut holes) = (BTreeMap::new(), Vec::new());
     let mut tailer = Tailer::open(dir, stream, Start::Beginning).unwrap().with_crc_check(true);
     let mut next = None;

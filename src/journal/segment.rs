@@ -208,10 +208,13 @@ impl SegmentReader {
         self.map.advise_sequential();
     }
 
-    /// Maps the first pages in ahead of use.
-    pub(super) fn populate_head(&self, bytes: usize) {
-        // Advice: without it the first reads only fault.
-        let _ = self.map.populate_read(0, bytes);
+    /// Maps pages in ahead of use.
+    pub(super) fn populate(&self, offset: usize, bytes: usize) {
+        // Of a compressed one nothing is there before it is unpacked.
+        if self.packed.is_none() {
+            // Advice: without it the first reads only fault.
+            let _ = self.map.populate_read(offset, bytes);
+        }
     }
 
     /// Offset behind the last word below `to` that is not zero, at least `from`, a multiple of eight.

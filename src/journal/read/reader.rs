@@ -23,8 +23,8 @@ use crate::tick::{EndReason, HEADER_BYTES, Header, Instrument, RType};
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// A helper silent for so long means a process that hangs.
 const SILENT_NS: u64 = 2_000_000_000;
-/// Bytes of the next segment mapped in ahead.
-const POPULATE_BYTES: usize = 1 << 20;
+/// Bytes mapped in ahead by one call: a fault for every few pages would cost more than reading what lies in them.
+const STRIDE_BYTES: usize = 1 << 20;
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -419,7 +419,7 @@ impl Tailer {
         self.offset = SEGMENT_HEADER_BYTES;
         self.ended = None;
         self.expected = self.current.base_sequence();
-        self.early_at = self.current.reader.len() / 4 * 3;
+        self.early_at = 0;
     }
 
     /// Goes on to the next segment if it is in use, past those that hold nothing the filter takes.
@@ -468,12 +468,18 @@ impl Tailer {
 
     #[cold]
     fn map_early(&mut self) {
-        self.early_at = usize::MAX;
+        let len = self.current.reader.len();
+        self.current.reader.populate(self.offset, STRIDE_BYTES);
+        self.early_at = self.offset + STRIDE_BYTES;
         if self.next.is_none()
+            && self.offset >= len / 4 * 3
             && let Ok(next) = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1)
         {
-            next.populate_head(POPULATE_BYTES);
+            next.populate(0, STRIDE_BYTES);
             self.next = Some(next);
+        }
+        if self.offset < len / 4 * 3 {
+            self.early_at = self.early_at.min(len / 4 * 3);
         }
     }
 

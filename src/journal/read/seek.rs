@@ -162,7 +162,7 @@ impl Tailer {
         self.segments_read += u64::from(entered);
         self.offset = place.offset;
         self.expected = place.sequence;
-        self.early_at = place.current.reader.len() / 4 * 3;
+        self.early_at = 0;
         self.current = place.current;
         (self.next, self.ended, self.skip_below, self.is_past) = (None, None, 0, false);
     }

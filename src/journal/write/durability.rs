@@ -8,9 +8,11 @@
 //! Stream `raw` is synced before stream `ticks`, and the mark of `ticks` never passes a record whose frame is not
 //! durable. A segment counts only when the one before it is durable to its `End`.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -58,28 +60,41 @@ pub enum Durability {
 #[error("durability {0:?}: expected \"process\", \"periodic:MS\" with 2 to 60000 milliseconds, or \"group\"")]
 pub struct BadDurability(String);
 
+impl FromStr for Durability {
+    type Err = BadDurability;
+
+    fn from_str(text: &str) -> Result<Durability, BadDurability> {
+        let period = |ms: &str| ms.parse().ok().filter(|ms| (2..=60_000).contains(ms)).map(Duration::from_millis);
+        let level = match text {
+            "process" => Some(Durability::Process),
+            "group" => Some(Durability::Group),
+            other => other.strip_prefix("periodic:").and_then(period).map(Durability::Periodic),
+        };
+        level.ok_or_else(|| BadDurability(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Durability::Process => f.write_str("process"),
+            Durability::Periodic(period) => write!(f, "periodic:{}", period.as_millis()),
+            Durability::Group => f.write_str("group"),
+        }
+    }
+}
+
 impl TryFrom<String> for Durability {
     type Error = BadDurability;
 
     fn try_from(text: String) -> Result<Durability, BadDurability> {
-        let period = |ms: &str| ms.parse().ok().filter(|ms| (2..=60_000).contains(ms)).map(Duration::from_millis);
-        match text.as_str() {
-            "process" => Ok(Durability::Process),
-            "group" => Ok(Durability::Group),
-            other => {
-                other.strip_prefix("periodic:").and_then(period).map(Durability::Periodic).ok_or(BadDurability(text))
-            }
-        }
+        text.parse()
     }
 }
 
 impl From<Durability> for String {
     fn from(durability: Durability) -> String {
-        match durability {
-            Durability::Process => "process".to_owned(),
-            Durability::Periodic(period) => format!("periodic:{}", period.as_millis()),
-            Durability::Group => "group".to_owned(),
-        }
+        durability.to_string()
     }
 }
 

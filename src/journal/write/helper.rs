@@ -25,6 +25,10 @@ use crate::sys::map::WriteMap;
 
 /// Longest and shortest sleep of the helper: long while nothing moves.
 const SLEEP: [Duration; 2] = [Duration::from_millis(5), Duration::from_micros(500)];
+/// Bytes touched in one go.
+const TOUCH_BYTES: usize = 1 << 20;
+/// Rounds of the helper that the touched window lasts at the writer's present pace.
+const PACE: usize = 16;
 /// Pause after a failed preparation.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -169,7 +173,11 @@ pub(in crate::journal) struct StreamHelper {
     /// Bytes from the front touched of the active segment, and of the next.
     touched: usize,
     next_touched: usize,
+    /// Bytes ahead of the writer that are touched: at least as configured, more while it is fast.
     window: usize,
+    window_min: usize,
+    /// Segment and offset of the writer in the round before.
+    last: (u64, usize),
     retry_at: Option<Instant>,
     beats: u64,
     moved: bool,
@@ -202,6 +210,8 @@ impl StreamHelper {
             touched: 0,
             next_touched: 0,
             window,
+            window_min: window,
+            last: (ordinal, 0),
             retry_at: None,
             beats,
             moved: false,
@@ -299,28 +309,50 @@ impl StreamHelper {
     /// touched long ago is write-protected again by write-back.
     fn touch(&mut self) {
         let position = usize::try_from(self.control.position()).unwrap_or(0);
+        self.keep_pace(position);
         let end = (position + self.window).min(self.active.len());
         if end >= self.touched + self.window / 4 || (end == self.active.len() && end > self.touched) {
-            let from = self.touched.max(position);
-            if self.active.populate_write(from, end.saturating_sub(from)).is_err() {
-                // The writer ends the segment before it gets there (a file system that copies on write and is full).
-                self.control.set_wall(self.active_ordinal, from);
-            }
             self.moved |= self.touched > 0;
-            self.touched = end;
+            // In pieces: a fast writer is not to be followed at a distance.
+            while self.touched < end {
+                let now = usize::try_from(self.control.position()).unwrap_or(0).min(end);
+                let from =
+                    self.touched.max(if self.control.active_ordinal() == self.active_ordinal { now } else { end });
+                let to = (from + TOUCH_BYTES).min(end);
+                if self.active.populate_write(from, to.saturating_sub(from)).is_err() {
+                    // The writer ends the segment before it gets there (a file system that copies on write and is full).
+                    self.control.set_wall(self.active_ordinal, from);
+                }
+                self.touched = to.max(self.touched);
+                if from >= end {
+                    break;
+                }
+            }
+            self.touched = self.touched.max(end);
         }
         let beyond = (position + self.window).saturating_sub(self.active.len());
         if let Some((_, map)) = &self.next
             && beyond > 0
         {
             let end = beyond.min(map.len());
-            if end >= self.next_touched + self.window / 4 {
+            if end > self.next_touched && (end >= self.next_touched + self.window / 4 || end == map.len()) {
                 // What failed is touched again when the segment is in use.
                 if map.populate_write(self.next_touched, end - self.next_touched).is_ok() {
                     self.next_touched = end;
                 }
             }
         }
+    }
+
+    /// The window follows the pace of the writer: several times what it wrote since the last round, up to a segment.
+    fn keep_pace(&mut self, position: usize) {
+        let (ordinal, before) = std::mem::replace(&mut self.last, (self.active_ordinal, position));
+        let written = match ordinal == self.active_ordinal {
+            true => position.saturating_sub(before),
+            false => position + self.active.len().saturating_sub(before),
+        };
+        self.window =
+            (PACE * written).max(self.window / 2).clamp(self.window_min, self.active.len().max(self.window_min));
     }
 
     /// Removes a segment that was prepared and that nobody will use.

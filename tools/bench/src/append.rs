@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::io::{BufWriter, Write as _};
 
 use hoga::clock::TickClock;
-use hoga::journal::{Journal, JournalConfig, StreamConfig};
+use hoga::journal::{Durability, Journal, JournalConfig, StreamConfig};
 use hoga::tick::{HEADER_BYTES, Header, RType};
 use serde::Serialize;
 
@@ -30,6 +30,8 @@ pub struct Parameters {
     pub rate: u64,
     /// MiB of a segment.
     pub segment_mib: u64,
+    /// What survives the host's death.
+    pub durability: Durability,
     /// Whether a tailer in another process spins on the records meanwhile.
     pub watched: bool,
     /// Whether the journal lies on the disk of the scratch folder, or in memory.
@@ -66,10 +68,14 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parameters { record_bytes, rate, watched, .. } = self.parameters;
+        let Parameters { record_bytes, rate, watched, durability, .. } = self.parameters;
         let pace = if rate == 0 { "flat out".to_owned() } else { format!("{rate} records/s") };
         let watched = if watched { ", a tailer of another process spins on them" } else { "" };
-        writeln!(f, "records of {record_bytes} bytes, {pace}, {} rolls ({} waited){watched}", self.rolls, self.stalls)?;
+        let (rolls, stalls) = (self.rolls, self.stalls);
+        writeln!(
+            f,
+            "records of {record_bytes} bytes, level {durability}, {pace}, {rolls} rolls ({stalls} waited){watched}"
+        )?;
         for (name, timed) in [("nothing", &self.spin), ("append", &self.append), ("BufWriter", &self.bufwriter)] {
             writeln!(f, "{name:<10}      {}", timed.call_ns)?;
             if let Some(due) = &timed.due_ns {
@@ -96,14 +102,14 @@ impl fmt::Display for Report {
 /// # Errors
 /// When the journal or the file can't be made or written.
 pub fn run(parameters: Parameters) -> Result<Report, Error> {
-    let Parameters { record_bytes, segment_mib, watched, disk, .. } = parameters;
+    let Parameters { record_bytes, segment_mib, watched, disk, durability, .. } = parameters;
     if record_bytes < HEADER_BYTES || !record_bytes.is_multiple_of(8) {
         return Err(format!("a record has at least {HEADER_BYTES} bytes, a multiple of eight").into());
     }
     let folder = if disk { tempfile::tempdir()? } else { crate::scratch()? };
     let dir = folder.path().join("journal");
     let stream = StreamConfig { segment_bytes: segment_mib << 20, ..StreamConfig::default() };
-    let config = JournalConfig { ticks: stream, raw: None, ..JournalConfig::default() };
+    let config = JournalConfig { ticks: stream, raw: None, durability, ..JournalConfig::default() };
     let mut record = vec![0_u64; record_bytes / 8];
     let header: &mut [Header] = bytemuck::cast_slice_mut(&mut record[..HEADER_BYTES / 8]);
     (header[0].length, header[0].rtype) = (record_bytes as u32, RType::Other as u8);

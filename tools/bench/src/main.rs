@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hoga::journal::Durability;
 use hoga::stage::WaitStrategy;
 use hoga_bench::machine::Machine;
 use hoga_bench::{Error, append, export, loopback, pipeline, recovery, scan, tail, wait};
@@ -89,6 +90,9 @@ enum Name {
         /// Let a tailer in another process spin on the records.
         #[arg(long)]
         watched: bool,
+        /// Level of durability: process, periodic:MS or group.
+        #[arg(long, default_value = "process")]
+        durability: Durability,
         /// On the disk of the folder for temporary files instead of in memory.
         #[arg(long)]
         disk: bool,
@@ -174,8 +178,8 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Name::Tail { rate, seconds } => show(json, "tail", tail::run(*rate, *seconds)?),
         Name::Wait { rate, seconds } => show(json, "wait", wait::run(*rate, *seconds)?),
         Name::ReadWaiting { dir, strategy } => wait::read(dir, strategy),
-        &Name::Append { count, rate, record_bytes, segment_mib, watched, disk } => {
-            let parameters = append::Parameters { record_bytes, count, rate, segment_mib, watched, disk };
+        &Name::Append { count, rate, record_bytes, segment_mib, watched, durability, disk } => {
+            let parameters = append::Parameters { record_bytes, count, rate, segment_mib, watched, durability, disk };
             show(json, "append", append::run(parameters)?)
         }
         &Name::Scan { records, record_bytes, rounds } => {
