@@ -56,6 +56,7 @@ def read_segment(data, stream, ordinal, found):
             # Records lost by damage and cut out by a repair: not numbered, the next goes on behind them.
             first, last = struct.unpack_from("<QQ", data, at + 40)
             assert first == found["last_sequence"] + 1, f"hole at {at}"
+            found["lost"] += max(last + 1 - first, 0)
             found["last_sequence"] = max(found["last_sequence"], last)
             found["holes"] += 1
         elif rtype == 38 or (sequence == 0 and flags >> 14 & 1):
@@ -79,7 +80,7 @@ def content(path):
 
 
 folder = sys.argv[1].rstrip("/")
-found = {"records": 0, "restated": 0, "holes": 0, "segments": 0, "packed": 0, "last_sequence": 0}
+found = {"records": 0, "restated": 0, "holes": 0, "lost": 0, "segments": 0, "packed": 0, "last_sequence": 0}
 found["digest"] = hashlib.sha256()
 names = {}
 for name in os.listdir(folder):

@@ -25,7 +25,7 @@ pub(super) fn write_text(out: &mut Vec<u8>, record: &RecordRef<'_>) {
     let Some(seen) = view(record.bytes) else { return };
     let header = record.header();
     let known = record.instrument(header.instrument_id);
-    let symbol = known.map(|known| known.key.symbol()).unwrap_or_default();
+    let symbol = known.map(|known| code(&known.key.symbol)).unwrap_or_default();
     let kind = RType::from_number(header.rtype).map_or("unknown", RType::name);
     let sequence = if header.sequence == 0 { "-".to_owned() } else { header.sequence.to_string() };
     let venue = match Publisher::from_number(header.publisher) {
@@ -160,7 +160,7 @@ fn write_status(out: &mut Vec<u8>, status: &Status) {
 fn write_instrument(out: &mut Vec<u8>, instrument: &Instrument) {
     let currency = code(&instrument.currency);
     let comma = if currency.is_empty() { "" } else { ", " };
-    let (market, symbol) = (instrument.key.market(), instrument.key.symbol());
+    let (market, symbol) = (code(&instrument.key.market), code(&instrument.key.symbol));
     let _ = write!(out, "id {} stands for {market} {symbol}{comma}{currency}", instrument.header.instrument_id);
 }
 

@@ -50,11 +50,7 @@ impl DiskWatch {
                     }
                 }
             }
-            let trouble = said.watch.trouble();
-            let errno = match trouble {
-                Some(Trouble::NoSegment { errno }) => Some(errno),
-                _ => None,
-            };
+            let errno = said.watch.segment_failure();
             if errno.is_some() != said.no_segment {
                 let error = errno.map(|errno| std::io::Error::from_raw_os_error(errno).to_string());
                 let event = if errno.is_some() { SessionEvent::NoSegment } else { SessionEvent::SegmentReturned };
@@ -85,7 +81,7 @@ impl DiskWatch {
                     said.is_sync_failing = failing.is_some();
                 }
             }
-            if let Some(Trouble::SyncFailed { errno }) = trouble
+            if let Some(Trouble::SyncFailed { errno }) = said.watch.trouble()
                 && !ending.is_requested()
             {
                 ending.request(Cause { reason: StopReason::SyncFailed, stream, errno });

@@ -407,16 +407,24 @@ impl Engine {
         let cause = self.ending.cause();
         let mut is_unfinished = false;
         let mut close_error = None;
+        // Stream `raw` first: a tick marked durable names a frame that is.
+        if let Some(mut intake) = intake {
+            intake.keep_rejected();
+            failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
+            if let Some(Err(error)) = intake.raw.map(StreamWriter::close) {
+                close_error = Some(("closing stream raw", error));
+            }
+        }
         if let Some(mut committer) = committer {
             while committer.drain_inbox() > 0 {}
             if let Some(cause) = cause {
                 committer.say_stopped(cause);
             }
-            failure = failure.or(committer.failure.take().map(|source| self.append_error("ticks", source)));
+            failure = committer.failure.take().map(|source| self.append_error("ticks", source)).or(failure);
             committer.mirror_rolls();
             committer.latency.finish();
             is_unfinished = committer.left_behind && committer.has_raw;
-            if !matches!(failure, Some(EngineError::ThreadDied(_))) {
+            if !matches!(failure, Some(EngineError::ThreadDied(_))) && close_error.is_none() {
                 // A stream closed in order would say that nothing of `raw` is missing.
                 let writer = committer.writer;
                 let closed = if is_unfinished { writer.close_unfinished() } else { writer.close() };
@@ -424,13 +432,6 @@ impl Engine {
             }
             // Else the stream is left as a dead writer leaves it: what is in `raw` and did not get here is decoded when
             // the journal is opened again.
-        }
-        if let Some(mut intake) = intake {
-            intake.keep_rejected();
-            failure = failure.or(intake.failure.take().map(|source| self.append_error("raw", source)));
-            if let Some(Err(error)) = intake.raw.map(StreamWriter::close) {
-                close_error = close_error.or(Some(("closing stream raw", error)));
-            }
         }
         if let Some(helper) = self.helper.take() {
             helper.stop();

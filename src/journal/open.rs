@@ -67,7 +67,11 @@ impl Journal {
         let has_frames = raw.as_ref().is_some_and(|raw| raw.recovered.next_sequence > 1);
         let last_frame = ticks.recovered.last_frame(&ticks.folder, Stream::Ticks, has_frames)?;
         let raw_frames = match &raw {
-            Some(raw) if !ticks.recovered.report.was_closed => raw_frames_after(dir, raw, last_frame)?,
+            // Also when only `raw` was left open: a host's death may have taken back the beginning of the last opening from
+            // `ticks` alone.
+            Some(raw) if !ticks.recovered.report.was_closed || !raw.recovered.report.was_closed => {
+                raw_frames_after(dir, raw, last_frame)?
+            }
             _ => Vec::new(),
         };
         let epoch_max = raw.as_ref().map_or(0, |raw| raw.recovered.epoch_max).max(ticks.recovered.epoch_max);
@@ -118,10 +122,11 @@ impl Journal {
     ///
     /// Those of [`StreamWriter::close`].
     pub fn close(self) -> io::Result<()> {
+        // Stream `raw` first: a tick marked durable names a frame that is.
         let raw = self.raw.map_or(Ok(()), StreamWriter::close);
-        let ticks = self.ticks.close();
+        let closed = raw.and_then(|()| self.ticks.close());
         self.helper.stop();
-        raw.and(ticks)
+        closed
     }
 }
 

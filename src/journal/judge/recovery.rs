@@ -12,8 +12,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::journal::control::{CONTROL_NAME, Control, ControlError, ControlReader};
+use crate::journal::control::{CONTROL_NAME, Control, ControlError, ControlReader, SyncState};
 use crate::journal::decision::{Action, Case, Circumstances, ControlPage, Decision, Place};
+use crate::journal::durability::dirty_segments;
 use crate::journal::examine::{Examined, Look, control_evidence, examine, missing, newer_major, open_segment};
 use crate::journal::format::{END_BYTES, SegmentHeader, Stream, padded, segment_name};
 use crate::journal::quarantine::{Why, keep_copy, keep_segment, keep_tail};
@@ -29,6 +30,8 @@ use crate::tick::{EndReason, RType};
 
 pub use crate::journal::recent::LastFrame;
 
+/// A boot that never was.
+const NO_BOOT: [u8; 16] = [0xff; 16];
 /// What is said of a segment that is put away only because the stream is cut before it.
 const BEHIND_A_CUT: &str = "it stands behind the cut";
 
@@ -93,8 +96,16 @@ pub(in crate::journal) fn recover(
         Err(error) if error.kind() == io::ErrorKind::NotFound => (0, None),
         Err(error) => return Err(io_error(folder, io::Error::new(error.kind(), error.to_string()))),
     };
+    // After a failed sync the kernel takes pages for clean that never reached the disk, and may drop them from memory:
+    // then this boot vouches for nothing above the mark, as after the host's death.
+    let has_failed =
+        matches!(&page, Ok(Ok(page)) if matches!(page.sync_state(), SyncState::Retrying(_) | SyncState::Failed(_)));
+    let boot_id = if has_failed { NO_BOOT } else { boot_id };
     let at = Circumstances { place: Place::Newest, boot_id, control: evidence, durable };
     let plan = plan(dir, stream, at, epoch)?;
+    if has_failed {
+        dirty_segments(folder, durable.map_or(0, |slot| slot.ordinal), u64::MAX);
+    }
     let made = |error| io_error(&folder.join(CONTROL_NAME), error);
     if evidence == ControlPage::Damaged {
         let about = serde_json::json!({

@@ -183,7 +183,7 @@ impl StreamSync {
         if !self.is_past_durable {
             let (folder, first) = (&self.folder, self.next_ordinal);
             let from = self.control.durable().map_or(0, |slot| slot.ordinal);
-            trying.until_done(|| sync_segments(folder, from, first), || {})?;
+            trying.until_done(|| sync_segments(folder, from, first), || dirty_segments(folder, from, first))?;
             self.is_past_durable = true;
         }
         let mut moved = false;
@@ -196,7 +196,8 @@ impl StreamSync {
             if target > followed.synced {
                 let from = followed.synced / PAGE_BYTES * PAGE_BYTES;
                 let map = &followed.map;
-                trying.until_done(|| map.sync(from, target - from), || map.make_dirty(from, target - from))?;
+                // Of all pages: that one of them could not be written is told of the file, not of the page.
+                trying.until_done(|| map.sync(from, target - from), || map.make_dirty(0, target))?;
                 followed.synced = target;
             }
             followed.seen = tail.position;
@@ -258,6 +259,18 @@ pub(in crate::journal) fn sync_segments(folder: &Path, from: u64, to: u64) -> io
         }
     }
     Ok(())
+}
+
+/// Makes every page of segments that nobody writes dirty again, those with ordinals `from..to`: after a failed sync the
+/// kernel takes pages for clean that never reached the disk. What can't be opened is sealed, and so on the disk.
+pub(in crate::journal) fn dirty_segments(folder: &Path, from: u64, to: u64) {
+    let ordinals = list_segments(folder).unwrap_or_default();
+    for ordinal in ordinals.into_iter().filter(|ordinal| (from..to).contains(ordinal)) {
+        let file = OpenOptions::new().read(true).write(true).open(folder.join(segment_name(ordinal)));
+        if let Ok(map) = file.and_then(|file| WriteMap::new(&file)) {
+            map.make_dirty(0, map.len());
+        }
+    }
 }
 
 /// Follows the commit words from a record's end on, up to `limit` and as long as no record names a frame of `raw`

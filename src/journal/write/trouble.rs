@@ -103,6 +103,11 @@ impl Watch {
         self.control.trouble()
     }
 
+    /// Error of the preparation of the next segment; `None` when that goes well.
+    pub fn segment_failure(&self) -> Option<i32> {
+        self.control.failure()
+    }
+
     /// How the syncs go; one that is tried again is no trouble yet.
     pub fn sync_state(&self) -> SyncState {
         self.control.sync_state()

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::journal::control::{Control, SyncState};
 use crate::journal::dictionary::Dictionary;
-use crate::journal::durability::sync_segments;
+use crate::journal::durability::{dirty_segments, sync_segments};
 use crate::journal::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Stream, padded};
 use crate::journal::helper::PreparedSegment;
 use crate::journal::segment::SegmentWriter;
 use crate::journal::trouble::{Trouble, Watch};
-use crate::tick::{End, EndReason, HEADER_BYTES, Header, RECORD_VERSION, RType};
+use crate::tick::{End, EndReason, HEADER_BYTES, Header, Instrument, RECORD_VERSION, RType};
 
 /// Bytes after which the position is published to the helper even without [`StreamWriter::batch_end`].
 const PUBLISH_BYTES: usize = 64 * 1024;
@@ -319,6 +319,11 @@ impl StreamWriter {
         // Everything behind the last durable mark, the segments of this opening and of those that crashed.
         let ordinal = self.ordinal();
         let first = self.control.durable().map_or(1, |slot| slot.ordinal).min(ordinal);
+        if let SyncState::Retrying(_) = self.control.sync_state() {
+            // A sync that succeeds now would prove nothing of pages that failed before.
+            dirty_segments(&self.folder, first, ordinal);
+            self.segment.map().make_dirty(0, self.position);
+        }
         sync_segments(&self.folder, first, ordinal)?;
         self.segment.map().sync(0, self.segment.len())?;
         let prepared = self.segment.prepared();
@@ -376,19 +381,22 @@ impl StreamWriter {
     }
 
     fn roll(&mut self, reason: EndReason) -> Result<(), AppendError> {
-        let mut next = match self.prepared.pop() {
-            Ok(next) => next,
-            Err(_) => self.wait_for_segment()?,
+        if self.prepared.is_empty() {
+            self.wait_for_segment()?;
+        }
+        // Definitions newer than the preparation, while nobody can see them: an active segment has all of them. Looked at
+        // before it is taken: one that is too small for them stays prepared.
+        let newer = |next: &PreparedSegment| {
+            next.position + (self.dictionary.count() - next.restated) * padded(size_of::<Instrument>())
         };
-        // Definitions newer than the preparation, while nobody can see them: an active segment has all of them.
+        if self.prepared.peek().is_ok_and(|next| newer(next) > next.segment.len() - END_BYTES) {
+            return Err(AppendError::NoSegment);
+        }
+        let Ok(mut next) = self.prepared.pop() else { return Err(AppendError::NoSegment) };
         let limit = next.segment.len() - END_BYTES;
         for index in next.restated..self.dictionary.count() {
             let record = self.dictionary.restated(index);
-            let bytes = bytemuck::bytes_of(&record);
-            if next.position + padded(bytes.len()) > limit {
-                return Err(AppendError::NoSegment);
-            }
-            next.position = next.segment.commit(next.position, bytes, &[]);
+            next.position = next.segment.commit(next.position, bytemuck::bytes_of(&record), &[]);
         }
         let end = end_record(next.segment.prepared().ordinal, self.market_records, reason);
         let (base, date) = (self.next_sequence, self.trading_date);
@@ -404,20 +412,18 @@ impl StreamWriter {
         Ok(())
     }
 
-    fn wait_for_segment(&mut self) -> Result<PreparedSegment, AppendError> {
+    fn wait_for_segment(&mut self) -> Result<(), AppendError> {
         self.stalled();
         let begin = Instant::now();
-        loop {
-            if let Ok(next) = self.prepared.pop() {
-                return Ok(next);
-            }
+        while self.prepared.is_empty() {
             let hopeless = self.control.failure().is_some() || self.prepared.is_abandoned();
             if hopeless || begin.elapsed() > self.stall_max {
                 // Once more: it may have come in between.
-                return self.prepared.pop().map_err(|_| AppendError::NoSegment);
+                return if self.prepared.is_empty() { Err(AppendError::NoSegment) } else { Ok(()) };
             }
             std::thread::yield_now();
         }
+        Ok(())
     }
 
     fn commit_end(&mut self, next_ordinal: u64, reason: EndReason) {
