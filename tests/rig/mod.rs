@@ -6,6 +6,8 @@
 pub mod compare;
 pub mod disk;
 pub mod ledger;
+#[path = "../policy/mod.rs"]
+pub mod policy;
 pub mod reference;
 
 use std::path::{Path, PathBuf};
@@ -39,10 +41,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Whether the long forms of the tests are asked for.
-pub fn is_long() -> bool {
-    std::env::var_os("HOGA_LONG").is_some_and(|value| value == "1")
-}
+pub use policy::is_long;
 
 /// A record read back.
 #[derive(Clone, Debug)]
