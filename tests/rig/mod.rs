@@ -41,8 +41,6 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-pub use policy::is_long;
-
 /// A record read back.
 #[derive(Clone, Debug)]
 pub struct Record {
