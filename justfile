@@ -12,15 +12,22 @@ check:
 test:
     cargo test --workspace
 
+# All tests, and a failure where a tool is absent that one of them needs
+test-all:
+    HOGA_ALL=1 cargo test --workspace --no-fail-fast
+
 # All tests that need longer: a minute of demo against its ledger, many kills
 test-long:
     HOGA_LONG=1 cargo test --release --workspace
 
 # The promises of the journal, in full: a thousand kills, thousands of power losses, damage, readers that must agree
 torture:
-    HOGA_LONG=1 cargo test --release -p hoga --test journal_crash --test journal_power_loss --test journal_stress
-    HOGA_TORTURE=4000 cargo test --release -p hoga --test journal_repair --test journal_recover
+    HOGA_LONG=1 cargo test --release -p hoga \
+        --test journal_crash --test journal_power_loss --test journal_stress --test journal_repair \
+        --test journal_recover --test journal_durability --test journal_full_disk --test journal_retention \
+        --test journal_seal --test journal_seek --test journal_cases --test engine_disk
     HOGA_LONG=1 cargo test --release -p hoga-capi --test three_readers
+    HOGA_LONG=1 cargo test --release -p hoga-replay --tests
 
 # Every interleaving of the commit protocol
 loom:

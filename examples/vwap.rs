@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hoga::journal::{RecordRef, Start, Stream, TailError, Tailer, Visit};
-use hoga::tick::{Gap, Hole, Publisher, Trade, UNDEF_PX, UNDEF_QTY, write_px};
+use hoga::tick::{Gap, Hole, Publisher, Trade, UNDEF_QTY, write_px};
 
 /// What was traded of an instrument on a venue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Vwap {
 
 impl Visit for Vwap {
     fn trade(&mut self, at: &RecordRef<'_>, trade: &Trade) {
-        if trade.px == UNDEF_PX || trade.qty == UNDEF_QTY {
+        if !trade.counts() {
             return;
         }
         let Some(known) = at.instrument(trade.header.instrument_id) else { return };

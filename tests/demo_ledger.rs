@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use hoga::journal::{Start, Stream, TailState, Tailer};
 use rig::compare::compare;
 use rig::ledger::Ledger;
-use rig::{is_long, wait_until};
+use rig::wait_until;
 use serde_json::Value;
 
 /// Folder that the process started again is to follow, and the file for what it saw.
@@ -167,7 +167,7 @@ fn assert_same_lines(left: &Path, right: &Path) {
 fn whole(placement: &str, tails: bool) {
     let demo = Demo { seconds: 4.0, rate: 5000.0, symbols: 60, placement, wait: "yield", tails };
     let long = Demo { seconds: 60.0, rate: 20_000.0, symbols: 200, ..demo };
-    run(if is_long() { &long } else { &demo });
+    run(if rig::policy::is_long() { &long } else { &demo });
 }
 
 fn short(placement: &str, wait: &str) {

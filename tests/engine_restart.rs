@@ -18,7 +18,7 @@ use hoga::metrics::Counter;
 use hoga::tick::{Flags, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, RType, RecordView, SessionEvent, StopReason};
 use kis_sim::{OpenWhen, SimConfig, TimedFrame};
 use rig::compare::assert_all_frames_are_decoded;
-use rig::{Played, Record, Stage, is_long, play, read, sim, wait_until};
+use rig::{Played, Record, Stage, play, read, sim, wait_until};
 
 const FEEDS: &[&str] = &["H0STCNT0", "H0STASP0", "H0UNCNT0"];
 /// Nobody listens there.
@@ -264,12 +264,12 @@ fn kill_again_and_again(placement: &str, times: u64) {
 
 #[test]
 fn a_process_killed_again_and_again_loses_no_frame_with_all_stages_on_one_thread() {
-    kill_again_and_again("fused", if is_long() { 25 } else { 3 });
+    kill_again_and_again("fused", if rig::policy::is_long() { 25 } else { 3 });
 }
 
 #[test]
 fn a_process_killed_again_and_again_loses_no_frame_with_a_thread_for_each_stage() {
-    kill_again_and_again("split", if is_long() { 25 } else { 2 });
+    kill_again_and_again("split", if rig::policy::is_long() { 25 } else { 2 });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hoga::clock::wall_ns;
 use hoga::journal::{Journal, Start, StreamWriter, TailState};
 use hoga::stage::WaitStrategy;
-use hoga::tick::{BookBuffer, PX_SCALE, Publisher, RType, words_of};
+use hoga::tick::{BookBuffer, Findings, Flags, PX_SCALE, Publisher, RType, Trade, UNDEF_PX, UNDEF_QTY, words_of};
 use journal_support::*;
 
 fn append_trade(writer: &mut StreamWriter, id: u32, publisher: Publisher, px: i64, qty: u64) {
@@ -43,6 +43,33 @@ fn vwap_is_exact_and_apart_by_venue() {
     assert_eq!(px("000002", "KRX"), 1_000_666_666_667, "rounded to the nearest unit");
     assert_eq!(sums.traded[&("000001".to_owned(), "KRX")].qty, 40);
     assert_eq!((sums.missing_qty, sums.lost_records), (0, 0));
+}
+
+#[test]
+fn vwap_counts_what_bars_count() {
+    let folder = scratch();
+    let mut journal = Journal::open(folder.path(), small(16 << 10)).unwrap();
+    journal.ticks.append(words_of(&mut instrument(1))).unwrap();
+    let mut add = |px: i64, qty, change: fn(&mut Trade)| {
+        let mut record = trade(1);
+        (record.header.instrument_id, record.header.publisher) = (1, Publisher::KisKrx as u16);
+        (record.px, record.qty) = (px * PX_SCALE, qty);
+        change(&mut record);
+        assert_eq!(record.counts(), px < 9_000, "{px}");
+        journal.ticks.append(words_of(&mut record)).unwrap();
+    };
+    add(1_000, 10, |_| {});
+    add(9_001, 10, |trade| trade.market.findings |= Findings::DUPLICATE);
+    add(9_002, 10, |trade| trade.header.flags |= Flags::POLLED);
+    add(2_000, 20, |trade| trade.header.flags |= Flags::POLLED | Flags::BACKFILLED);
+    add(3_000, 10, |trade| trade.market.findings |= Findings::CUM_BACKWARDS);
+    add(9_003, 0, |_| {});
+    add(9_004, 10, |trade| trade.px = UNDEF_PX);
+    add(9_005, 10, |trade| trade.qty = UNDEF_QTY);
+    journal.close().unwrap();
+    let sums = vwap::vwap(folder.path()).unwrap();
+    let traded = sums.traded[&("000001".to_owned(), "KRX")];
+    assert_eq!((traded.trades, traded.qty, traded.vwap_px()), (3, 40, Some(2_000 * PX_SCALE)));
 }
 
 fn append_book(writer: &mut StreamWriter, id: u32, bid: i64, ask: i64) {

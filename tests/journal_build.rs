@@ -92,7 +92,8 @@ fn a_tailer_reads_past_a_hole() {
             .unwrap();
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_journal.py");
-    if let Ok(output) = Command::new("python3").arg(script).arg(dir.join("ticks")).output() {
+    if policy::has(&["python3"], "holes read by Python") {
+        let output = Command::new("python3").arg(script).arg(dir.join("ticks")).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!((found["lost"].as_u64(), found["records"].as_u64()), (Some(20), Some(kept.len() as u64)));

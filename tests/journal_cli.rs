@@ -2,11 +2,14 @@
 
 mod journal_support;
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use hoga::journal::{Journal, Stream};
+use hoga::journal::{Journal, Position, Start, Stream, Tailer};
 use hoga::tick::words_of;
 use journal_support::*;
 use serde_json::Value;
@@ -126,4 +129,90 @@ fn tail_prints_the_last_records_and_follows_a_writer() {
     drop(out);
     append_pair(&mut written, 501);
     assert_eq!(child.wait().unwrap().code(), Some(0), "a closed pipe ends it");
+}
+
+#[test]
+fn tail_checks_what_it_prints_and_nothing_before_it() {
+    let folder = scratch();
+    let dir = &folder.path().join("journal");
+    journal(dir).close().unwrap();
+    let mut tailer = Tailer::open(dir, Stream::Ticks, Start::Sequence(97)).unwrap();
+    let mut place = Position::default();
+    tailer.poll(1, |record| place = record.position).unwrap();
+    let path = segment(dir, Stream::Ticks, place.ordinal);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[place.offset as usize + 100] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    for arguments in [&["tail", "--json"][..], &["tail", "--json", "--from", "91"]] {
+        let output = hoga(arguments, dir);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("checksum"), "{output:?}");
+        let shown: Vec<Value> = lines(&output)
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["sequence"].clone())
+            .collect();
+        assert_eq!(shown, [91, 92, 93, 94, 95, 96], "{arguments:?}: those before it");
+    }
+    let behind = hoga(&["tail", "-n", "3"], dir);
+    assert_eq!((behind.status.code(), lines(&behind).len()), (Some(0), 3));
+}
+
+#[test]
+fn tail_finds_as_many_lines_as_asked_for_though_more_come_while_it_looks() {
+    let folder = scratch();
+    let dir = &folder.path().join("journal");
+    let mut journal = Journal::open(dir, small(4 << 20)).unwrap();
+    let mut definition = instrument(1);
+    for _ in 0..20 {
+        journal.ticks.append(words_of(&mut definition)).unwrap();
+    }
+    for _ in 0..3 {
+        // Farther than the first look goes back.
+        for number in 0..25_000 {
+            journal.ticks.append(words_of(&mut trade(number))).unwrap();
+        }
+        let done = AtomicBool::new(false);
+        let output = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    journal.ticks.append(words_of(&mut definition)).unwrap();
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            });
+            let output = hoga(&["tail", "-n", "20", "--kind", "instrument"], dir);
+            done.store(true, Ordering::Relaxed);
+            output
+        });
+        assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 20));
+    }
+    journal.close().unwrap();
+}
+
+#[test]
+fn following_to_a_time_that_is_over_ends_at_what_is_there() {
+    let folder = scratch();
+    let dir = &folder.path().join("journal");
+    let written = journal(dir);
+    // The records are of 2023-11-15, seven in the morning.
+    for (arguments, count) in [
+        (["tail", "-f", "-n", "5", "--to", "2023-11-16"], 5),
+        (["tail", "-f", "--from", "1", "--to", "2023-11-16"], 100),
+        (["tail", "-f", "--from", "1", "--to", "2023-11-15T07:00"], 0),
+        (["dump", "--from", "1", "--to", "2023-11-16", "--json"], 100),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
+        command.arg(arguments[0]).arg(dir).args(&arguments[1..]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > Duration::from_secs(30) {
+                child.kill().unwrap();
+                panic!("{arguments:?} does not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), lines(&output).len()), (Some(0), count), "{arguments:?}");
+    }
+    drop(written);
 }

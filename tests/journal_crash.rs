@@ -203,7 +203,7 @@ fn kill_writers(level: &str, kills: usize, window_us: u64, random: &mut u64) -> 
 
 #[test]
 fn a_writer_killed_at_any_instant_leaves_everything_a_tailer_saw_and_the_next_goes_on() {
-    let long = std::env::var_os("HOGA_LONG").is_some();
+    let long = policy::is_long();
     let mut random = u64::from(std::process::id()) ^ 0x9e37_79b9_7f4a_7c15;
     let (journals, kills, window_us) = if long { (14, 24, 5_000) } else { (1, 7, 20_000) };
     println!("seed {random}");

@@ -449,7 +449,7 @@ fn child_lives() {
 
 #[test]
 fn a_power_loss_at_any_page_keeps_all_that_was_durable_and_the_journal_opens() {
-    let long = std::env::var_os("HOGA_LONG").is_some();
+    let long = policy::is_long();
     let (from, to) = match std::env::var("HOGA_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
         Some(seed) => (seed, seed + 1),
         None => (0, if long { 6_000 } else { 200 }),

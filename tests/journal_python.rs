@@ -15,7 +15,7 @@ fn by_python(folder: &Path) -> Option<Value> {
     let output = match Command::new("python3").arg(script).arg(folder).output() {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("skipped: python3: {error}");
+            policy::skip("a reader in Python", format!("there is no `python3`: {error}"));
             return None;
         }
     };

@@ -57,14 +57,15 @@ fn segments(dir: &Path, stream: Stream) -> Vec<u64> {
 }
 
 /// A byte of each class of a segment: fields of the header, unused bytes between, fields of the first, a middle and the
-/// last record, its end, and far behind.
+/// last record (with `HOGA_LONG=1` of every one), its end, and far behind.
 fn classes(bytes: &[u8]) -> Vec<usize> {
     let header =
         [0, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 72, 80, 84, 88, 92, 100, 128, 136, 140, 150, 192, 196, 4095];
     let records = offsets(bytes);
     let last = records.len().saturating_sub(2);
     let mut at = header.to_vec();
-    for index in [0, last / 2, last] {
+    let chosen = if policy::is_long() { (0..=last).collect() } else { vec![0, last / 2, last] };
+    for index in chosen {
         let record = records[index];
         at.extend([0, 3, 4, 7, 8, 16, 24, 28, 32, 36, 37, 39, 40, 55].map(|field| record + field));
     }

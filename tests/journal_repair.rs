@@ -393,7 +393,7 @@ fn damage(random: &mut Random, path: &Path, hits: &mut Vec<(usize, usize)>) -> S
 
 #[test]
 fn whatever_is_damaged_repair_and_recover_keep_every_record_that_was_not_hit_and_leave_a_good_journal() {
-    let rounds: u64 = std::env::var("HOGA_TORTURE").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let rounds: u64 = if policy::is_long() { 4000 } else { 60 };
     let folder = scratch();
     let originals = [folder.path().join("closed"), folder.path().join("open")];
     journal(&originals[0], 90, true);

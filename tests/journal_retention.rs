@@ -203,7 +203,11 @@ fn the_command_says_what_it_would_delete_and_keeps_what_is_held() {
     };
     assert_eq!(hoga(&[]).status.code(), Some(2), "nothing said of what to keep");
     assert_eq!(hoga(&["--keep-days", "0"]).status.code(), Some(2));
+    assert_eq!(hoga(&["--hold", "2026-11-21", "--dry-run"]).status.code(), Some(2), "a hold can't be tried out");
+    let said = json(&["--keep-days", "3", "--dry-run", "--json"]);
+    assert_eq!(said["held"].as_array().map(Vec::len), Some(0), "and none was put");
     assert_eq!(json(&["--hold", "2026-11-21", "--reason", "case 42", "--json"])["held"], "2026-11-21");
+    assert_eq!(hoga(&["--release", "2026-11-21", "--dry-run"]).status.code(), Some(2), "nor a release");
     let said = json(&["--keep-days", "3", "--dry-run", "--json"]);
     assert_eq!((&said["dry_run"], &said["held"][0]), (&true.into(), &"2026-11-21".into()));
     assert_eq!(said["pruned"][0]["day"], "2026-11-22");

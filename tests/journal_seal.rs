@@ -215,6 +215,11 @@ fn any_change_of_what_was_sealed_is_named() {
 
 #[test]
 fn plain_tools_check_digest_chain_and_manifest() {
+    if !policy::has(&["python3"], "digests and manifests checked by plain tools") {
+        return;
+    }
+    // Without it the script leaves out the bytes of compressed segments alone.
+    policy::has(&["zstd"], "digests of compressed segments checked by plain tools");
     let folder = scratch();
     let dir = folder.path();
     three_days(dir, 100).close().unwrap();

@@ -203,7 +203,7 @@ fn finish(role: &str, child: Child) -> (u64, u64) {
 
 #[test]
 fn readers_in_other_processes_see_every_byte_of_every_record_once_while_it_is_written() {
-    let seconds = if std::env::var_os("HOGA_LONG").is_some() { 120.0 } else { 2.0 };
+    let seconds = if policy::is_long() { 120.0 } else { 2.0 };
     let folder = if seconds > 10.0 { tempfile::tempdir().expect("a folder") } else { scratch() };
     let dir = folder.path();
     let roles = ["spin", "check", "filter", "join"];

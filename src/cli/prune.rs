@@ -45,8 +45,8 @@ pub struct Args {
     /// Why a day is held or released, for the log.
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
-    /// Only say what would be deleted.
-    #[arg(long)]
+    /// Only say what would be deleted; not with --hold or --release, which delete nothing and are done at once.
+    #[arg(long, conflicts_with_all = ["hold", "release"])]
     dry_run: bool,
     /// Print one JSON object on one line instead of text.
     #[arg(long)]

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::dump::failed;
 use super::output;
 use super::records::{Form, Printer, StreamName, Wanted, open};
-use crate::journal::{Filter, Start, TailError, TailState, Tailer};
+use crate::clock::wall_ns;
+use crate::journal::{Filter, Polled, Seek, Start, TailError, TailState, Tailer};
 
 /// Most records taken between two writes.
 const BATCH: usize = 256;
@@ -18,8 +19,10 @@ const BATCH: usize = 256;
 /// Following outlives the recorder: when it ends or dies, this waits for it to come back. It reads the recorder's
 /// memory-mapped file and never slows it down. Stop it with Ctrl-C.
 ///
-/// With --from all records from there on are printed. Exit status: 0 printed, 1 a record is damaged, 2 no journal there,
-/// or wrong use.
+/// With --from all records from there on are printed. With --to following ends, too: at that sequence, or a minute after
+/// that time. Each record's checksum is checked.
+///
+/// Exit status: 0 printed, 1 a record is damaged (those before it were printed), 2 no journal there, or wrong use.
 ///
 /// Examples:
 ///   hoga tail journal
@@ -70,10 +73,13 @@ fn print(args: &Args, filter: Filter) -> Result<(), ExitCode> {
     output::write(&out)?;
     out.clear();
     let mut tailer = if filter.from.is_some() {
-        open(&args.dir, stream, filter, false).map_err(|error| failed(&error))?
+        open(&args.dir, stream, filter.clone(), true).map_err(|error| failed(&error))?
     } else {
-        let (tailer, last) = last_records(args, &filter, &mut printer).map_err(|error| failed(&error))?;
+        let (tailer, last, damage) = last_records(args, &filter, &mut printer).map_err(|error| failed(&error))?;
         output::write(&last)?;
+        if let Some(error) = damage {
+            return Err(failed(&error));
+        }
         if !args.follow {
             return Ok(());
         }
@@ -81,13 +87,15 @@ fn print(args: &Args, filter: Filter) -> Result<(), ExitCode> {
     };
     let mut announced = TailState::Live;
     loop {
+        // Before the poll: what was committed by then is read first.
+        let is_over = filter.is_over(wall_ns());
         let polled = tailer.poll(BATCH, |record| printer.record(&mut out, &record));
         if !out.is_empty() {
             output::write(&out)?;
             out.clear();
         }
         let polled = polled.map_err(|error| failed(&error))?;
-        if tailer.is_past() || (!args.follow && polled.state != TailState::More) {
+        if tailer.is_past() || ((!args.follow || is_over) && polled.state != TailState::More) {
             return Ok(());
         }
         if polled.state != TailState::More {
@@ -101,8 +109,12 @@ fn print(args: &Args, filter: Filter) -> Result<(), ExitCode> {
     }
 }
 
-/// The last records as printed, and a tailer behind them.
-fn last_records(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<(Tailer, Vec<u8>), TailError> {
+/// The last records as printed, a tailer behind them, and what stopped it among them.
+fn last_records(
+    args: &Args,
+    filter: &Filter,
+    printer: &mut Printer,
+) -> Result<(Tailer, Vec<u8>, Option<TailError>), TailError> {
     let stream = args.stream.into();
     // The end first: what is committed by now is the past, what comes after is followed.
     let next = Tailer::open(&args.dir, stream, Start::End)?.next_sequence();
@@ -110,9 +122,13 @@ fn last_records(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<(
     let mut back = (args.records as u64).saturating_mul(if filter.is_empty() { 1 } else { 1000 });
     loop {
         let from = next.saturating_sub(back);
-        let mut tailer = Tailer::open(&args.dir, stream, Start::Sequence(from))?.with_filter(filter.clone());
+        let mut tailer = Tailer::open(&args.dir, stream, Start::End)?;
+        // Sought, so that what lies before is neither read nor checked.
+        tailer.seek(Seek::Sequence(from))?;
+        let mut tailer = tailer.with_crc_check(true).with_filter(filter.clone());
         let mut last: VecDeque<Vec<u8>> = VecDeque::new();
         let mut fresh = Vec::new();
+        let mut damage = None;
         while tailer.next_sequence() < next && !tailer.is_past() {
             let polled = tailer.poll(BATCH, |record| {
                 if record.position.sequence >= next {
@@ -126,12 +142,17 @@ fn last_records(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<(
                 if last.len() > args.records {
                     last.pop_front();
                 }
-            })?;
-            if polled.state != TailState::More {
-                break;
+            });
+            match polled {
+                Ok(Polled { state: TailState::More, .. }) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    damage = Some(error);
+                    break;
+                }
             }
         }
-        if last.len() < args.records && from > 1 && fresh.is_empty() {
+        if last.len() < args.records && from > 1 && damage.is_none() {
             back = back.saturating_mul(16).max(1);
             continue;
         }
@@ -139,7 +160,7 @@ fn last_records(args: &Args, filter: &Filter, printer: &mut Printer) -> Result<(
         if args.follow {
             lines.extend_from_slice(&fresh);
         }
-        return Ok((tailer, lines));
+        return Ok((tailer, lines, damage));
     }
 }
 

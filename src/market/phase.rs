@@ -8,18 +8,25 @@
 //!   exchange of June 2026, the broker's of 2026-09-09; first trades seen that day).
 //! - NXT from 2025-03-04: pre-market 08:00-08:50, main market 09:00:30-15:20, auction 15:30-15:40, after-market to 20:00.
 //! - KRX derivatives: auction 08:30-08:45, day session to 15:35, closing auction to 15:45; night session 18:00-06:00.
-//! - Days that begin later: the first trading day of a year (10:00), and the day of the college entrance exam (10:00 to
-//!   16:30, derivatives an hour later, NXT without a pre-market).
+//! - First trading day of a year: the opening an hour later, at 10:00, the close as ever; derivatives from 09:45; NXT
+//!   without a pre-market, its main market from 10:00:30 (notices of both exchanges of December 2025).
+//! - Day of the college entrance exam: KRX 10:00-16:30, closing-price trading 16:40-17:00, single price 17:00-18:00;
+//!   derivatives 09:45-16:45, their night session from 19:00; NXT without a pre-market, main market 10:00-16:20, auction
+//!   16:30-16:40, after-market to 20:00 (notices for 2025-11-13).
 //!
-//! Assumed, since no notice was found: on the exam's day the after-market of KRX begins an hour later, at 17:00, and ends at
-//! 20:00 as ever; on a first trading day NXT's main market begins at 10:00:30.
+//! Assumed, since no notice was found:
+//!
+//! - on the exam's day the after-market of KRX begins an hour later, at 17:00, and ends at 20:00 as ever;
+//! - on both special days the opening auction takes half an hour as ever (derivatives: a quarter), so it begins at 09:30;
+//! - the special days of 2027 (see `tables::SPECIAL_DAYS`).
 
+mod tables;
+
+use self::tables::{Table, table};
 use crate::tick::{Flags, Publisher, Trade, tr_name};
 
-const MINUTE: u32 = 60;
-const HOUR: u32 = 3600;
 /// A print may be stamped this long after its session's end: auctions end at random within 30 s, and matching takes time.
-const LATE: u32 = MINUTE;
+const LATE: u32 = 60;
 
 /// What a venue does at a moment; of a trade: the session it belongs to.
 #[repr(u8)]
@@ -94,117 +101,11 @@ impl Phase {
     pub const fn is_auction(self) -> bool {
         matches!(self, Phase::OpeningAuction | Phase::MiddayAuction | Phase::ClosingAuction | Phase::AfterAuction)
     }
-}
 
-/// Beginnings of phases in seconds since midnight, ascending; a day begins closed.
-type Table = &'static [(u32, Phase)];
-
-const fn at(hour: u32, minute: u32, second: u32) -> u32 {
-    hour * HOUR + minute * MINUTE + second
-}
-
-const KRX: Table = &[
-    (at(8, 30, 0), Phase::OpeningAuction),
-    (at(9, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(15, 40, 0), Phase::ClosingPrice),
-    (at(16, 0, 0), Phase::SinglePrice),
-    (at(18, 0, 0), Phase::Closed),
-];
-
-const KRX_FROM_2026_09_14: Table = &[
-    (at(8, 30, 0), Phase::OpeningAuction),
-    (at(9, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(15, 40, 0), Phase::ClosingPrice),
-    (at(16, 0, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const NXT: Table = &[
-    (at(8, 0, 0), Phase::PreMarket),
-    (at(8, 50, 0), Phase::Closed),
-    (at(9, 0, 30), Phase::Regular),
-    (at(15, 20, 0), Phase::Closed),
-    (at(15, 30, 0), Phase::AfterAuction),
-    (at(15, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-/// Both exchanges on one feed: what one does while the other is closed, KRX where both are open. KRX's closing print may be
-/// stamped up to a minute after 15:30.
-const UNIFIED: Table = &[
-    (at(8, 0, 0), Phase::PreMarket),
-    (at(8, 50, 0), Phase::OpeningAuction),
-    (at(9, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 31, 0), Phase::AfterAuction),
-    (at(15, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const DERIVATIVES: Table = &[
-    (at(8, 30, 0), Phase::OpeningAuction),
-    (at(8, 45, 0), Phase::Regular),
-    (at(15, 35, 0), Phase::ClosingAuction),
-    (at(15, 45, 0), Phase::Closed),
-];
-
-const NIGHT: Table = &[(0, Phase::Night), (at(6, 0, 0), Phase::Closed), (at(18, 0, 0), Phase::Night)];
-
-/// Which table holds for a venue from a date (decimal YYYYMMDD) on; of several the last that has begun.
-const TABLES: [(Publisher, u32, Table); 6] = [
-    (Publisher::KisKrx, 0, KRX),
-    (Publisher::KisKrx, 20_260_914, KRX_FROM_2026_09_14),
-    (Publisher::KisNxt, 20_250_304, NXT),
-    (Publisher::KisUn, 20_250_304, UNIFIED),
-    (Publisher::KisKrxDeriv, 0, DERIVATIVES),
-    (Publisher::KisKrxNight, 0, NIGHT),
-];
-
-/// How a special day differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Special {
-    /// First trading day of the year: opens an hour later.
-    FirstDay,
-    /// College entrance exam: opens and closes an hour later.
-    Exam,
-}
-
-/// The special days, decimal YYYYMMDD. 2027 is projected: the exchange publishes its list each December.
-const SPECIAL_DAYS: [(u32, Special); 8] = [
-    (20_240_102, Special::FirstDay),
-    (20_241_114, Special::Exam),
-    (20_250_102, Special::FirstDay),
-    (20_251_113, Special::Exam),
-    (20_260_102, Special::FirstDay),
-    (20_261_119, Special::Exam),
-    (20_270_104, Special::FirstDay),
-    (20_271_118, Special::Exam),
-];
-
-fn table(publisher: Publisher, date: u32) -> Option<Table> {
-    let holds = TABLES.iter().rev().find(|(venue, from, _)| *venue == publisher && *from <= date);
-    holds.map(|(_, _, table)| *table)
-}
-
-/// The second of an ordinary day that corresponds to one of this date.
-fn ordinary_second(publisher: Publisher, date: u32, second: u32) -> u32 {
-    let special = SPECIAL_DAYS.iter().find(|(day, _)| *day == date).map(|(_, special)| *special);
-    let later = match special {
-        None => false,
-        // The minute after the opening belongs to it: the opening auction's prints.
-        Some(Special::FirstDay) => publisher != Publisher::KisKrxNight && second < at(10, 1, 0),
-        Some(Special::Exam) if publisher == Publisher::KisKrxNight => (at(18, 0, 0)..at(19, 0, 0)).contains(&second),
-        // Evening sessions end when they always do.
-        Some(Special::Exam) => second < at(18, 0, 0),
-    };
-    let shifted = if later { second.saturating_sub(HOUR) } else { second };
-    // On that day the main market of NXT begins on the hour.
-    let on_the_hour = special == Some(Special::Exam) && publisher == Publisher::KisNxt;
-    if on_the_hour && (at(9, 0, 0)..at(9, 0, 30)).contains(&shifted) { at(9, 0, 30) } else { shifted }
+    /// Whether an order may be executed the moment it comes.
+    pub const fn is_continuous(self) -> bool {
+        matches!(self, Phase::PreMarket | Phase::Regular | Phase::AfterMarket | Phase::Night)
+    }
 }
 
 /// The phase of a venue on a date (decimal YYYYMMDD, Korean) at a second since midnight, Korean time.
@@ -213,7 +114,6 @@ fn ordinary_second(publisher: Publisher, date: u32, second: u32) -> u32 {
 /// before it began.
 pub fn phase_at(publisher: Publisher, date: u32, second: u32) -> Phase {
     let Some(table) = table(publisher, date) else { return Phase::Untold };
-    let second = ordinary_second(publisher, date, second);
     match place(table, second) {
         None => Phase::Closed,
         Some(index) => match table[index] {
@@ -233,11 +133,11 @@ fn place(table: Table, second: u32) -> Option<usize> {
 ///   a trade of the overtime session's own transaction is single price.
 /// - A trade that the feed marks as matched in an auction (flag AUCTION) belongs to the auction that runs, or that ended within
 ///   the last minute; in the middle of continuous trading to a midday auction.
+/// - A trade without that mark within the first minute of an auction belongs to the continuous trading before: an auction
+///   matches at its end, and event times are whole seconds, late ones too.
 /// - On the unified feed a trade of the minute after 15:30 whose market class is 3 is of the after-market's auction, and one
 ///   marked 5 between the closes is the closing auction's.
 /// - Everything else goes by the clock.
-///
-/// Event times are whole seconds: where a session ends, its last second may hold trades of the next.
 pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u32) -> Phase {
     if trade.mkop_cls[0] == b'4' || tr_name(trade.market.tr) == Some("H0STOUP0") {
         return Phase::SinglePrice;
@@ -251,26 +151,25 @@ pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u3
     if publisher == Publisher::KisUn {
         match (phase, trade.market_cls) {
             (Phase::ClosingAuction, b'3') => return Phase::AfterAuction,
-            (Phase::AfterAuction, b'5') => return Phase::ClosingAuction,
+            (Phase::AfterAuction | Phase::ClosingAuction, b'5') => return Phase::ClosingAuction,
             _ => {}
         }
     }
-    let continuous = matches!(phase, Phase::PreMarket | Phase::Regular | Phase::AfterMarket | Phase::Night);
-    if trade.header.flags & Flags::AUCTION == 0 || !continuous {
-        return phase;
-    }
-    let Some(table) = table(publisher, date) else { return Phase::MiddayAuction };
-    let second = ordinary_second(publisher, date, second);
-    match place(table, second) {
-        Some(index) if index > 0 && second - table[index].0 < LATE && table[index - 1].1.is_auction() => {
-            table[index - 1].1
-        }
-        _ => Phase::MiddayAuction,
+    let Some(table) = table(publisher, date) else { return phase };
+    // What ran before, when another phase began within the last minute.
+    let before = place(table, second)
+        .filter(|index| *index > 0 && second - table[*index].0 < LATE)
+        .map(|index| table[index - 1].1);
+    match (trade.header.flags & Flags::AUCTION != 0, phase.is_continuous()) {
+        (true, true) => before.filter(|before| before.is_auction()).unwrap_or(Phase::MiddayAuction),
+        (false, false) if phase.is_auction() => before.filter(|before| before.is_continuous()).unwrap_or(phase),
+        _ => phase,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::tables::{TABLES, at};
     use super::*;
 
     const KRX: Publisher = Publisher::KisKrx;
@@ -348,10 +247,55 @@ mod tests {
     }
 
     #[test]
+    fn nxt_has_no_pre_market_on_special_days() {
+        for date in [20_251_113, 20_260_102, 20_261_119, 20_270_104] {
+            for second in [at(8, 0, 0), at(8, 30, 0), at(9, 0, 0), at(9, 29, 59)] {
+                assert_eq!(phase_at(Publisher::KisNxt, date, second), Phase::Closed, "{date} {second}");
+                assert_eq!(phase_at(Publisher::KisUn, date, second), Phase::Closed, "{date} {second}");
+            }
+            for second in [at(9, 30, 0), at(9, 49, 59), at(9, 59, 59)] {
+                assert_eq!(phase_at(Publisher::KisNxt, date, second), Phase::Closed, "{date} {second}");
+                assert_eq!(phase_at(Publisher::KisUn, date, second), Phase::OpeningAuction, "{date} {second}");
+            }
+            assert_eq!(phase_at(Publisher::KisUn, date, at(10, 0, 0)), Phase::Regular);
+        }
+        assert_eq!(phase_at(Publisher::KisNxt, 20_260_102, at(10, 0, 29)), Phase::Closed);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_260_102, at(10, 0, 30)), Phase::Regular);
+        assert_eq!(phase_at(Publisher::KisNxt, 20_260_102, at(15, 40, 0)), Phase::AfterMarket);
+        for (second, phase) in [
+            (at(16, 19, 59), Phase::Regular),
+            (at(16, 25, 0), Phase::Closed),
+            (at(16, 30, 0), Phase::AfterAuction),
+            (at(16, 40, 0), Phase::AfterMarket),
+            (at(19, 59, 59), Phase::AfterMarket),
+        ] {
+            assert_eq!(phase_at(Publisher::KisNxt, 20_251_113, second), phase, "{second}");
+        }
+    }
+
+    #[test]
+    fn a_trade_stamped_as_an_auction_begins_belongs_to_the_session_before_unless_matched_in_an_auction() {
+        let (plain, auction) = (trade(0, b"20", b'2'), trade(Flags::AUCTION, b"20", b'2'));
+        assert_eq!(phase_of_trade(KRX, &plain, 20_261_120, at(15, 20, 0)), Phase::Regular);
+        assert_eq!(phase_of_trade(KRX, &plain, 20_261_120, at(15, 20, 59)), Phase::Regular);
+        assert_eq!(phase_of_trade(KRX, &plain, 20_261_120, at(15, 21, 0)), Phase::ClosingAuction);
+        assert_eq!(phase_of_trade(KRX, &auction, 20_261_120, at(15, 20, 0)), Phase::ClosingAuction);
+        assert_eq!(phase_of_trade(KRX, &plain, 20_251_113, at(16, 20, 0)), Phase::Regular);
+        assert_eq!(phase_of_trade(KRX, &plain, 20_261_120, at(15, 30, 0)), Phase::ClosingAuction);
+        assert_eq!(phase_of_trade(Publisher::KisUn, &plain, 20_261_120, at(8, 50, 0)), Phase::PreMarket);
+        assert_eq!(phase_of_trade(Publisher::KisNxt, &plain, 20_261_120, at(15, 20, 0)), Phase::Regular);
+        assert_eq!(phase_of_trade(Publisher::KisKrxDeriv, &plain, 20_261_120, at(15, 35, 0)), Phase::Regular);
+        // No continuous trading goes before the opening auction.
+        assert_eq!(phase_of_trade(KRX, &plain, 20_261_120, at(8, 30, 0)), Phase::OpeningAuction);
+        let closing = trade(0, b"20", b'5');
+        assert_eq!(phase_of_trade(Publisher::KisUn, &closing, 20_261_120, at(15, 20, 0)), Phase::ClosingAuction);
+    }
+
+    #[test]
     fn every_phase_has_a_name_of_its_own_and_every_table_ascends() {
         let names: std::collections::BTreeSet<&str> = Phase::ALL.iter().map(|phase| phase.name()).collect();
         assert_eq!(names.len(), Phase::ALL.len());
         assert!(Phase::ALL.iter().enumerate().all(|(number, phase)| *phase as usize == number));
-        assert!(TABLES.iter().all(|(_, _, table)| table.is_sorted_by_key(|(start, _)| *start)));
+        assert!(TABLES.iter().all(|(.., table)| table.is_sorted_by_key(|(start, _)| *start)));
     }
 }

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::flags::{Findings, Flags};
 use super::header::{Header, Market};
 use super::{UNDEF_CHANGE, UNDEF_COUNT, UNDEF_PX, UNDEF_QTY, UNDEF_TURNOVER};
 
@@ -511,6 +512,22 @@ const UNDEF_MEMBER_ENTRY: MemberEntry =
     MemberEntry { qty: UNDEF_QTY, qty_change: UNDEF_CHANGE, share: UNDEF_CHANGE, code: [0; 7], foreign: 0 };
 
 impl Trade {
+    /// Whether this is an execution to be summed up: the one rule of what volumes, bars and averages count.
+    ///
+    /// Not counted: what came twice (finding DUPLICATE: sent again, or by a second line), what was only asked for by REST
+    /// (flag POLLED) unless it fills a gap (BACKFILLED), and what has no price or no quantity. A trade whose cumulative
+    /// volume went back (finding CUM_BACKWARDS) is an execution like any other. KRX, NXT and the unified feed are apart:
+    /// the third has the trades of the other two again, so sums are by publisher.
+    pub fn counts(&self) -> bool {
+        let flags = self.header.flags;
+        let only_asked_for = flags & Flags::POLLED != 0 && flags & Flags::BACKFILLED == 0;
+        !only_asked_for
+            && self.market.findings & Findings::DUPLICATE == 0
+            && self.px != UNDEF_PX
+            && self.qty != UNDEF_QTY
+            && self.qty != 0
+    }
+
     /// Every field undefined, prefixes empty: what a decoder starts from.
     pub const UNDEF: Trade = Trade {
         header: UNDEF_HEADER,

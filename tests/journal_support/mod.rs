@@ -1,6 +1,9 @@
 //! What the journal's tests share: small journals, records of any size, all records of a stream.
 #![allow(dead_code)]
 
+#[path = "../policy/mod.rs"]
+pub mod policy;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::policy::skip;
+
 /// What a scratch file system is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -40,7 +42,7 @@ impl Disk {
         match done {
             Ok(()) => Some(Disk { root, _folder: folder }),
             Err(why) => {
-                eprintln!("skipped: no {kind:?} can be mounted here: {why}");
+                skip("a full disk", format!("no {kind:?} can be mounted here (that needs root): {why}"));
                 None
             }
         }
@@ -99,7 +101,7 @@ impl Drop for Running {
 pub fn has_strace() -> bool {
     let tried = run(Command::new("strace").args(["-f", "-o", "/dev/null", "-e", "inject=fallocate:error=EIO", "true"]));
     if let Err(why) = &tried {
-        eprintln!("skipped: strace can't be had here: {why}");
+        skip("system calls interfered with", format!("strace does not work here: {why}"));
     }
     tried.is_ok()
 }

@@ -6,6 +6,8 @@
 pub mod compare;
 pub mod disk;
 pub mod ledger;
+#[path = "../policy/mod.rs"]
+pub mod policy;
 pub mod reference;
 
 use std::path::{Path, PathBuf};
@@ -37,11 +39,6 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(started.elapsed() < DEADLINE, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// Whether the long forms of the tests are asked for.
-pub fn is_long() -> bool {
-    std::env::var_os("HOGA_LONG").is_some_and(|value| value == "1")
 }
 
 /// A record read back.

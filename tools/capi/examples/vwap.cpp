@@ -52,6 +52,16 @@ struct Sum {
   long double turnover = 0;
 };
 
+// Which trades count: not what came twice, not what was only asked for (unless it fills a gap), not what has no price or
+// quantity. The rule of the bars of hoga-replay.
+bool counts(const hoga_trade &trade)
+{
+  const std::uint32_t flags = trade.header.flags;
+  const bool only_asked_for = (flags & HOGA_FLAG_POLLED) != 0 && (flags & HOGA_FLAG_BACKFILLED) == 0;
+  return !only_asked_for && (trade.market.findings & HOGA_FINDING_DUPLICATE) == 0 && trade.px != HOGA_UNDEF_PX &&
+         trade.qty != HOGA_UNDEF_QTY && trade.qty != 0;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -67,7 +77,7 @@ int main(int argc, char **argv)
     std::map<std::uint32_t, Sum> sums;
     while (const hoga_record *record = reader.next()) {
       const hoga_trade *trade = hoga_as_trade(record);
-      if (trade == nullptr || trade->px == HOGA_UNDEF_PX || trade->qty == HOGA_UNDEF_QTY)
+      if (trade == nullptr || !counts(*trade))
         continue;
       Sum &sum = sums[trade->header.instrument_id];
       sum.qty += trade->qty;

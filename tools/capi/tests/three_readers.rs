@@ -20,18 +20,12 @@ fn json(command: &mut Command) -> Value {
     serde_json::from_slice(&run(command).stdout).expect("one JSON object")
 }
 
-/// Says what is not tested; in the long form that is a failure.
-fn skip(what: &str) {
-    assert!(std::env::var_os("HOGA_LONG").is_none(), "missing: {what}");
-    eprintln!("skipped: {what}");
-}
-
 /// A Python with what the script wants for compressed segments and for speed.
 fn python(folder: &Path) -> Option<PathBuf> {
     let venv = folder.join("venv");
     let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output();
     if !made.is_ok_and(|made| made.status.success()) {
-        skip("python3 -m venv");
+        policy::skip("the reader in Python", "`python3 -m venv` does not work");
         return None;
     }
     let python = venv.join("bin/python3");
@@ -39,7 +33,7 @@ fn python(folder: &Path) -> Option<PathBuf> {
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "zstandard", "google-crc32c"])
         .output();
     if !install.is_ok_and(|install| install.status.success()) {
-        skip("zstandard and google-crc32c from the registry");
+        policy::skip("the reader in Python", "zstandard and google-crc32c are not to be had from the registry");
         return None;
     }
     Some(python)
@@ -93,12 +87,13 @@ fn seal_first_day(dir: &Path) {
 
 #[test]
 fn python_c_and_rust_print_the_same_digest_of_one_journal() {
-    let records = if std::env::var_os("HOGA_LONG").is_some() { 5_000_000 } else { 200_000 };
+    let records = if policy::is_long() { 5_000_000 } else { 200_000 };
     // Gigabytes in the long form: not in memory.
     let folder = if records > 1_000_000 { tempfile::tempdir().unwrap() } else { scratch() };
     let dir = folder.path().join("journal");
     write(&dir, records);
-    let c = compile(&package().join("examples/digest.c"), "c99", Link::Static, folder.path());
+    let c = policy::has(&["bash", "gcc"], "the reader in C")
+        .then(|| compile(&package().join("examples/digest.c"), "c99", Link::Static, folder.path()));
     let python = python(folder.path());
     let before = [Stream::Ticks, Stream::Raw].map(|stream| by_rust(&dir, stream));
     seal_first_day(&dir);
@@ -106,10 +101,13 @@ fn python_c_and_rust_print_the_same_digest_of_one_journal() {
         let (count, last, digest) = by_rust(&dir, stream);
         assert_eq!((count, last, digest.clone()), before, "sealing changed what is read");
         assert!(count >= records / 5 && last == count, "{count} records up to {last}");
-        let mut agreed = 2;
-        let found = json(Command::new(&c).arg(&dir).arg(stream.name()));
-        assert_eq!((&found["records"], &found["last_sequence"]), (&count.into(), &last.into()), "in C");
-        assert_eq!(found["digest"], digest.as_str(), "in C");
+        let mut agreed = 1;
+        if let Some(c) = &c {
+            let found = json(Command::new(c).arg(&dir).arg(stream.name()));
+            assert_eq!((&found["records"], &found["last_sequence"]), (&count.into(), &last.into()), "in C");
+            assert_eq!(found["digest"], digest.as_str(), "in C");
+            agreed += 1;
+        }
         if let Some(python) = &python {
             let found = json(
                 Command::new(python).arg(package().join("../../tests/read_journal.py")).arg(dir.join(stream.name())),

@@ -63,12 +63,15 @@ def session(venue, ts, trade=None):
         return name
     if venue == "UN" and name == "closing_auction" and trade["market_cls"] == "3":
         return "after_auction"
-    if venue == "UN" and name == "after_auction" and trade["market_cls"] == "5":
+    if venue == "UN" and name in ("after_auction", "closing_auction") and trade["market_cls"] == "5":
         return "closing_auction"
     if trade["flags"] & AUCTION and name in ("pre_market", "regular", "after_market"):
         if second - began < 60 and before and before.endswith("auction"):
             return before
         return "midday_auction"
+    began_late = second - began < 60 and before in ("pre_market", "regular", "after_market")
+    if not trade["flags"] & AUCTION and name.endswith("auction") and began_late:
+        return before
     return name
 
 

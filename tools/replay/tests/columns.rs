@@ -33,7 +33,7 @@ fn python() -> Option<PathBuf> {
     let made = did(Command::new("python3").args(["-m", "venv"]).arg(&venv))
         && did(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
     if !made {
-        eprintln!("skipped: no registry of Python packages, or no python3 with venv");
+        rig::policy::skip("polars, pandas and pyarrow", "there is no python3 with venv, or no registry of packages");
         return None;
     }
     fs::write(&ready, "").expect("a mark");

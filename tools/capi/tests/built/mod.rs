@@ -2,6 +2,9 @@
 //! journal to read.
 #![allow(dead_code)]
 
+#[path = "../../../../tests/policy/mod.rs"]
+pub mod policy;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -27,11 +30,6 @@ pub fn run(command: &mut Command) -> Output {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
     output
-}
-
-/// Whether a program is there.
-pub fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// How an example is linked.
