@@ -253,3 +253,90 @@ impl Tailer {
         Ok(Position::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use bytemuck::Zeroable as _;
+
+    use super::*;
+    use crate::journal::control::{CONTROL_NAME, Control};
+    use crate::journal::format::DurableSlot;
+    use crate::journal::{Journal, JournalConfig, Start};
+    use crate::tick::{RType, Trade, words_of};
+
+    fn append(journal: &mut Journal) {
+        let mut trade = Trade::UNDEF;
+        trade.header.length = size_of::<Trade>() as u32;
+        trade.header.rtype = RType::Trade as u8;
+        journal.ticks.append(words_of(&mut trade)).unwrap();
+        journal.ticks.batch_end();
+    }
+
+    /// Polls that find nothing, `looks` milliseconds long; how often the lock was asked for.
+    fn idle(tailer: &mut Tailer, looks: usize) -> usize {
+        let mut asked = Vec::new();
+        for _ in 0..looks {
+            tailer.poll(usize::MAX, |_| panic!("nothing was written")).unwrap();
+            asked.extend(tailer.lookout.asked_at);
+            std::thread::sleep(LOOK_EVERY);
+        }
+        asked.dedup();
+        asked.len()
+    }
+
+    #[test]
+    fn the_segment_mapped_early_stays_while_its_writer_does_and_the_lock_is_asked_for_now_and_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = || JournalConfig { raw: None, ..JournalConfig::with_segment_bytes(8 << 10) };
+        let mut journal = Journal::open(folder.path(), config()).unwrap();
+        let mut tailer = Tailer::open(folder.path(), Stream::Ticks, Start::Beginning).unwrap();
+        while tailer.offset < 6 << 10 {
+            append(&mut journal);
+            tailer.poll(usize::MAX, |_| {}).unwrap();
+        }
+        assert!(tailer.next.is_some(), "mapped near the end of the segment");
+        let asked = idle(&mut tailer, 100);
+        assert!(asked < 60, "{asked} of 100 looks");
+        assert!(tailer.next.is_some(), "an idle moment changes nothing");
+        // The roll goes into the very segment that was mapped.
+        let mapped = tailer.next.as_ref().map(|next| next.header().unwrap().prepared.salt);
+        while tailer.current.ordinal() == 1 {
+            append(&mut journal);
+            tailer.poll(usize::MAX, |_| {}).unwrap();
+        }
+        assert_eq!(Some(tailer.current.header.prepared.salt), mapped);
+        while tailer.next.is_none() {
+            append(&mut journal);
+            tailer.poll(usize::MAX, |_| {}).unwrap();
+        }
+        drop(journal);
+        std::thread::sleep(ASK_EVERY);
+        idle(&mut tailer, 2);
+        assert!(tailer.next.is_none(), "its writer is gone, and so is its file");
+        assert_eq!(tailer.lookout.state, TailState::Gone);
+        let mut journal = Journal::open(folder.path(), config()).unwrap();
+        append(&mut journal);
+        assert_eq!(tailer.poll(usize::MAX, |_| {}).unwrap().records, 1, "the one made anew");
+    }
+
+    #[test]
+    fn a_mark_that_was_reached_stays_when_no_slot_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = Control::open_or_create(folder.path(), Stream::Ticks).unwrap();
+        let slot = |sequence| DurableSlot { epoch: 1, sequence, ..DurableSlot::zeroed() };
+        control.write_durable(slot(4)).unwrap();
+        control.write_durable(slot(5)).unwrap();
+        let mut lookout = Lookout::default();
+        lookout.renew_control(folder.path(), Stream::Ticks);
+        let mut mark = DurableMark::Durable { sequence: 0 };
+        assert!(mark.reaches(5, &lookout));
+        // Both slots are being written while they are read.
+        let page = fs::OpenOptions::new().write(true).open(folder.path().join(CONTROL_NAME)).unwrap();
+        page.write_all_at(&[0x5a; 128], 4096).unwrap();
+        assert!(lookout.control.as_ref().unwrap().durable().is_none());
+        assert!(!mark.reaches(6, &lookout));
+        assert!(mark.reaches(5, &lookout));
+    }
+}
