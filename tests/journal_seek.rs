@@ -371,3 +371,29 @@ fn a_durable_tailer_stops_at_the_durable_mark() {
     let mut all = durable.with_durable(false);
     assert_eq!(all.poll(usize::MAX, |_| {}).unwrap().records, 1);
 }
+
+#[test]
+fn a_durable_tailer_follows_the_mark_into_a_control_page_made_anew() {
+    let folder = scratch();
+    let dir = folder.path();
+    let mut journal = Journal::open(dir, small(8 << 10)).unwrap();
+    append_pair(&mut journal, 1);
+    journal.close().unwrap();
+    let mut durable = Tailer::open(dir, Stream::Ticks, Start::Beginning).unwrap().with_durable(true);
+    assert_eq!(durable.poll(usize::MAX, |_| {}).unwrap().records, 1);
+    // Damaged in its head, it is replaced by the next opening.
+    let path = dir.join("ticks/control");
+    let mut page = fs::read(&path).unwrap();
+    page[9] ^= 1;
+    fs::write(dir.join("ticks/damaged"), page).unwrap();
+    fs::rename(dir.join("ticks/damaged"), &path).unwrap();
+    let mut journal = Journal::open(dir, small(8 << 10)).unwrap();
+    append_pair(&mut journal, 2);
+    assert_eq!(durable.poll(usize::MAX, |_| {}).unwrap().records, 0);
+    journal.close().unwrap();
+    let begun = std::time::Instant::now();
+    while durable.poll(usize::MAX, |_| {}).unwrap().records == 0 {
+        assert!(begun.elapsed().as_secs() < 30, "the page it mapped first tells nothing more");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}

@@ -3,7 +3,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -97,6 +98,9 @@ pub enum WriterState {
 #[derive(Debug)]
 pub struct ControlReader {
     map: ReadMap,
+    path: PathBuf,
+    /// Device, inode and length when it was mapped.
+    identity: (u64, u64, u64),
 }
 
 /// Why a control page can't be used.
@@ -118,8 +122,19 @@ impl ControlReader {
     ///
     /// Those of the file; `Ok(Err(_))` when it is none that can be used.
     pub fn open(folder: &Path, stream: Stream) -> io::Result<Result<ControlReader, ControlError>> {
-        let map = ReadMap::new(&File::open(folder.join(CONTROL_NAME))?, CONTROL_BYTES)?;
-        Ok(check(&map, stream).map(|()| ControlReader { map }))
+        let path = folder.join(CONTROL_NAME);
+        let file = File::open(&path)?;
+        // Before the map: one that became longer in between is found too short, never the other way round.
+        let identity = identity(&file.metadata()?);
+        let map = ReadMap::new(&file, CONTROL_BYTES)?;
+        Ok(check(&map, stream).map(|()| ControlReader { map, path, identity }))
+    }
+
+    /// Whether the file of that name is still the one mapped, as long as it was: a damaged page is replaced, and one of
+    /// before 1.1 becomes longer, when the journal is opened. Then this one tells nothing more: open it again. One
+    /// question to the system, no allocation.
+    pub fn is_current(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|meta| identity(&meta) == self.identity)
     }
 
     /// Epoch of the present or last writer.
@@ -176,9 +191,10 @@ impl ControlReader {
         slots(&self.map).1
     }
 
-    /// The slot that counts.
+    /// The slot that counts. Who reads it so slowly that both were written meanwhile finds none that is whole, and looks
+    /// once more.
     pub fn durable(&self) -> Option<DurableSlot> {
-        durable(&self.map)
+        durable(&self.map).or_else(|| durable(&self.map))
     }
 
     /// Durability as the present or last writer was opened with.
@@ -197,6 +213,10 @@ impl ControlReader {
         let (old, new) = slots(&self.map);
         old.into_iter().chain(new).any(|slot| !slot.is_empty() && !slot.is_valid())
     }
+}
+
+fn identity(meta: &fs::Metadata) -> (u64, u64, u64) {
+    (meta.dev(), meta.ino(), meta.len())
 }
 
 fn check(map: &ReadMap, stream: Stream) -> Result<(), ControlError> {

@@ -2,51 +2,20 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use crate::journal::control::ControlReader;
-use crate::journal::format::{HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded, segment_name};
+use super::look::{DurableMark, Lookout};
+use super::onward::Passed;
+use super::start::Current;
+pub use super::start::Start;
+use crate::journal::format::{SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded};
 use crate::journal::index::SegmentIndex;
 use crate::journal::record::{Instruments, Position, RecordRef, Selection};
-use crate::journal::seek::{DurableMark, Seek};
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Verdict, check_record, hole, is_unnumbered};
-use crate::journal::{LOCK_NAME, list_segments};
-use crate::sys::file::{is_locked, monotonic_ns};
-use crate::tick::{EndReason, HEADER_BYTES, Header, Instrument, RType};
-
-/// Between two looks at anything but the next record's own commit word.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// A helper silent for so long means a process that hangs.
-const SILENT_NS: u64 = 2_000_000_000;
-/// Bytes mapped in ahead by one call: a fault for every few pages would cost more than reading what lies in them.
-const STRIDE_BYTES: usize = 1 << 20;
-
-/// Where to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// The oldest record there is.
-    Beginning,
-    /// Behind the newest record committed.
-    End,
-    /// The record with this sequence, or the first after it that is there.
-    Sequence(u64),
-    /// The first record at which the running maximum of `ts_recv` (nanoseconds since the UNIX epoch) reaches this.
-    Time(u64),
-    /// Where a reader stood, by [`Tailer::position`], perhaps in another process and before the host died.
-    Position(Position),
-    /// The newest segments of a trading date, as far back as they are of that date.
-    Day {
-        /// Decimal YYYYMMDD.
-        date: u32,
-        /// Segments to go back, at most.
-        segments_max: usize,
-    },
-}
+use crate::tick::{HEADER_BYTES, Header, Instrument, RType};
 
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +54,12 @@ pub enum TailError {
     /// Written by a newer program.
     #[error("format {0} is newer than this program reads: use a newer hoga")]
     Version(u16),
-    /// The segment that follows is gone (pruned), but later ones are there: open again from the beginning.
-    #[error("segment {0} is gone, but later ones are there: it was pruned while this reader stood before it")]
+    /// The segment that follows is gone, but later ones are there, and the log of deletions does not say that retention
+    /// deleted it: records are lost. A seek goes beyond.
+    #[error(
+        "segment {0} is missing, but later ones are there, and audit.log does not say that it was pruned: see \
+         `hoga verify`"
+    )]
     Missing(u64),
     /// Records that were read are no longer there: a recovery after the host's death cut them, since they had not
     /// reached the disk. What comes has the sequences behind `last` anew: take back what was concluded from the records
@@ -109,28 +82,13 @@ pub enum TailError {
     },
 }
 
-#[derive(Debug)]
-pub(in crate::journal) struct Current {
-    pub(in crate::journal) reader: SegmentReader,
-    pub(in crate::journal) header: SegmentHeader,
-}
-
-impl Current {
-    pub(in crate::journal) fn base_sequence(&self) -> u64 {
-        self.header.activation.map_or(0, |activation| activation.base_sequence)
-    }
-
-    pub(in crate::journal) fn ordinal(&self) -> u64 {
-        self.header.prepared.ordinal
-    }
-}
-
 /// Reads one stream.
 ///
 /// Pull: [`poll`](Self::poll) hands over what is committed and returns. It never writes, takes no lock, and does not
 /// slow the writer down. `Send`, not `Sync`. Records come in order, without a hole, but where a `Hole` record, handed
 /// over like the others, says which were lost; `End` records and restated instruments are not handed over (but the
-/// dictionary knows them). It follows rolls, the writer's death and its reopening. It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
+/// dictionary knows them). It follows rolls, the writer's death and its reopening. What retention deleted it goes past where
+/// the log of deletions says so, and tells by [`pruned`](Self::pruned). It trusts the commit word; [`with_crc_check`](Self::with_crc_check) makes it check every record.
 ///
 /// The way from history to live is the same call: a record is handed over once, in its place, whether it was written last
 /// week or this microsecond. [`Follower`](crate::journal::Follower) waits for what is not there yet, [`Visit`](crate::journal::Visit) gives
@@ -150,7 +108,7 @@ impl Current {
 #[derive(Debug)]
 pub struct Tailer {
     pub(in crate::journal) stream: Stream,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     pub(in crate::journal) folder: PathBuf,
     pub(in crate::journal) current: Current,
     /// The next segment, mapped early.
@@ -160,101 +118,22 @@ pub struct Tailer {
     pub(in crate::journal) skip_below: u64,
     pub(in crate::journal) ended: Option<u8>,
     pub(in crate::journal) early_at: usize,
-    crc_check: bool,
+    pub(super) crc_check: bool,
     pub(in crate::journal) instruments: Instruments,
-    looked_at: Option<Instant>,
-    state: TailState,
+    pub(super) lookout: Lookout,
     pub(in crate::journal) selection: Option<Box<Selection>>,
     pub(in crate::journal) is_past: bool,
     pub(in crate::journal) durable: DurableMark,
     pub(in crate::journal) segments_read: u64,
+    pub(super) passed: Passed,
     /// Opening and segment of which it is known that this place was not cut.
     pub(in crate::journal) uncut: (u64, u64),
     /// Indexes that were used, by ordinal; those of segments without a file beside them were made by a scan.
     pub(in crate::journal) indexes: BTreeMap<u64, SegmentIndex>,
-    not_sync: PhantomData<Cell<()>>,
+    pub(super) not_sync: PhantomData<Cell<()>>,
 }
 
 impl Tailer {
-    /// Opens a stream of the journal in a folder.
-    ///
-    /// # Errors
-    ///
-    /// See [`TailError`]; [`NoJournal`](TailError::NoJournal) also when a journal is there and nothing was ever written.
-    pub fn open(dir: &Path, stream: Stream, start: Start) -> Result<Tailer, TailError> {
-        let folder = dir.join(stream.name());
-        let ordinals = match list_segments(&folder) {
-            Ok(ordinals) => ordinals,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(TailError::NoJournal(folder)),
-            Err(source) => return Err(TailError::Io { path: folder, source }),
-        };
-        let mut found = None;
-        let newest_first: Box<dyn Iterator<Item = &u64>> = match start {
-            Start::Beginning | Start::Time(_) => Box::new(ordinals.iter()),
-            Start::End | Start::Sequence(_) | Start::Position(_) | Start::Day { .. } => Box::new(ordinals.iter().rev()),
-        };
-        let mut seen = 0;
-        for &ordinal in newest_first {
-            let Some(current) = open_active(&folder, stream, ordinal)? else { continue };
-            let base = current.base_sequence();
-            let date = current.header.activation.map_or(0, |activation| activation.trading_date);
-            if let Start::Day { date: wanted, segments_max } = start
-                && seen > 0
-                && (date != wanted || seen >= segments_max)
-            {
-                break;
-            }
-            found = Some(current);
-            seen += 1;
-            let goes_back = match start {
-                Start::Sequence(sequence) => base > sequence,
-                Start::Day { .. } => true,
-                Start::Beginning | Start::Time(_) | Start::Position(_) | Start::End => false,
-            };
-            if !goes_back {
-                break;
-            }
-        }
-        let Some(current) = found else { return Err(TailError::NoJournal(folder)) };
-        let mut tailer = Tailer {
-            stream,
-            dir: dir.to_owned(),
-            folder,
-            expected: 0,
-            current,
-            next: None,
-            offset: 0,
-            skip_below: if let Start::Sequence(sequence) = start { sequence } else { 0 },
-            ended: None,
-            early_at: 0,
-            crc_check: false,
-            instruments: Instruments::default(),
-            looked_at: None,
-            state: TailState::Live,
-            selection: None,
-            is_past: false,
-            durable: DurableMark::Unlimited,
-            segments_read: 0,
-            uncut: (0, 0),
-            indexes: BTreeMap::new(),
-            not_sync: PhantomData,
-        };
-        tailer.enter();
-        match start {
-            Start::End => {
-                tailer.skip_below = u64::MAX;
-                tailer.poll(usize::MAX, |_| {})?;
-                tailer.skip_below = 0;
-            }
-            Start::Time(time) => {
-                tailer.seek(Seek::Time(time))?;
-            }
-            Start::Position(position) => tailer.resume(position)?,
-            Start::Beginning | Start::Sequence(_) | Start::Day { .. } => {}
-        }
-        Ok(tailer)
-    }
-
     /// Checks the CRC, sequence and padding of every record from here on.
     pub fn with_crc_check(mut self, check: bool) -> Tailer {
         self.crc_check = check;
@@ -347,7 +226,7 @@ impl Tailer {
                 }
             }
             let head: &Header = bytemuck::from_bytes(&bytes[..HEADER_BYTES]);
-            if !self.durable.reaches(head.sequence) {
+            if !self.durable.reaches(head.sequence, &self.lookout) {
                 return Ok(Polled { records, state: self.look()? });
             }
             let offset = self.offset;
@@ -413,128 +292,7 @@ impl Tailer {
         }
     }
 
-    /// Begins at the front of the current segment.
-    pub(in crate::journal) fn enter(&mut self) {
-        self.segments_read += 1;
-        self.offset = SEGMENT_HEADER_BYTES;
-        self.ended = None;
-        self.expected = self.current.base_sequence();
-        self.early_at = 0;
-    }
-
-    /// Goes on to the next segment if it is in use, past those that hold nothing the filter takes.
-    fn advance(&mut self) -> Result<bool, TailError> {
-        let mut ordinal = self.current.ordinal() + 1;
-        let mut expected = self.expected;
-        loop {
-            let next = match self.next.take() {
-                Some(next) => next,
-                None => match SegmentReader::open_in(&self.folder, ordinal) {
-                    Ok(next) => next,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                    Err(source) => return Err(TailError::Io { path: self.folder.clone(), source }),
-                },
-            };
-            let header = next.header().map_err(|error| header_error(self.stream, ordinal, error))?;
-            let header = self.checked(&header, ordinal)?;
-            if header.activation.is_none() {
-                self.next = Some(next);
-                return Ok(false);
-            }
-            let next = Current { reader: next, header };
-            if next.base_sequence() < expected && next.header.prepared.epoch > self.current.header.prepared.epoch {
-                return Err(self.rewound()?);
-            }
-            if let Some(follows) = self.passed_over(&next)? {
-                (ordinal, expected) = (ordinal + 1, follows);
-                continue;
-            }
-            self.current = next;
-            self.enter();
-            if self.crc_check && self.expected != expected {
-                return Err(self.corrupt(Reason::Sequence { found: self.expected, expected }));
-            }
-            return Ok(true);
-        }
-    }
-
-    fn checked(
-        &self,
-        header: &crate::journal::format::UncheckedHeader,
-        ordinal: u64,
-    ) -> Result<SegmentHeader, TailError> {
-        header.check(self.stream, ordinal).map_err(|error| header_error(self.stream, ordinal, error))
-    }
-
-    #[cold]
-    fn map_early(&mut self) {
-        let len = self.current.reader.len();
-        self.current.reader.populate(self.offset, STRIDE_BYTES);
-        self.early_at = self.offset + STRIDE_BYTES;
-        if self.next.is_none()
-            && self.offset >= len / 4 * 3
-            && let Ok(next) = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1)
-        {
-            next.populate(0, STRIDE_BYTES);
-            self.next = Some(next);
-        }
-        if self.offset < len / 4 * 3 {
-            self.early_at = self.early_at.min(len / 4 * 3);
-        }
-    }
-
-    /// Looks around, at most once a millisecond: is there still a writer?
-    fn look(&mut self) -> Result<TailState, TailError> {
-        let now = Instant::now();
-        if self.looked_at.is_some_and(|at| now.duration_since(at) < LOOK_EVERY) {
-            return Ok(self.state);
-        }
-        self.looked_at = Some(now);
-        // A prepared segment is removed when its writer ends and made anew by the next one: not to wait for a dead file.
-        self.next = None;
-        let live = File::open(self.dir.join(LOCK_NAME)).and_then(|file| is_locked(&file)).unwrap_or(false);
-        if !live && self.has_more() {
-            // Committed by a writer that ended between the look at the record and the look at its lock.
-            self.looked_at = None;
-            self.state = TailState::Live;
-            return Ok(self.state);
-        }
-        let closed = self.ended.is_some_and(EndReason::is_closing);
-        self.state = match ControlReader::open(&self.folder, self.stream) {
-            _ if !live && closed => TailState::Closed,
-            _ if !live => TailState::Gone,
-            // Closed by a writer that still lives, or that closes the other stream just now.
-            _ if closed => TailState::Closed,
-            Ok(Ok(control)) if control.helper_age_ns(monotonic_ns()) > SILENT_NS => TailState::Silent,
-            _ => TailState::Live,
-        };
-        if self.is_cut()? {
-            return Err(self.rewound()?);
-        }
-        if self.ended.is_some() {
-            let ordinal = self.current.ordinal() + 1;
-            let ordinals = list_segments(&self.folder).unwrap_or_default();
-            if !ordinals.contains(&ordinal) && ordinals.last().is_some_and(|last| *last > ordinal) {
-                return Err(TailError::Missing(ordinal));
-            }
-        }
-        Ok(self.state)
-    }
-
-    /// Whether something stands where nothing was a moment ago.
-    fn has_more(&mut self) -> bool {
-        if self.ended.is_some() {
-            let next = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1);
-            return next.is_ok_and(|next| {
-                next.header().is_ok_and(|header| header.state == crate::journal::format::STATE_ACTIVE)
-            });
-        }
-        let here = self.current.reader.record(self.offset).ok().flatten();
-        let sequence = here.map(|record| bytemuck::from_bytes::<Header>(&record[..HEADER_BYTES]).sequence);
-        sequence.is_some_and(|sequence| !self.is_past && self.durable.reaches(sequence))
-    }
-
-    fn corrupt(&self, reason: Reason) -> TailError {
+    pub(super) fn corrupt(&self, reason: Reason) -> TailError {
         let ordinal = self.current.ordinal();
         TailError::Corrupt(Finding::new(self.stream, ordinal, self.offset, Verdict::Corrupt, reason))
     }
@@ -544,27 +302,4 @@ impl Tailer {
 fn position_at(segment: &SegmentHeader, head: &Header, offset: usize) -> Position {
     let (epoch, ordinal) = (segment.prepared.epoch, segment.prepared.ordinal);
     Position { epoch, sequence: head.sequence, ordinal, offset: offset as u64 }
-}
-
-/// Opens a segment; `None` when it is only prepared, or went away meanwhile.
-pub(in crate::journal) fn open_active(
-    folder: &Path,
-    stream: Stream,
-    ordinal: u64,
-) -> Result<Option<Current>, TailError> {
-    let path = folder.join(segment_name(ordinal));
-    let reader = match SegmentReader::open_in(folder, ordinal) {
-        Ok(reader) => reader,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(TailError::Io { path, source }),
-    };
-    let header = reader.checked_header(stream, ordinal).map_err(|error| header_error(stream, ordinal, error))?;
-    Ok(header.activation.is_some().then_some(Current { reader, header }))
-}
-
-fn header_error(stream: Stream, ordinal: u64, error: HeaderError) -> TailError {
-    match error {
-        HeaderError::Version(major) => TailError::Version(major),
-        error => TailError::Corrupt(Finding::new(stream, ordinal, 0, Verdict::Corrupt, Reason::Header(error))),
-    }
 }

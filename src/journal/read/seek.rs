@@ -1,17 +1,16 @@
 //! Going to a place in a stream, choosing what is handed over, and noticing that the place is gone.
 
-use std::io;
-
-use crate::journal::control::ControlReader;
+use super::look::DurableMark;
+use super::start::{Current, open_active};
 use crate::journal::filter::{Bound, Filter};
-use crate::journal::format::{SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded};
+use crate::journal::format::{SEGMENT_HEADER_BYTES, Stream, padded};
 use crate::journal::index::{Entry, SegmentIndex};
 use crate::journal::list_segments;
-use crate::journal::reader::{Current, TailError, Tailer, open_active};
+use crate::journal::reader::{TailError, Tailer};
 use crate::journal::record::{Position, Selection};
-use crate::journal::segment::SegmentReader;
-use crate::journal::walk::{Finding, Reason, Verdict, is_unnumbered};
-use crate::tick::{EndReason, HEADER_BYTES, Header, RType};
+use crate::journal::segment::{BadLength, SegmentReader};
+use crate::journal::walk::{Finding, Reason, Verdict, hole, is_unnumbered};
+use crate::tick::{EndReason, HEADER_BYTES, Header, Hole, RType};
 
 /// Where to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,40 +28,17 @@ pub enum Sought {
     /// It stands before the record wanted.
     Exact,
     /// What was wanted lies before the oldest record that is there, or in a hole: it stands before the next that is
-    /// there.
+    /// there, and before the `Hole` record that says what is lost, if there is one.
     BeforeFirst {
-        /// Its sequence.
+        /// Sequence of the next record that is there.
         first: u64,
     },
-    /// What was wanted is not there yet: it stands behind the newest record committed.
+    /// What was wanted is not there yet: it stands behind the newest record committed; or it lies in a hole at the end,
+    /// and it stands before the `Hole` record.
     AfterLast {
         /// Its sequence; 0 = there is none.
         last: u64,
     },
-}
-
-/// How far a tailer may go.
-#[derive(Debug)]
-pub(in crate::journal) enum DurableMark {
-    /// To the newest record committed.
-    Unlimited,
-    /// To the newest record known to be on the disk.
-    Durable { control: Option<ControlReader>, sequence: u64 },
-}
-
-impl DurableMark {
-    /// Whether a record may be handed over.
-    #[inline]
-    pub(in crate::journal) fn reaches(&mut self, sequence: u64) -> bool {
-        match self {
-            DurableMark::Unlimited => true,
-            DurableMark::Durable { sequence: durable, .. } if sequence <= *durable => true,
-            DurableMark::Durable { control, sequence: durable } => {
-                *durable = control.as_ref().and_then(ControlReader::durable).map_or(0, |slot| slot.sequence);
-                sequence <= *durable
-            }
-        }
-    }
 }
 
 /// A place in the stream: the record there, or the one that will come.
@@ -70,7 +46,19 @@ impl DurableMark {
 struct Place {
     current: Current,
     offset: usize,
+    /// That follows there; the first one lost, before a hole.
     sequence: u64,
+    met: Met,
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    Record,
+    /// A `Hole`, and the sequence of the next record of that segment, if there is one.
+    Hole(Option<u64>),
+    /// Nothing yet, or the `End` of the segment.
+    End,
 }
 
 impl Tailer {
@@ -109,8 +97,8 @@ impl Tailer {
     /// handed over outlives the host's death, too. At level `process` the mark moves when the journal is closed.
     pub fn with_durable(mut self, durable: bool) -> Tailer {
         self.durable = if durable {
-            let control = ControlReader::open(&self.folder, self.stream).ok().and_then(Result::ok);
-            DurableMark::Durable { control, sequence: 0 }
+            self.lookout.renew_control(&self.folder, self.stream);
+            DurableMark::Durable { sequence: 0 }
         } else {
             DurableMark::Unlimited
         };
@@ -147,7 +135,8 @@ impl Tailer {
             let is_cut = match sought {
                 Sought::Exact => place.current.header.prepared.epoch > position.epoch,
                 Sought::BeforeFirst { .. } => false,
-                Sought::AfterLast { .. } => true,
+                // Not one that lies in a hole, nor before it: a loss that a repair found is told by the hole.
+                Sought::AfterLast { .. } => place.met == Met::End && place.sequence <= read,
             };
             if is_cut {
                 let last = self.last_before(|header| header.prepared.epoch <= position.epoch)?;
@@ -174,11 +163,11 @@ impl Tailer {
         }
     }
 
-    fn ordinals(&self) -> Result<Vec<u64>, TailError> {
+    pub(super) fn ordinals(&self) -> Result<Vec<u64>, TailError> {
         list_segments(&self.folder).map_err(|source| TailError::Io { path: self.folder.clone(), source })
     }
 
-    fn open_at(&self, ordinal: u64) -> Result<Option<Current>, TailError> {
+    pub(super) fn open_at(&self, ordinal: u64) -> Result<Option<Current>, TailError> {
         open_active(&self.folder, self.stream, ordinal)
     }
 
@@ -196,24 +185,24 @@ impl Tailer {
                 _ => high = middle,
             }
         }
-        let mut last = 0;
-        let from = match found {
-            Some((at, current)) => {
-                let index = self.index(&current)?;
-                last = index.summary.last_sequence;
-                if wanted <= last {
-                    let entry = index.before_sequence(wanted);
-                    let place = self.place(current, entry, |head| head.sequence >= wanted)?;
-                    let sequence = place.sequence;
-                    let is_exact = sequence == wanted;
-                    let sought = if is_exact { Sought::Exact } else { Sought::BeforeFirst { first: sequence } };
-                    return Ok((sought, place));
-                }
-                at + 1
-            }
-            None => 0,
+        let reached = |head: &Header, hole: Option<&Hole>| match hole {
+            Some(hole) => hole.last_sequence >= wanted,
+            None => head.sequence >= wanted,
         };
-        self.find_first(&ordinals, from, last, |_| true)
+        let Some((at, current)) = found else { return self.find_first(&ordinals, 0, 0, reached) };
+        let index = self.index(&current)?;
+        let last = index.summary.last_sequence;
+        // None that lies behind it: a hole at the front comes before every entry.
+        let entry = index.before_sequence(wanted).filter(|entry| entry.sequence <= wanted);
+        let place = self.place(current, entry, reached)?;
+        let sought = match place.met {
+            Met::Record if place.sequence == wanted => Sought::Exact,
+            Met::Record => Sought::BeforeFirst { first: place.sequence },
+            Met::Hole(Some(first)) => Sought::BeforeFirst { first },
+            Met::Hole(None) => self.find_first(&ordinals, at + 1, last, |_, hole| hole.is_none())?.0,
+            Met::End => return self.find_first(&ordinals, at + 1, last, reached),
+        };
+        Ok((sought, place))
     }
 
     fn find_time(&mut self, wanted: u64) -> Result<(Sought, Place), TailError> {
@@ -240,72 +229,81 @@ impl Tailer {
             }
             let entry = self.index(&current)?.before_time(wanted);
             let mut reached = 0;
-            let place = self.place(current, entry, |head| {
-                reached = head.ts_recv;
-                head.ts_recv >= wanted
+            let place = self.place(current, entry, |head, hole| {
+                reached = if hole.is_none() { head.ts_recv } else { reached };
+                reached >= wanted
             })?;
             if reached < wanted {
                 // An index that lied; the record is further on.
-                return self.find_first(&ordinals, at + 1, last, |head| head.ts_recv >= wanted);
+                let reaches = |head: &Header, hole: Option<&Hole>| hole.is_none() && head.ts_recv >= wanted;
+                return self.find_first(&ordinals, at + 1, last, reaches);
             }
             let sequence = place.sequence;
             let is_before = first == Some(sequence) && reached > wanted;
             return Ok((if is_before { Sought::BeforeFirst { first: sequence } } else { Sought::Exact }, place));
         }
-        self.find_first(&ordinals, ordinals.len(), last, |_| true)
+        self.find_first(&ordinals, ordinals.len(), last, |_, _| true)
     }
 
-    /// The first record from a segment on that will do, or the end.
+    /// The first record or hole from a segment on that will do, or the end.
     fn find_first(
         &mut self,
         ordinals: &[u64],
         from: usize,
         mut last: u64,
-        wanted: impl Fn(&Header) -> bool,
+        wanted: impl Fn(&Header, Option<&Hole>) -> bool,
     ) -> Result<(Sought, Place), TailError> {
+        let mut before = None;
         for &ordinal in &ordinals[from..] {
             let Some(current) = self.open_at(ordinal)? else { continue };
             let index = self.index(&current)?;
-            last = index.summary.last_sequence;
             if index.summary.records > 0 {
-                let entry = index.entries.first().copied();
-                let place = self.place(current, entry, &wanted)?;
-                let first = place.sequence;
-                if first <= last {
-                    return Ok((Sought::BeforeFirst { first }, place));
-                }
+                last = index.summary.last_sequence;
             }
+            let place = self.place(current, None, &wanted)?;
+            let first = match place.met {
+                Met::Record => Some(place.sequence),
+                Met::Hole(first) => first,
+                Met::End => continue,
+            };
+            // Behind a hole that fills its segment the next record is further on.
+            let place = before.take().unwrap_or(place);
+            match first {
+                Some(first) => return Ok((Sought::BeforeFirst { first }, place)),
+                None => before = Some(place),
+            }
+        }
+        if let Some(place) = before {
+            return Ok((Sought::AfterLast { last }, place));
         }
         for &ordinal in ordinals.iter().rev() {
             if let Some(current) = self.open_at(ordinal)? {
                 let entry = self.index(&current)?.entries.last().copied();
-                return Ok((Sought::AfterLast { last }, self.place(current, entry, |_| false)?));
+                return Ok((Sought::AfterLast { last }, self.place(current, entry, |_, _| false)?));
             }
         }
         Err(TailError::NoJournal(self.folder.clone()))
     }
 
-    /// Goes from an entry to the first record that will do, or to the end of what is committed, and learns the
+    /// Goes from an entry to the first record or hole that will do, or to the end of what is committed, and learns the
     /// definitions before it.
     fn place(
         &mut self,
         current: Current,
         entry: Option<Entry>,
-        mut wanted: impl FnMut(&Header) -> bool,
+        mut wanted: impl FnMut(&Header, Option<&Hole>) -> bool,
     ) -> Result<Place, TailError> {
         let stream = self.stream;
         let corrupt = |bad| corrupt(stream, &current, current.reader.reason(bad));
         let mut sequence = current.base_sequence();
         let mut offset = SEGMENT_HEADER_BYTES;
-        // The front first: restated definitions, up to the first numbered record.
+        // The front first: restated definitions, up to the first record or hole.
         while let Some(record) = current.reader.record(offset).map_err(corrupt)? {
             let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
-            if !is_unnumbered(head) || head.rtype == RType::End as u8 {
+            if head.sequence != 0 || head.rtype != RType::Instrument as u8 {
                 break;
             }
-            if head.rtype == RType::Instrument as u8 {
-                self.instruments.note(head.instrument_id, record);
-            }
+            self.instruments.note(head.instrument_id, record);
             offset += padded(record.len());
         }
         if let Some(entry) = entry
@@ -321,6 +319,7 @@ impl Tailer {
             }
             (offset, sequence) = (entry.offset as usize, entry.sequence);
         }
+        let mut met = Met::End;
         while let Some(record) = current.reader.record(offset).map_err(corrupt)? {
             let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
             if head.rtype == RType::End as u8 {
@@ -328,17 +327,25 @@ impl Tailer {
             }
             if !is_unnumbered(head) {
                 sequence = head.sequence;
-                if wanted(head) {
+                if wanted(head, None) {
+                    met = Met::Record;
                     break;
                 }
                 sequence += 1;
+            } else if let Some(hole) = hole(record).filter(|_| head.rtype == RType::Hole as u8) {
+                sequence = hole.first_sequence;
+                if wanted(head, Some(&hole)) {
+                    met = Met::Hole(next_numbered(&current.reader, offset).map_err(corrupt)?);
+                    break;
+                }
+                sequence = hole.last_sequence.wrapping_add(1);
             }
             if head.rtype == RType::Instrument as u8 {
                 self.instruments.note(head.instrument_id, record);
             }
             offset += padded(record.len());
         }
-        Ok(Place { current, offset, sequence })
+        Ok(Place { current, offset, sequence, met })
     }
 
     /// The index of a segment, as far as it is committed: of the file beside it, else by a scan.
@@ -367,81 +374,25 @@ impl Tailer {
         }
         Ok(self.open_at(segment.ordinal() + 1)?.map(|_| index.summary.last_sequence + 1))
     }
-
-    /// Whether a recovery has cut the place where this tailer stands. Asked while nothing comes.
-    ///
-    /// Once an opening: it looks at the whole segment.
-    pub(in crate::journal) fn is_cut(&mut self) -> Result<bool, TailError> {
-        let prepared = &self.current.header.prepared;
-        let epoch = match ControlReader::open(&self.folder, self.stream) {
-            Ok(Ok(control)) => control.epoch(),
-            _ => return Ok(false),
-        };
-        if epoch <= prepared.epoch || self.current.reader.is_packed() || (epoch, prepared.ordinal) == self.uncut {
-            return Ok(false);
-        }
-        let ordinal = prepared.ordinal;
-        let reader = match SegmentReader::open_in(&self.folder, ordinal) {
-            Ok(reader) => reader,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // With later ones there it was pruned, else put away.
-                return Ok(self.ordinals()?.last().is_none_or(|last| *last < ordinal));
-            }
-            Err(source) => return Err(TailError::Io { path: self.folder.clone(), source }),
-        };
-        let Ok(header) = reader.checked_header(self.stream, ordinal) else { return Ok(false) };
-        if header.prepared.salt != prepared.salt {
-            return Ok(true);
-        }
-        let mut index = SegmentIndex::new(&header);
-        let _ = index.extend(&reader);
-        let is_cut = index.ended && (index.summary.bytes as usize) < self.offset;
-        if !is_cut {
-            self.uncut = (epoch, ordinal);
-        }
-        Ok(is_cut)
-    }
-
-    /// The error that tells what is left.
-    pub(in crate::journal) fn rewound(&self) -> Result<TailError, TailError> {
-        let own = self.current.header.prepared;
-        let last = self.last_before(|header| {
-            header.prepared.epoch <= own.epoch
-                && (header.prepared.ordinal < own.ordinal || header.prepared.salt == own.salt)
-        })?;
-        Ok(TailError::Rewound { last })
-    }
-
-    /// The last numbered record of the newest segment that will do and has one.
-    fn last_before(&self, wanted: impl Fn(&SegmentHeader) -> bool) -> Result<Position, TailError> {
-        for ordinal in self.ordinals()?.into_iter().rev() {
-            let Some(current) = self.open_at(ordinal)? else { continue };
-            if !wanted(&current.header) {
-                continue;
-            }
-            let mut index = SegmentIndex::new(&current.header);
-            let _ = index.extend(&current.reader);
-            if index.summary.records == 0 {
-                continue;
-            }
-            let sequence = index.summary.last_sequence;
-            let mut offset = index.entries.last().map_or(SEGMENT_HEADER_BYTES, |entry| entry.offset as usize);
-            while let Ok(Some(record)) = current.reader.record(offset) {
-                let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
-                if head.sequence == sequence {
-                    break;
-                }
-                offset += padded(record.len());
-            }
-            let epoch = current.header.prepared.epoch;
-            return Ok(Position { epoch, sequence, ordinal, offset: offset as u64 });
-        }
-        Ok(Position::default())
-    }
 }
 
 fn corrupt(stream: Stream, current: &Current, reason: Reason) -> TailError {
     TailError::Corrupt(Finding::new(stream, current.ordinal(), SEGMENT_HEADER_BYTES, Verdict::Corrupt, reason))
+}
+
+/// Sequence of the first numbered record of a segment from an offset on.
+fn next_numbered(reader: &SegmentReader, mut offset: usize) -> Result<Option<u64>, BadLength> {
+    while let Some(record) = reader.record(offset)? {
+        let head: &Header = bytemuck::from_bytes(&record[..HEADER_BYTES]);
+        if head.rtype == RType::End as u8 {
+            break;
+        }
+        if !is_unnumbered(head) {
+            return Ok(Some(head.sequence));
+        }
+        offset += padded(record.len());
+    }
+    Ok(None)
 }
 
 /// Whether an index points to the records it says: the last entry, and every definition.

@@ -116,8 +116,8 @@ pub unsafe extern "C" fn hoga_get_lag(tailer: *mut HogaTailer, out: *mut HogaLag
     // SAFETY: valid or null by contract.
     let Some(out) = (unsafe { out.as_mut() }) else { return HOGA_ERROR_NULL };
     let work = |handle: &mut HogaTailer| {
-        if handle.control.is_none() {
-            // It was not there, or half made, when the reader was opened.
+        if !handle.control.as_ref().is_some_and(ControlReader::is_current) {
+            // It was not there, or half made, when the reader was opened, or is another one by now.
             let opened = ControlReader::open(&handle.folder, handle.stream);
             let opened = opened.map_err(|error| Failure::new(HOGA_ERROR_IO, format!("control page: {error}")))?;
             let opened = opened.map_err(|error| Failure::new(HOGA_ERROR_CORRUPT, error.to_string()))?;
