@@ -203,6 +203,42 @@ fn a_lost_control_page_is_made_anew_and_the_damaged_one_kept() {
 }
 
 #[test]
+fn a_mark_half_written_is_no_damage_and_a_lost_one_is_told_once() {
+    let folder = scratch();
+    // The first durable slot of a page, 64 bytes with the checksum in the last four.
+    let slot = 4096;
+    let copies = |dir: &Path| {
+        let names = fs::read_dir(dir.join("quarantine")).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("ticks-control")).count() / 2
+    };
+    for boot in [None, Some(BEFORE)] {
+        // The first mark of all, by a writer that died inside it.
+        let dir = &folder.path().join(format!("first-{}", boot.is_some()));
+        journal(dir, boot, false);
+        change(&dir.join("ticks/control"), |page| page[slot..slot + 40].fill(0x11));
+        assert_eq!(opens_as(dir, Case::Clean), 33);
+        assert_eq!(opens_as(dir, Case::Clean), 34);
+        assert_eq!(copies(dir), 1, "what stood there is kept, once");
+    }
+    // The second one, beside the first.
+    let dir = &folder.path().join("second");
+    journal(dir, Some(BEFORE), true);
+    change(&dir.join("ticks/control"), |page| {
+        assert!(page[slot + 60..slot + 64] != [0; 4] && page[slot + 64..slot + 128] == [0; 64]);
+        page[slot + 64..slot + 100].fill(0x11);
+    });
+    assert_eq!(opens_as(dir, Case::Clean), 33);
+    assert_eq!(copies(dir), 1);
+    // The only mark, complete once, is damaged.
+    let dir = &folder.path().join("lost");
+    journal(dir, Some(BEFORE), true);
+    change(&dir.join("ticks/control"), |page| page[slot + 8] ^= 1);
+    assert_eq!(opens_as(dir, Case::TornByHostDeath), 33);
+    assert_eq!(opens_as(dir, Case::Clean), 34);
+    assert_eq!(copies(dir), 1);
+}
+
+#[test]
 fn a_damaged_record_before_good_ones_is_corrupt_middle() {
     let folder = scratch();
     for (name, boot, close, ordinal) in

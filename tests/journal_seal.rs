@@ -98,7 +98,8 @@ fn a_day_that_is_written_or_whose_writer_died_is_not_sealed() {
     let refused = |what: &str| {
         let error = seal(dir, day("2026-11-25"), SealOptions::default(), |_| {}).unwrap_err();
         assert!(matches!(error, SealError::NotOver { .. }), "{what}: {error}");
-        assert!(!dir.join("seals").exists(), "{what}");
+        assert!(!dir.join("seals/2026-11-25.json").exists(), "{what}");
+        assert!(dir.join("seals/2026-11-24.json").exists(), "{what}: the days before are over");
     };
     refused("live");
     drop(journal);

@@ -73,7 +73,7 @@ pub fn run(args: Args) -> ExitCode {
             eprintln!("hoga repair: {error}");
             let wrong_use = match &error {
                 RepairError::Verify(error) => verify::is_wrong_use(error),
-                RepairError::Live { .. } => true,
+                RepairError::Live { .. } | RepairError::Maintained(_) => true,
                 _ => false,
             };
             return ExitCode::from(if wrong_use { 2 } else { 1 });
@@ -162,6 +162,7 @@ fn write_text(out: &mut Vec<u8>, report: &RepairReport, policy: Policy) {
             ActionKind::Fill => "made with a hole in it",
             ActionKind::Control => "put in order",
             ActionKind::Index => "taken away: readers make their own",
+            ActionKind::KeepPacked => "put away: the compressed form stays",
         };
         let _ = writeln!(out, "{}: {would}{what} ({})", action.file, action.reason);
         if action.kind == ActionKind::Rebuild && policy != Policy::Abort {

@@ -15,6 +15,8 @@ use crate::journal::{Policy, SealError, SealOptions, prune, seal_with};
 
 /// Between two looks at the flag that ends it.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long the end of a day is waited for before that is said.
+const PATIENCE: Duration = Duration::from_secs(3 * 3600);
 
 /// The thread. Dropping it stops and joins it; a segment half compressed is left for the next run.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ impl Maintenance {
         let dir = dir.to_owned();
         let thread = std::thread::Builder::new().name("hoga-maintain".into()).spawn(move || {
             crate::sys::priority::lowest_of_thread();
-            let mut round = Round { dir, config, done_for: 0 };
+            let mut round = Round { dir, config, done_for: 0, waiting: None };
             let mut next = Instant::now();
             // Relaxed: a flag and a date alone.
             while !stopped.load(Ordering::Relaxed) {
@@ -70,6 +72,8 @@ struct Round {
     config: RetentionSection,
     /// The trading date for which everything before was seen to.
     done_for: u32,
+    /// Since when something is waited for, with the date; `None` in it: that was said.
+    waiting: Option<(u32, Option<Instant>)>,
 }
 
 impl Round {
@@ -83,13 +87,25 @@ impl Round {
             Ok(()) => self.done_for = date,
             Err(_) if stop.load(Ordering::Relaxed) => {}
             // The other stream changes to the new day with its next record; a command may hold the lock.
-            Err(SealError::NotOver { .. } | SealError::Locked(_)) => {}
+            Err(error @ (SealError::NotOver { .. } | SealError::Locked(_))) => {
+                if self.is_late(date, Instant::now()) {
+                    tracing::warn!(%error, "days that are over can't be sealed yet; still trying");
+                }
+            }
             Err(SealError::NoSuchDay { .. }) => self.done_for = date,
             Err(error) => {
                 tracing::error!(%error, "days that are over could not be sealed or pruned; trying again tomorrow");
                 self.done_for = date;
             }
         }
+    }
+
+    /// Whether it is time to say that something has been waited for since long; once for a date.
+    fn is_late(&mut self, date: u32, now: Instant) -> bool {
+        let waiting = self.waiting.filter(|(of, _)| *of == date).unwrap_or((date, Some(now)));
+        let is_late = waiting.1.is_some_and(|since| now.duration_since(since) >= PATIENCE);
+        self.waiting = Some(if is_late { (date, None) } else { waiting });
+        is_late
     }
 
     fn attempt(&self, today: Date, stop: &AtomicBool) -> Result<(), SealError> {
@@ -100,10 +116,14 @@ impl Round {
             true => Err(std::io::ErrorKind::Interrupted.into()),
             false => Ok(()),
         };
-        let report = seal_with(&self.dir, before(1.days()), options, &mut watch)?;
-        for (day, segments) in &report.sealed {
+        let sealed = seal_with(&self.dir, before(1.days()), options, &mut watch);
+        for (day, segments) in sealed.iter().flat_map(|report| &report.sealed) {
             tracing::info!(%day, segments = segments.len(), "sealed");
         }
+        if stop.load(Ordering::Relaxed) {
+            return sealed.map(|_| ());
+        }
+        // Whatever became of the rest: what is sealed goes as configured, or one damaged segment fills the disk.
         let policy = Policy { keep_days: self.config.keep_days, keep_bytes: self.config.keep_bytes };
         if policy != Policy::default() {
             let report = prune(&self.dir, policy, false, |_| {})?;
@@ -111,7 +131,7 @@ impl Round {
                 tracing::warn!(day = %day.day, bytes = day.bytes, why = day.why, "deleted, as configured");
             }
         }
-        Ok(())
+        sealed.map(|_| ())
     }
 }
 
@@ -172,6 +192,16 @@ mod tests {
         drop(maintenance);
         journal.close().unwrap();
         assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Clean);
+    }
+
+    #[test]
+    fn waiting_for_hours_is_said_once_a_day() {
+        let config = RetentionSection::default();
+        let mut round = Round { dir: PathBuf::new(), config, done_for: 0, waiting: None };
+        let begin = Instant::now();
+        let said = |round: &mut Round, date, hours: u64| round.is_late(date, begin + Duration::from_secs(hours * 3600));
+        assert_eq!([0, 2, 4, 5].map(|hours| said(&mut round, 1, hours)), [false, false, true, false]);
+        assert_eq!([6, 8, 10].map(|hours| said(&mut round, 2, hours)), [false, false, true]);
     }
 
     #[test]

@@ -213,6 +213,15 @@ impl ControlReader {
         let (old, new) = slots(&self.map);
         old.into_iter().chain(new).any(|slot| !slot.is_empty() && !slot.is_valid())
     }
+
+    /// Whether there was a durable mark that can't be read any more. A slot is written where none counts, so beside a
+    /// valid one a broken one is a mark that was never completed; and the first mark of all is none before its checksum,
+    /// its last word, is there: who dies in the middle of it has promised nothing by it.
+    pub(super) fn has_lost_mark(&self) -> bool {
+        let (old, new) = slots(&self.map);
+        let mut all = old.into_iter().chain(new);
+        self.durable().is_none() && all.any(|slot| !slot.is_empty() && slot.crc != 0)
+    }
 }
 
 fn identity(meta: &fs::Metadata) -> (u64, u64, u64) {

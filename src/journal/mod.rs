@@ -65,10 +65,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-use self::archive::{manifest, packed, retention, seal, seal_verify};
+use self::archive::{compress, manifest, packed, retention, seal, seal_verify};
 use self::judge::{decision, examine, quarantine, recent, recovery, verify, walk};
 pub use self::mend::{build, rebuild, repair, rescue};
-use self::mend::{build_journal, salvage};
+use self::mend::{build_journal, salvage, source};
 use self::read::{filter, follow, index, lines, reader, record, seek, visit};
 use self::write::{dictionary, durability, helper, trouble, writer};
 

@@ -188,7 +188,7 @@ impl SegmentReader {
     /// Unpacks what can be of a compressed segment, so that what is good of a damaged one can be searched for.
     pub(super) fn unpack_what_can_be(&self) {
         if let Some(packed) = &self.packed {
-            packed.fill_what_can_be(&self.map);
+            packed.fill_what_can_be(&self.map, true);
         }
     }
 
@@ -225,8 +225,11 @@ impl SegmentReader {
         let mut end = from;
         let bytes = match &self.packed {
             None => to.min(self.map.len()),
-            // Behind what is stored there is nothing; what is damaged was found on the way here.
-            Some(packed) => packed.fill_all(&self.map).map_or(from, |()| packed.content_bytes()),
+            // Behind what is stored there is nothing. A damaged frame hides nothing that stands behind it.
+            Some(packed) => {
+                packed.fill_what_can_be(&self.map, false);
+                packed.content_bytes().min(self.map.len())
+            }
         };
         for offset in (from..bytes / 8 * 8).step_by(8) {
             if self.word(offset) != 0 {

@@ -158,6 +158,22 @@ impl SealedSegment {
     }
 }
 
+/// The last segment of each stream that is sealed; 0 = none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::journal) struct SealedTo {
+    ticks: u64,
+    raw: u64,
+}
+
+impl SealedTo {
+    pub(in crate::journal) fn of(self, stream: Stream) -> u64 {
+        match stream {
+            Stream::Ticks => self.ticks,
+            Stream::Raw => self.raw,
+        }
+    }
+}
+
 /// The seals of a trading day: `seals/2026-11-23.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -193,8 +209,15 @@ impl Manifest {
     ///
     /// Those of reading the folder or a file; there being no folder is no error.
     pub fn read_all(dir: &Path) -> io::Result<Vec<(PathBuf, Result<Manifest, SealFault>)>> {
-        let folder = dir.join(SEALS_NAME);
-        let entries = match fs::read_dir(&folder) {
+        Manifest::paths(dir)?
+            .into_iter()
+            .map(|path| Ok((path.clone(), Manifest::check(&path, &fs::read(&path)?))))
+            .collect()
+    }
+
+    /// The files, by day.
+    fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(dir.join(SEALS_NAME)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -207,7 +230,29 @@ impl Manifest {
             }
         }
         paths.sort();
-        paths.into_iter().map(|path| Ok((path.clone(), Manifest::check(&path, &fs::read(&path)?)))).collect()
+        Ok(paths)
+    }
+
+    /// The last segment of each stream that is sealed: the newest manifest that names one tells, since the segments of
+    /// a stream are sealed in order. One that can't be read tells nothing; `verify` names it.
+    pub(in crate::journal) fn sealed_to(dir: &Path) -> io::Result<SealedTo> {
+        let mut to = SealedTo::default();
+        let mut paths = Manifest::paths(dir)?;
+        while let Some(path) = paths.pop().filter(|_| to.ticks == 0 || to.raw == 0) {
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let Ok(manifest) = Manifest::check(&path, &bytes) else { continue };
+            for (stream, known) in [(Stream::Ticks, &mut to.ticks), (Stream::Raw, &mut to.raw)] {
+                let own = manifest.segments.iter().filter(|entry| entry.stream == stream.name());
+                if *known == 0 {
+                    *known = own.map(|entry| entry.ordinal).max().unwrap_or(0);
+                }
+            }
+        }
+        Ok(to)
     }
 
     fn check(path: &Path, bytes: &[u8]) -> Result<Manifest, SealFault> {

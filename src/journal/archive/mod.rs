@@ -1,5 +1,6 @@
 //! Days that are over: seals and manifests, compressed segments, deletion by policy with its log.
 
+pub(super) mod compress;
 pub(super) mod manifest;
 pub(super) mod packed;
 pub(super) mod retention;

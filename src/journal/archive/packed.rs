@@ -3,6 +3,7 @@
 //! Frames are cut at records, so that a record is there whole or not at all, and each record's checksum is held against
 //! its bytes when its frame is unpacked: a damaged file is refused, never read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
@@ -102,7 +103,13 @@ struct Inner {
     decoder: Option<Decoder<'static, Source>>,
     filled: Vec<bool>,
     frame: Vec<u8>,
-    salt: u32,
+    /// `None`: the header that tells it can't be unpacked.
+    salt: Option<u32>,
+    /// Bytes of the content, as far as the seek table is there to tell.
+    content_bytes: Option<usize>,
+    /// What is wrong with frames that were looked at.
+    faults: BTreeMap<u32, PackedError>,
+    /// What was found first.
     damage: Option<PackedError>,
 }
 
@@ -116,14 +123,25 @@ impl Packed {
     /// Reads the seek table and unpacks the first frame, the header in it.
     pub(in crate::journal) fn open(file: &File) -> io::Result<(ReadMap, Packed)> {
         let file = file.try_clone()?;
-        let mut inner = Inner { decoder: None, filled: Vec::new(), frame: Vec::new(), salt: 0, damage: None };
+        let mut inner = Inner {
+            decoder: None,
+            filled: Vec::new(),
+            frame: Vec::new(),
+            salt: None,
+            content_bytes: None,
+            faults: BTreeMap::new(),
+            damage: None,
+        };
         let opened = inner.begin(file)?;
-        let (content_bytes, segment_bytes) = opened.unwrap_or((0, PAGE_BYTES));
+        // Without its header nobody reads the segment, but what is good in the other frames can be searched for.
+        let room = inner.content_bytes.unwrap_or(0);
+        let (content_bytes, segment_bytes) =
+            opened.unwrap_or((room, room.next_multiple_of(PAGE_BYTES).max(PAGE_BYTES)));
         let map = ReadMap::anonymous(segment_bytes)?;
         let opening_damage = match opened {
             Ok(_) => {
                 // A bad record in the first frame is found again where it is read.
-                inner.publish(&map, 0);
+                let _ = inner.note(0, inner.publish(&map, 0));
                 None
             }
             Err(damage) => {
@@ -163,12 +181,15 @@ impl Packed {
         inner.damage.map_or(Ok(()), Err)
     }
 
-    /// Unpacks every frame that can be, whatever the others are.
-    pub(in crate::journal) fn fill_what_can_be(&self, map: &ReadMap) {
+    /// Unpacks every frame that can be, whatever the others are. `unchecked`: for a search that checks each record
+    /// itself; of a damaged frame what came out of it, be it no row of records.
+    pub(in crate::journal) fn fill_what_can_be(&self, map: &ReadMap, unchecked: bool) {
         let mut inner = self.locked();
         for frame in 0..inner.filled.len() as u32 {
-            // A bad one stays zeros; the damage is remembered.
-            let _ = inner.fill(map, frame);
+            // The damage is remembered.
+            if inner.fill(map, frame).is_err() && unchecked {
+                inner.put_unchecked(map, frame);
+            }
         }
     }
 
@@ -207,17 +228,19 @@ impl Inner {
             return Ok(Err(PackedError::SeekTable));
         };
         self.decoder = Some(decoder);
+        self.content_bytes = Some(content_bytes as usize);
         if let Err(damage) = self.unpack(0) {
             return Ok(Err(damage));
         }
         let word = |offset: usize| self.frame.get(offset..offset + 8).and_then(|bytes| bytes.try_into().ok());
         let (Some(salt), Some(segment_bytes)) = (word(16), word(40)) else { return Ok(Err(sizes)) };
-        self.salt = (u64::from_le_bytes(salt) >> 32) as u32;
+        let salt = (u64::from_le_bytes(salt) >> 32) as u32;
         let segment_bytes = u64::from_le_bytes(segment_bytes);
         let fits = (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) && content_bytes <= segment_bytes;
         if !fits || self.frame.len() < SEGMENT_HEADER_BYTES {
             return Ok(Err(sizes));
         }
+        self.salt = Some(salt);
         Ok(Ok((content_bytes as usize, segment_bytes as usize)))
     }
 
@@ -229,20 +252,32 @@ impl Inner {
 
     fn fill(&mut self, map: &ReadMap, frame: u32) -> Result<bool, PackedError> {
         if self.filled[frame as usize] {
-            return match self.damage {
-                Some(PackedError::Record { frame: damaged, .. }) if damaged == frame => Err(self.damaged(frame)),
-                _ => Ok(false),
-            };
+            return self.faults.get(&frame).map_or(Ok(false), |fault| Err(*fault));
         }
-        if let Err(damage) = self.unpack(frame) {
-            self.damage = Some(damage);
-            return Err(damage);
-        }
-        if self.publish(map, frame) { Ok(true) } else { Err(self.damaged(frame)) }
+        let found = self.unpack(frame).and_then(|()| self.publish(map, frame));
+        self.note(frame, found).map(|()| true)
     }
 
-    fn damaged(&self, frame: u32) -> PackedError {
-        self.damage.unwrap_or(PackedError::Frame { frame })
+    /// Remembers what came of a frame.
+    fn note(&mut self, frame: u32, found: Result<(), PackedError>) -> Result<(), PackedError> {
+        self.filled[frame as usize] = true;
+        if let Err(fault) = found {
+            self.damage.get_or_insert(fault);
+            self.faults.insert(frame, fault);
+        }
+        found
+    }
+
+    /// Puts what came out of a damaged frame into the map as it is.
+    fn put_unchecked(&mut self, map: &ReadMap, frame: u32) {
+        // What is good of it was put there before, and is the same again.
+        let _ = self.unpack(frame);
+        let Some(decoder) = &self.decoder else { return };
+        let Ok(start) = decoder.seek_table().frame_start_decomp(frame) else { return };
+        let bytes = self.frame.len().min(map.len().saturating_sub(start as usize)) / 8 * 8;
+        if start % 8 == 0 {
+            map.fill(start as usize, &self.frame[..bytes]);
+        }
     }
 
     /// Unpacks a frame into the buffer.
@@ -265,13 +300,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Checks the records of the frame in the buffer and puts them into the map, one by one; `false` at the first that
-    /// is none.
-    fn publish(&mut self, map: &ReadMap, frame: u32) -> bool {
-        let Some(decoder) = &self.decoder else { return false };
-        let Ok(start) = decoder.seek_table().frame_start_decomp(frame) else { return false };
-        let start = start as usize;
-        self.filled[frame as usize] = true;
+    /// Checks the records of the frame in the buffer and puts them into the map, one by one, up to the first that is
+    /// none.
+    fn publish(&self, map: &ReadMap, frame: u32) -> Result<(), PackedError> {
+        let bad = PackedError::Frame { frame };
+        let (Some(decoder), Some(salt)) = (&self.decoder, self.salt) else { return Err(bad) };
+        let start = decoder.seek_table().frame_start_decomp(frame).map_err(|_| bad)? as usize;
         let mut at = 0;
         if frame == 0 {
             map.fill(0, &self.frame[..SEGMENT_HEADER_BYTES]);
@@ -283,16 +317,15 @@ impl Inner {
             let good = length >= HEADER_BYTES && padded(length) <= rest.len() && {
                 let record = &rest[..length];
                 let head: Header = bytemuck::pod_read_unaligned(&record[..HEADER_BYTES]);
-                head.crc32c == record_crc(self.salt, record, head.length)
+                head.crc32c == record_crc(salt, record, head.length)
             };
             if !good || start + at + padded(length) > map.len() {
-                self.damage = Some(PackedError::Record { frame, offset: (start + at) as u64 });
-                return false;
+                return Err(PackedError::Record { frame, offset: (start + at) as u64 });
             }
             map.fill(start + at, &rest[..padded(length)]);
             at += padded(length);
         }
-        true
+        Ok(())
     }
 }
 

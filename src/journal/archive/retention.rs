@@ -83,8 +83,8 @@ struct AuditSegment {
 
 /// Deletes the days that a policy does not keep; with `dry_run` it only says which.
 ///
-/// Whole sealed days alone, oldest first; never the newest day, nor one whose segment is the newest of a stream. Their
-/// manifests stay. `progress` is told each file before it goes.
+/// Whole sealed days alone, oldest first; never the newest day, nor the newest segment of a stream, from which its numbers
+/// go on: of the day of that, the rest goes. Their manifests stay. `progress` is told each file before it goes.
 ///
 /// # Errors
 ///
@@ -125,7 +125,9 @@ pub fn prune_with(
         } else {
             continue;
         };
-        if holds.contains(day) {
+        if found.is_sealed && found.entries.is_empty() {
+            // Only the newest segment of a stream that is no longer written is left of it.
+        } else if holds.contains(day) {
             report.held.push(*day);
         } else if !found.is_sealed {
             report.unsealed.push(*day);
@@ -133,8 +135,9 @@ pub fn prune_with(
             if !dry_run {
                 delete(dir, *day, found, &why, watch)?;
             }
-            report.bytes_left -= found.bytes;
-            report.pruned.push(PrunedDay { day: *day, segments: found.entries.len(), bytes: found.bytes, why });
+            let bytes = found.bytes - found.kept_bytes;
+            report.bytes_left -= bytes;
+            report.pruned.push(PrunedDay { day: *day, segments: found.entries.len(), bytes, why });
         }
     }
     Ok(report)
@@ -150,8 +153,12 @@ fn locked(dir: &Path) -> Result<MaintenanceLock, SealError> {
 /// What is there of a day.
 #[derive(Default)]
 struct DayFound {
+    /// Sealed segments that may go.
     entries: Vec<SealedSegment>,
     bytes: u64,
+    /// Of them, those of segments that stay, being the newest of their streams.
+    kept_bytes: u64,
+    /// Whether all that may go are sealed.
     is_sealed: bool,
 }
 
@@ -185,7 +192,11 @@ fn days_of(dir: &Path) -> Result<BTreeMap<Date, DayFound>, SealError> {
             };
             let found = days.entry(day).or_insert_with(|| DayFound { is_sealed: true, ..DayFound::default() });
             found.bytes += bytes;
-            found.is_sealed &= entry.is_some() && Some(ordinal) != newest;
+            if Some(ordinal) == newest {
+                found.kept_bytes += bytes;
+                continue;
+            }
+            found.is_sealed &= entry.is_some();
             found.entries.extend(entry);
         }
     }

@@ -14,12 +14,12 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::clock::wall_ns;
+use crate::journal::compress::compress;
 use crate::journal::filter::date_of;
-use crate::journal::format::{SegmentHeader, Stream, index_name, packed_name, segment_name};
+use crate::journal::format::{SegmentHeader, Stream, index_name, segment_name};
 use crate::journal::index::SegmentIndex;
 use crate::journal::list_segments;
 use crate::journal::manifest::{Manifest, SEALS_NAME, SealFault, SealedSegment, ZEROS, sha256};
-use crate::journal::packed::pack;
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Tail, Verdict, walk};
 use crate::sys::file::{sync_folder, try_lock, unlock};
@@ -136,7 +136,7 @@ pub(in crate::journal) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SealEr
 ///
 /// # Errors
 ///
-/// See [`SealError`]. What was sealed before it stays sealed.
+/// See [`SealError`]. The days before the one it is of are sealed all the same, and of damage in one stream the other.
 pub fn seal(
     dir: &Path,
     day: Date,
@@ -171,20 +171,38 @@ pub fn seal_with(
         already: manifests.get(&day.to_string()).map_or(0, |manifest| manifest.segments.len()),
         ..SealReport::default()
     };
+    // Days go one after the other, both streams of each, so that what is wrong with one takes nothing from those before.
     let mut work = Vec::new();
     let mut first = None;
+    let mut trouble = None;
     for stream in [Stream::Ticks, Stream::Raw] {
-        let mut segments = unsealed(dir, stream, day, &manifests, &mut first)?;
-        work.append(&mut segments);
+        let (segments, damage) = unsealed(dir, stream, day, &manifests, &mut first)?;
+        trouble = trouble.or(damage);
+        // Segments are sealed in their order, even where a clock went back.
+        let in_order = segments.into_iter().scan(Date::MIN, |latest, segment| {
+            *latest = segment.day.max(*latest);
+            Some((*latest, segment))
+        });
+        work.extend(in_order);
     }
-    if work.is_empty() && report.already == 0 && first.is_none_or(|first| first > day) {
+    work.sort_by_key(|(day, _)| *day);
+    if work.is_empty() && trouble.is_none() && report.already == 0 && first.is_none_or(|first| first > day) {
         return Err(SealError::NoSuchDay { dir: dir.to_owned(), day, first });
     }
-    let total = work.iter().map(|segment| segment.header.prepared.segment_bytes).sum();
+    let total = work.iter().map(|(_, segment)| segment.header.prepared.segment_bytes).sum();
     let mut done = 0;
     let mut sealed: BTreeMap<Date, Vec<SealedSegment>> = BTreeMap::new();
     let mut last: BTreeMap<u32, String> = BTreeMap::new();
-    for segment in &work {
+    let mut stopped = Vec::new();
+    let mut present = Date::MIN;
+    for (day, segment) in &work {
+        if *day != present {
+            store(dir, std::mem::take(&mut sealed), &mut manifests, &mut report, watch)?;
+            present = *day;
+        }
+        if stopped.contains(&segment.stream) {
+            continue;
+        }
         let (stream, ordinal) = (segment.stream, segment.header.prepared.ordinal);
         let told = watch(SealEvent::Progress { stream, ordinal, done, total });
         told.map_err(io_at(dir))?;
@@ -192,11 +210,43 @@ pub fn seal_with(
             Some(seal) => seal.clone(),
             None => chain_end(&manifests, stream),
         };
-        let entry = seal_segment(dir, segment, &previous, watch)?;
+        let entry = match seal_segment(dir, segment, &previous, watch) {
+            Ok(entry) => entry,
+            // The chain of this stream ends here until it is repaired; the other one goes on.
+            Err(damaged @ SealError::Damaged(_)) => {
+                stopped.push(stream);
+                trouble.get_or_insert(damaged);
+                continue;
+            }
+            // Of a day that is not over nothing is sealed.
+            Err(not_over @ SealError::NotOver { .. }) => {
+                sealed.clear();
+                trouble.get_or_insert(not_over);
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         last.insert(stream.number(), entry.seal.clone());
         sealed.entry(segment.day).or_default().push(entry);
         done += segment.header.prepared.segment_bytes;
     }
+    store(dir, sealed, &mut manifests, &mut report, watch)?;
+    restore_indexes(dir, &manifests).map_err(io_at(dir))?;
+    if let Some(to) = options.compress_to {
+        let damage = compress(dir, to, &manifests, &mut report, watch)?;
+        trouble = trouble.or(damage);
+    }
+    trouble.map_or(Ok(report), Err)
+}
+
+/// Puts what was sealed into the manifests.
+fn store(
+    dir: &Path,
+    sealed: BTreeMap<Date, Vec<SealedSegment>>,
+    manifests: &mut BTreeMap<String, Manifest>,
+    report: &mut SealReport,
+    watch: &mut dyn FnMut(SealEvent) -> io::Result<()>,
+) -> Result<(), SealError> {
     for (day, mut entries) in sealed {
         let name = day.to_string();
         let manifest = manifests.entry(name.clone()).or_insert_with(|| Manifest::new(&name));
@@ -206,11 +256,7 @@ pub fn seal_with(
         report.sealed.entry(day).or_default().append(&mut entries);
         watch(SealEvent::Step("manifest")).map_err(io_at(dir))?;
     }
-    restore_indexes(dir, &manifests).map_err(io_at(dir))?;
-    if let Some(to) = options.compress_to {
-        compress(dir, to, &manifests, &mut report, watch)?;
-    }
-    Ok(report)
+    Ok(())
 }
 
 /// A segment to be sealed.
@@ -265,18 +311,19 @@ pub(in crate::journal) fn day_of(header: &SegmentHeader) -> Date {
     })
 }
 
-/// Segments to be sealed so that all of a day are, in order.
+/// Segments to be sealed so that all of a day are, in order, up to a header that is damaged.
 fn unsealed(
     dir: &Path,
     stream: Stream,
     day: Date,
     manifests: &BTreeMap<String, Manifest>,
     first: &mut Option<Date>,
-) -> Result<Vec<Unsealed>, SealError> {
+) -> Result<(Vec<Unsealed>, Option<SealError>), SealError> {
     let folder = dir.join(stream.name());
     if !folder.is_dir() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
+    let mut damage = None;
     let done = manifests.values().flat_map(|manifest| &manifest.segments);
     let done = done.filter(|entry| entry.stream == stream.name()).map(|entry| entry.ordinal).max().unwrap_or(0);
     let mut found = Vec::new();
@@ -290,9 +337,14 @@ fn unsealed(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(SealError::Io { path: folder.join(segment_name(ordinal)), source }),
         };
-        let header = reader.checked_header(stream, ordinal).map_err(|error| {
-            SealError::Damaged(Finding::new(stream, ordinal, 0, Verdict::Corrupt, Reason::Header(error)))
-        })?;
+        let header = match reader.checked_header(stream, ordinal) {
+            Ok(header) => header,
+            Err(error) => {
+                let reason = Reason::Header(error);
+                damage = Some(SealError::Damaged(Finding::new(stream, ordinal, 0, Verdict::Corrupt, reason)));
+                break;
+            }
+        };
         if header.activation.is_none() {
             continue;
         }
@@ -302,7 +354,7 @@ fn unsealed(
     }
     let wanted = found.iter().rposition(|segment| segment.day <= day).map_or(0, |last| last + 1);
     found.truncate(wanted);
-    Ok(found)
+    Ok((found, damage))
 }
 
 fn chain_end(manifests: &BTreeMap<String, Manifest>, stream: Stream) -> String {
@@ -377,37 +429,6 @@ fn restore_indexes(dir: &Path, manifests: &BTreeMap<String, Manifest>) -> io::Re
     Ok(())
 }
 
-/// Compresses sealed segments of days up to one, but the newest of each stream: that is where an opening looks.
-fn compress(
-    dir: &Path,
-    to: Date,
-    manifests: &BTreeMap<String, Manifest>,
-    report: &mut SealReport,
-    watch: &mut dyn FnMut(SealEvent) -> io::Result<()>,
-) -> Result<(), SealError> {
-    for stream in [Stream::Ticks, Stream::Raw] {
-        let folder = dir.join(stream.name());
-        let newest = newest_in_use(&folder, stream).map_err(io_at(&folder))?;
-        let entries = manifests.values().filter(|manifest| manifest.day.parse().is_ok_and(|day: Date| day <= to));
-        let entries: Vec<&SealedSegment> = entries
-            .flat_map(|manifest| &manifest.segments)
-            .filter(|entry| entry.stream == stream.name() && Some(entry.ordinal) < newest)
-            .filter(|entry| folder.join(segment_name(entry.ordinal)).exists())
-            .collect();
-        let total = entries.iter().map(|entry| entry.bytes).sum();
-        let mut done = 0;
-        for entry in entries {
-            let ordinal = entry.ordinal;
-            watch(SealEvent::Progress { stream, ordinal, done, total }).map_err(io_at(dir))?;
-            let packed_bytes = compress_segment(&folder, stream, entry, watch)?;
-            let segment = format!("{}/{}", stream.name(), packed_name(ordinal));
-            report.packed.push(PackedSegment { segment, bytes: entry.bytes, packed_bytes });
-            done += entry.bytes;
-        }
-    }
-    Ok(())
-}
-
 /// The newest segment in use of a stream.
 pub(in crate::journal) fn newest_in_use(folder: &Path, stream: Stream) -> io::Result<Option<u64>> {
     let ordinals = match list_segments(folder) {
@@ -420,46 +441,4 @@ pub(in crate::journal) fn newest_in_use(folder: &Path, stream: Stream) -> io::Re
         header.activation
     };
     Ok(ordinals.into_iter().rev().find(|ordinal| in_use(ordinal).is_some()))
-}
-
-fn compress_segment(
-    folder: &Path,
-    stream: Stream,
-    entry: &SealedSegment,
-    watch: &mut dyn FnMut(SealEvent) -> io::Result<()>,
-) -> Result<u64, SealError> {
-    let plain = folder.join(segment_name(entry.ordinal));
-    let packed = folder.join(packed_name(entry.ordinal));
-    let mut step = |name| watch(SealEvent::Step(name)).map_err(io_at(&plain));
-    if !is_good_copy(&packed, entry) {
-        let part = folder.join(format!("{}.part", packed_name(entry.ordinal)));
-        let reader = SegmentReader::open(&plain).map_err(io_at(&plain))?;
-        let found = reader.settled(0, entry.bytes as usize).map(sha256).unwrap_or_default();
-        if found != entry.digest {
-            let fault = SealFault::Digest { found, expected: entry.digest.clone() };
-            let finding = Finding::new(stream, entry.ordinal, 0, Verdict::Corrupt, Reason::Seal(fault));
-            return Err(SealError::Damaged(finding));
-        }
-        let file = File::create(&part).map_err(io_at(&part))?;
-        pack(&reader, entry.bytes as usize, io::BufWriter::with_capacity(1 << 16, &file)).map_err(io_at(&part))?;
-        file.sync_all().map_err(io_at(&part))?;
-        step("packed")?;
-        // Read back whole: the other form goes next.
-        if !is_good_copy(&part, entry) {
-            return Err(SealError::Io { path: part, source: io::Error::other("does not unpack to what was packed") });
-        }
-        fs::rename(&part, &packed).and_then(|()| sync_folder(folder)).map_err(io_at(&packed))?;
-        step("renamed")?;
-    }
-    fs::remove_file(&plain).and_then(|()| sync_folder(folder)).map_err(io_at(&plain))?;
-    step("unlinked")?;
-    Ok(fs::metadata(&packed).map_err(io_at(&packed))?.len())
-}
-
-/// Whether a compressed file unpacks to the bytes that were sealed.
-fn is_good_copy(path: &Path, entry: &SealedSegment) -> bool {
-    let Ok(reader) = SegmentReader::open_packed(path) else { return false };
-    let bytes =
-        reader.settled(0, entry.bytes as usize).filter(|_| reader.content_bytes() == Some(entry.bytes as usize));
-    bytes.is_some_and(|bytes| sha256(bytes) == entry.digest)
 }

@@ -6,7 +6,8 @@
 //! - Within one boot of the kernel the page cache has every store in the order it was made. So what a death of the
 //!   *process* leaves is at most bytes of one record behind the last committed one, in the newest segment.
 //! - Pages that were not synced when the *host* died come back in any mixture of versions. So above the durable mark,
-//!   in a segment of another boot, anything may be missing; at or below the mark, nothing.
+//!   in a segment of another boot, anything may be missing; at or below the mark, nothing. Nor in a sealed or compressed
+//!   segment, whatever the mark says: sealing waits for the disk.
 //! - Everything else is damage. It is named and left alone: only torn tails are cut without being asked.
 
 mod evidence;
@@ -14,7 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::journal) use self::evidence::{Behind, Circumstances, ControlPage, Evidence, HeaderIs, Place};
+pub(in crate::journal) use self::evidence::{Behind, Circumstances, ControlPage, Evidence, FileFound, HeaderIs, Place};
 use self::table::{ANY, TABLE};
 use crate::journal::format::HeaderError;
 use crate::journal::walk::{Reason, Verdict};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::journal::control::{CONTROL_NAME, ControlError, ControlReader};
-use crate::journal::decision::{Behind, Circumstances, ControlPage, Decision, Evidence, HeaderIs, decide};
+use crate::journal::decision::{Behind, Circumstances, ControlPage, Decision, Evidence, FileFound, HeaderIs, decide};
 use crate::journal::format::{FORMAT_MINOR, HeaderError, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, segment_name};
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Tail, Walked, has_numbered_record, walk, walk_data};
@@ -14,11 +14,20 @@ use crate::tick::Header;
 /// The control page as evidence.
 pub(in crate::journal) fn control_evidence(page: &io::Result<Result<ControlReader, ControlError>>) -> ControlPage {
     match page {
-        Ok(Ok(page)) if page.has_broken_slot() => ControlPage::Damaged,
+        Ok(Ok(page)) if page.has_lost_mark() => ControlPage::Damaged,
         Ok(Ok(_)) => ControlPage::Good,
         Ok(Err(ControlError::Version(_))) => ControlPage::Newer,
         Ok(Err(ControlError::Damaged)) => ControlPage::Damaged,
         Err(_) => ControlPage::Absent,
+    }
+}
+
+/// Whether there is something in the control page to be put away and cleared: damage, or a slot written halfway.
+pub(in crate::journal) fn control_is_torn(page: &io::Result<Result<ControlReader, ControlError>>) -> bool {
+    match page {
+        Ok(Ok(page)) => page.has_broken_slot(),
+        Ok(Err(_)) => true,
+        Err(_) => false,
     }
 }
 
@@ -76,8 +85,18 @@ pub(in crate::journal) fn missing(ordinal: u64, at: &Circumstances, reason: Reas
 pub(in crate::journal) fn open_segment(folder: &Path, ordinal: u64) -> io::Result<(SegmentReader, usize)> {
     let reader = SegmentReader::open_in(folder, ordinal)?;
     // A compressed one holds what was written and nothing else.
-    let end = if reader.is_packed() { reader.len() } else { data_end(&folder.join(segment_name(ordinal)))? };
-    Ok((reader, end))
+    if reader.is_packed() {
+        let end = reader.len();
+        return Ok((reader, end));
+    }
+    match data_end(&folder.join(segment_name(ordinal))) {
+        // Its compressed form took its place meanwhile; the one mapped is as good.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let end = reader.len();
+            Ok((reader, end))
+        }
+        end => Ok((reader, end?)),
+    }
 }
 
 /// Looks at a segment. `on_record` is told every good record: offset, header, bytes.
@@ -129,7 +148,7 @@ fn examine_unused(reader: SegmentReader, header: SegmentHeader, data_end: usize,
         () if end > restated.position => Behind::Bytes,
         () => Behind::Zeros,
     };
-    let decision = decide(&look.at.unused(ordinal, header.prepared.boot_id, behind));
+    let decision = decide(&look.at.unused(ordinal, header.prepared.boot_id, behind, reader.is_packed()));
     let segment = Some((reader, header));
     Examined { ordinal, decision, segment, walked: None, reason: Reason::NotActive, offset: 0 }
 }
@@ -147,13 +166,17 @@ fn examine_active(
     let base = header.activation.map_or(0, |activation| activation.base_sequence);
     let (bytes, expected) = (reader.len() as u64, header.prepared.segment_bytes);
     let follows = look.follows.is_none_or(|next| next == base);
-    let evidence = look.at.walked(ordinal, header.prepared.boot_id, &walked, follows, bytes < expected);
+    let file = FileFound { short: bytes < expected, packed: reader.is_packed() };
+    let evidence = look.at.walked(ordinal, header.prepared.boot_id, &walked, follows, file);
     let stray = stray_header_byte(&reader, &header);
     let evidence = if stray.is_some() { Evidence { header: HeaderIs::Damaged, ..evidence } } else { evidence };
     let (reason, offset) = match (&walked.tail, look.follows) {
         _ if stray.is_some() => (Reason::HeaderPadding, stray.unwrap_or(0)),
         (_, Some(next)) if next != base => (Reason::Sequence { found: base, expected: next }, 0),
         (Tail::Bad { reason, .. }, _) => (reason.clone(), walked.position),
+        _ if evidence.is_below_the_mark() && look.at.is_sealed(ordinal, file.packed) => {
+            (Reason::NoEnd, walked.position)
+        }
         _ if evidence.is_below_the_mark() => {
             let sequence = look.at.durable.map_or(0, |slot| slot.sequence);
             (Reason::BelowDurable { sequence }, walked.position)

@@ -2,8 +2,8 @@
 //! table says what it is, and only when all of it may be put in order is anything changed. Cold; the caller holds the
 //! journal's lock.
 //!
-//! Only what no durable mark and no boot vouches for is read: within one boot the newest segment, else what lies from
-//! the mark's segment on. The order of the changes is such that dying in the middle of them leaves what can be opened
+//! Only what no durable mark, no seal and no boot vouches for is read: within one boot the newest segment, else what lies
+//! from the mark's segment on and behind those that are sealed, the newest in any case. The order of the changes is such that dying in the middle of them leaves what can be opened
 //! again: bytes are copied away and synced before they are zeroed, later segments go before the one before them is
 //! ended, the newest first.
 
@@ -13,15 +13,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::journal::control::{CONTROL_NAME, Control, ControlError, ControlReader, SyncState};
-use crate::journal::decision::{Action, Case, Circumstances, ControlPage, Decision, Place};
+use crate::journal::decision::{Action, Case, Circumstances, Decision, Place};
 use crate::journal::durability::dirty_segments;
-use crate::journal::examine::{Examined, Look, control_evidence, examine, missing, newer_major, open_segment};
-use crate::journal::format::{END_BYTES, SegmentHeader, Stream, padded, segment_name};
+use crate::journal::examine::{
+    Examined, Look, control_evidence, control_is_torn, examine, missing, newer_major, open_segment,
+};
+use crate::journal::format::{END_BYTES, SegmentHeader, Stream, packed_name, padded, segment_name};
+use crate::journal::manifest::Manifest;
 use crate::journal::quarantine::{Why, keep_copy, keep_segment, keep_tail};
 use crate::journal::recent::Recent;
 use crate::journal::retention::Pruned;
 use crate::journal::segment::SegmentWriter;
-use crate::journal::walk::{Finding, Reason, Verdict, walk};
+use crate::journal::walk::{Finding, Reason, Tail, Verdict, walk};
 use crate::journal::writer::end_record;
 use crate::journal::{OpenError, io_error, list_segments};
 use crate::sys::file::{allocate, sync_file, sync_folder};
@@ -34,6 +37,9 @@ pub use crate::journal::recent::LastFrame;
 const NO_BOOT: [u8; 16] = [0xff; 16];
 /// What is said of a segment that is put away only because the stream is cut before it.
 const BEHIND_A_CUT: &str = "it stands behind the cut";
+
+/// Most looks at a stream whose segments are taken away meanwhile: a pruning takes one day after the other.
+const LOOKS: usize = 1000;
 
 /// What the opening found in a stream.
 #[derive(Clone, Debug)]
@@ -101,13 +107,15 @@ pub(in crate::journal) fn recover(
     let has_failed =
         matches!(&page, Ok(Ok(page)) if matches!(page.sync_state(), SyncState::Retrying(_) | SyncState::Failed(_)));
     let boot_id = if has_failed { NO_BOOT } else { boot_id };
-    let at = Circumstances { place: Place::Newest, boot_id, control: evidence, durable };
-    let plan = plan(dir, stream, at, epoch)?;
+    let sealed_to = Manifest::sealed_to(dir).map_err(|error| io_error(dir, error))?.of(stream);
+    let at = Circumstances { place: Place::Newest, boot_id, control: evidence, durable, sealed_to };
+    let plan = plan_steadily(dir, stream, at, epoch)?;
     if has_failed {
         dirty_segments(folder, durable.map_or(0, |slot| slot.ordinal), u64::MAX);
     }
     let made = |error| io_error(&folder.join(CONTROL_NAME), error);
-    if evidence == ControlPage::Damaged {
+    let torn = control_is_torn(&page);
+    if torn {
         let about = serde_json::json!({
             "file": format!("{}/{CONTROL_NAME}", stream.name()),
             "reason": Reason::Control.to_string(),
@@ -116,9 +124,33 @@ pub(in crate::journal) fn recover(
         keep_copy(dir, &folder.join(CONTROL_NAME), &format!("{}-control", stream.name()), &about).map_err(made)?;
     }
     let control = Control::open_or_create(folder, stream).map_err(made)?;
+    if torn {
+        // Told once: the copy is kept, and a slot that is none says nothing.
+        control.clear_damaged().map_err(made)?;
+    }
     // The epoch outlives the segments that say it: they may be put away before the next one is made.
     control.note_epoch(plan.epoch_max).map_err(made)?;
     Ok((carry_out(dir, folder, stream, plan)?, control))
+}
+
+/// As [`plan`], again when segments were pruned or compressed meanwhile: that needs no lock of the writer's.
+fn plan_steadily(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<Plan, OpenError> {
+    let folder = &dir.join(stream.name());
+    let list = || list_segments(folder).map_err(|error| io_error(folder, error));
+    let mut attempt = 0;
+    loop {
+        let before = list()?;
+        let found = plan(dir, stream, at, epoch);
+        attempt += 1;
+        let is_gone = match &found {
+            Err(OpenError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+            Err(OpenError::Corrupt { finding }) => finding.reason == Reason::Missing,
+            _ => false,
+        };
+        if !is_gone || attempt == LOOKS || before == list()? {
+            return found;
+        }
+    }
 }
 
 /// Looks at everything that may be unfinished, and changes nothing.
@@ -155,15 +187,22 @@ fn plan(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<Pla
             &missing(slot.ordinal, &at, Reason::BelowDurable { sequence: slot.sequence }),
         ));
     }
+    if ordinals.last().is_some_and(|last| *last < at.sealed_to) {
+        let pruned = Pruned::read(dir).map_err(|error| io_error(dir, error))?;
+        let last = ordinals.last().copied().unwrap_or(0);
+        let (expected, _) = pruned.beyond(stream, (last + 1, 1), at.sealed_to + 1);
+        if expected <= at.sealed_to {
+            return Err(refused(stream, folder, &missing(expected, &at, Reason::Missing)));
+        }
+    }
     // Within one boot the page cache has every store: only the newest segment can be unfinished. Of another boot,
-    // everything behind the durable mark is looked at.
+    // everything behind the durable mark and behind what is sealed is looked at.
     let Some(&last) = ordinals.last() else {
         return plan.check_beginning(stream);
     };
     let from = match at.durable {
         _ if newest_boot == Some(at.boot_id) => last,
-        Some(slot) => slot.ordinal,
-        None => 0,
+        slot => slot.map_or(0, |slot| slot.ordinal).max((at.sealed_to + 1).min(last)),
     };
     let split = ordinals.partition_point(|ordinal| *ordinal < from);
     let walked = ordinals.split_off(split);
@@ -219,7 +258,7 @@ fn plan(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<Pla
             break;
         }
     }
-    plan.check_beginning(stream)
+    plan.check_kept(stream, folder, &at)?.check_beginning(stream)
 }
 
 /// The header of a segment, if it is a good one.
@@ -239,6 +278,27 @@ impl Plan {
     fn cut_by(&self) -> Option<Decision> {
         let cuts = |found: &&Examined| matches!(found.decision.action, Action::Cut | Action::PutAway);
         self.walked.iter().chain(&self.behind).find(cuts).map(|found| found.decision)
+    }
+
+    /// What is sealed or compressed is on the disk: nothing of it is ever cut or put away, whatever led here.
+    fn check_kept(self, stream: Stream, folder: &Path, at: &Circumstances) -> Result<Plan, OpenError> {
+        let loses = |found: &&Examined| match found.decision.action {
+            // A complete one is only made as long as it was.
+            Action::Cut => found.walked.as_ref().is_none_or(|walked| walked.tail != Tail::Ended),
+            action => action == Action::PutAway,
+        };
+        let packed = |ordinal| folder.join(packed_name(ordinal)).exists();
+        let is_kept = |found: &&Examined| at.is_sealed(found.ordinal, packed(found.ordinal));
+        let cuts = || self.walked.iter().chain(&self.behind).filter(loses);
+        if cuts().any(|found| is_kept(&found)) {
+            // Named is what the cut was for, which stands first.
+            let found = cuts().min_by_key(|found| found.ordinal);
+            let (ordinal, offset, reason) =
+                found.map_or((0, 0, Reason::NoEnd), |found| (found.ordinal, found.offset, found.reason.clone()));
+            let finding = Finding::new(stream, ordinal, offset, Verdict::Corrupt, reason);
+            return Err(OpenError::Corrupt { finding });
+        }
+        Ok(self)
     }
 
     /// A segment that is not in use tells no number: with nothing before it, numbering begins only where the stream does.

@@ -8,6 +8,7 @@ use crate::journal::control::{CONTROL_NAME, ControlReader};
 use crate::journal::decision::{Case, Circumstances, ControlPage, Place};
 use crate::journal::examine::{Look, control_evidence, examine, missing, open_segment};
 use crate::journal::format::{DurableSlot, SEGMENT_HEADER_BYTES, Stream};
+use crate::journal::manifest::{Manifest, SealedTo};
 use crate::journal::retention::Pruned;
 use crate::journal::seal_verify::check_seals;
 use crate::journal::walk::{Finding, Reason, Verdict};
@@ -113,9 +114,10 @@ fn judge_journal(
     let mut report = Report { state: Verdict::Clean, streams: Vec::new() };
     let fail = |source| VerifyError::Io { path: dir.to_owned(), source };
     let pruned = Pruned::read(dir).map_err(fail)?;
+    let sealed = Manifest::sealed_to(dir).map_err(fail)?;
     for stream in [Stream::Ticks, Stream::Raw].into_iter().filter(|stream| dir.join(stream.name()).is_dir()) {
         let folder = dir.join(stream.name());
-        let found = verify_stream(&folder, stream, boot_id, live, &pruned, progress)
+        let found = verify_stream(&folder, stream, boot_id, live, (&pruned, sealed), progress)
             .map_err(|source| VerifyError::Io { path: folder.clone(), source })?;
         report.state = report.state.max(found.state);
         report.streams.push((stream, found));
@@ -134,7 +136,7 @@ fn verify_stream(
     stream: Stream,
     boot_id: [u8; 16],
     live: bool,
-    pruned: &Pruned,
+    (pruned, sealed): (&Pruned, SealedTo),
     progress: &mut dyn FnMut(Stream, u64, u64, u64),
 ) -> io::Result<StreamReport> {
     let mut report = StreamReport {
@@ -152,7 +154,7 @@ fn verify_stream(
     };
     let (control, durable) = look_at_control(folder, stream, live)?;
     let ordinals = list_segments(folder)?;
-    let at = Circumstances { place: Place::Newest, boot_id, control, durable };
+    let at = Circumstances { place: Place::Newest, boot_id, control, durable, sealed_to: sealed.of(stream) };
     if control != ControlPage::Good && !ordinals.is_empty() {
         let segment = format!("{}/{CONTROL_NAME}", stream.name());
         let case = at.control_alone();

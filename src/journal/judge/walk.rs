@@ -50,7 +50,7 @@ pub enum Reason {
     AfterEnd,
     /// Bytes of the header that have no meaning are not zero.
     HeaderPadding,
-    /// A later segment is in use, but this one has no `End`.
+    /// A later segment is in use, or this one is sealed, but it has no `End`.
     NoEnd,
     /// A segment between two others is not there.
     Missing,
@@ -83,7 +83,7 @@ impl fmt::Display for Reason {
             Reason::Padding => f.write_str("padding behind a record is not zero"),
             Reason::AfterEnd => f.write_str("bytes behind the end of the segment"),
             Reason::HeaderPadding => f.write_str("unused bytes of the header are not zero"),
-            Reason::NoEnd => f.write_str("the segment has no end, but a later one is in use"),
+            Reason::NoEnd => f.write_str("the segment has no end, but a later one is in use or it is sealed"),
             Reason::Missing => f.write_str("the segment is missing"),
             Reason::NotActive => f.write_str("the segment is not in use, but a later one is"),
             Reason::BelowDurable { sequence } => write!(f, "record {sequence} was marked durable and is not there"),

@@ -317,7 +317,18 @@ impl SegmentBuilder {
     /// # Errors
     ///
     /// [`BuildError::Io`]; nothing of it stays then.
-    pub fn finish(mut self, reason: EndReason, next_ordinal: u64) -> Result<BuiltSegment, BuildError> {
+    pub fn finish(self, reason: EndReason, next_ordinal: u64) -> Result<BuiltSegment, BuildError> {
+        self.finish_with(reason, next_ordinal, &mut |_, _| Ok(()))
+    }
+
+    /// As [`finish`](Self::finish); `before` is told the file, complete and on the disk, and the bytes in it, before it
+    /// gets its name.
+    pub(in crate::journal) fn finish_with(
+        mut self,
+        reason: EndReason,
+        next_ordinal: u64,
+        before: &mut dyn FnMut(&Path, u64) -> io::Result<()>,
+    ) -> Result<BuiltSegment, BuildError> {
         let end = end_record(next_ordinal, self.market_records, reason);
         // Room for it was kept by every commit.
         self.position = self.segment.commit(self.position, bytemuck::bytes_of(&end), &[]);
@@ -331,9 +342,10 @@ impl SegmentBuilder {
         self.segment = SegmentWriter::new(Arc::clone(&map), prepared);
         self.segment.activate(self.spec.base_sequence, self.spec.trading_date);
         let path = self.folder.join(segment_name(self.spec.ordinal));
-        let durable = || {
+        let mut durable = || {
             map.sync(0, map.len())?;
             self.file.sync_all()?;
+            before(&self.fresh, self.position as u64)?;
             fs::rename(&self.fresh, &path)?;
             sync_folder(&self.folder)
         };

@@ -6,3 +6,4 @@ pub mod rebuild;
 pub mod repair;
 pub mod rescue;
 pub(super) mod salvage;
+pub(super) mod source;

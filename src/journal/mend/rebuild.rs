@@ -2,17 +2,18 @@
 //! `recover` makes a new journal of.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use crate::journal::build::{BuildError, BuiltSegment, HOLE_BYTES, SegmentBuilder, SegmentSpec};
 use crate::journal::format::{
-    END_BYTES, FORMAT_MAJOR, HeaderError, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, SEGMENT_HEADER_BYTES, STATE_ACTIVE,
-    SegmentHeader, Stream, padded,
+    END_BYTES, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, SEGMENT_HEADER_BYTES, SegmentHeader, Stream, padded,
 };
 use crate::journal::salvage::{Place, Scanned, Window, record_at, scan, solve, suspects};
 use crate::journal::segment::SegmentReader;
+use crate::journal::source::Source;
 use crate::journal::walk::{hole, is_unnumbered};
-use crate::tick::{EndReason, Flags, HEADER_BYTES, Header, HoleReason, Instrument, RType};
+use crate::tick::{EndReason, Flags, HEADER_BYTES, Header, Hole, HoleReason, Instrument, RType};
 
 /// Records that are lost, and where they stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,61 +38,6 @@ impl Loss {
     /// How many records are known to be lost.
     pub fn records(&self) -> u64 {
         self.last_sequence.wrapping_add(1).saturating_sub(self.first_sequence)
-    }
-}
-
-/// A segment as it was found.
-#[derive(Debug)]
-pub(in crate::journal) struct Source {
-    pub(in crate::journal) ordinal: u64,
-    /// `None`: the file is not there.
-    pub(in crate::journal) reader: Option<SegmentReader>,
-    pub(in crate::journal) header: Option<SegmentHeader>,
-    /// Why there is no header.
-    pub(in crate::journal) header_error: Option<HeaderError>,
-}
-
-impl Source {
-    pub(in crate::journal) fn open(folder: &Path, stream: Stream, ordinal: u64) -> std::io::Result<Source> {
-        let reader = match SegmentReader::open_in(folder, ordinal) {
-            Ok(reader) => reader,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Source { ordinal, reader: None, header: None, header_error: None });
-            }
-            Err(error) => return Err(error),
-        };
-        reader.unpack_what_can_be();
-        let mut checked = reader.checked_header(stream, ordinal);
-        if let Err(HeaderError::Version(_)) = checked
-            && let Ok(mut said) = reader.header()
-        {
-            // Its place is the same in every major: the checksum tells a newer program's header from damage.
-            let (expected, found) = (said.prepared.crc(), said.prepared.prepared_crc);
-            if expected != found {
-                said.prepared.format_major = FORMAT_MAJOR;
-                let mended = said.prepared.crc() == found;
-                checked = if mended {
-                    said.check(stream, ordinal)
-                } else {
-                    Err(HeaderError::PreparedCrc { expected, found })
-                };
-            }
-        }
-        let header_error = checked.as_ref().err().copied();
-        Ok(Source { ordinal, reader: Some(reader), header: checked.ok(), header_error })
-    }
-
-    /// Sequence of the first record, if the header tells.
-    pub(in crate::journal) fn base(&self) -> Option<u64> {
-        Some(self.header?.activation?.base_sequence)
-    }
-
-    /// Whether a newer program wrote it: then what this one knows of segments says nothing.
-    pub(in crate::journal) fn newer(&self) -> Option<u16> {
-        match self.header_error {
-            Some(HeaderError::Version(major)) => Some(major),
-            _ => None,
-        }
     }
 }
 
@@ -123,6 +69,8 @@ pub(in crate::journal) struct Rebuilder<'a> {
 #[derive(Debug)]
 pub(in crate::journal) struct Job<'a> {
     pub(in crate::journal) source: &'a Source,
+    /// The file, opened for this job alone; `None`: it is not there.
+    pub(in crate::journal) reader: Option<&'a SegmentReader>,
     /// Name in reports: `ticks/0000000042.seg`.
     pub(in crate::journal) name: String,
     /// Number of the new segment.
@@ -151,10 +99,11 @@ impl<'a> Rebuilder<'a> {
     }
 
     /// Learns what a segment's header and definitions say, so far as they are good.
-    pub(in crate::journal) fn learn(&mut self, source: &Source) {
-        let (Some(reader), Some(header)) = (&source.reader, &source.header) else { return };
+    pub(in crate::journal) fn learn(&mut self, source: &Source) -> io::Result<()> {
+        let (Some(reader), Some(header)) = (source.open()?, &source.header) else { return Ok(()) };
         self.like_that(header);
-        crate::journal::walk::walk(reader, header, false, |_, head, record| self.note(head, record));
+        crate::journal::walk::walk(&reader, header, false, |_, head, record| self.note(head, record));
+        Ok(())
     }
 
     /// Takes a good header for what the next one says, if that can't be read.
@@ -175,8 +124,13 @@ impl<'a> Rebuilder<'a> {
         }
     }
 
-    /// Writes a segment anew.
-    pub(in crate::journal) fn rebuild(&mut self, job: &Job<'_>) -> Result<Rebuilt, BuildError> {
+    /// Writes a segment anew. `before` is told the file, complete and on the disk, and the bytes in it, before it takes
+    /// the place of the one there.
+    pub(in crate::journal) fn rebuild(
+        &mut self,
+        job: &Job<'_>,
+        before: &mut dyn FnMut(&Path, u64) -> io::Result<()>,
+    ) -> Result<Rebuilt, BuildError> {
         let mut spec = SegmentSpec { ordinal: job.ordinal, ..self.like };
         if let Some(header) = &job.source.header {
             spec.epoch = header.prepared.epoch;
@@ -186,14 +140,14 @@ impl<'a> Rebuilder<'a> {
         }
         self.like = spec;
         let window_until = job.until.filter(|_| job.is_bounded);
-        let (scanned, first) = match &job.source.reader {
+        let (scanned, first) = match job.reader {
             Some(reader) => self.scan(job, reader, window_until),
             None => (Scanned::default(), None),
         };
         let bottom = if job.source.ordinal == 1 { Some(1) } else { None };
         let base = job.expected.or(job.source.base()).or(bottom).or(first).or(job.until).unwrap_or(1);
         spec.base_sequence = base;
-        if let Some(reader) = &job.source.reader {
+        if let Some(reader) = job.reader {
             for place in &scanned.records {
                 if let Some(record) = record_at(reader, *place) {
                     let head: Header = bytemuck::pod_read_unaligned(&record[..HEADER_BYTES]);
@@ -204,7 +158,7 @@ impl<'a> Rebuilder<'a> {
             }
         }
         // A whole missing segment needs no room but for what it says.
-        let size = if job.source.reader.is_some() { spec.segment_bytes } else { SEGMENT_BYTES_MIN };
+        let size = if job.reader.is_some() { spec.segment_bytes } else { SEGMENT_BYTES_MIN };
         spec.segment_bytes = size.max(self.needed(&scanned.records)).next_multiple_of(SEGMENT_GRAIN);
         let mut segment = SegmentBuilder::create(self.folder, spec)?;
         if self.stream == Stream::Ticks {
@@ -215,7 +169,7 @@ impl<'a> Rebuilder<'a> {
         let mut rebuilt = Filling { job, segment, records: 0, mended: 0, losses: Vec::new(), known: &self.known };
         let mut end_reason = EndReason::Recovered;
         let mut behind = SEGMENT_HEADER_BYTES;
-        if let Some(reader) = &job.source.reader {
+        if let Some(reader) = job.reader {
             for place in &scanned.records {
                 if let Some(reason) = rebuilt.take(reader, *place, behind)? {
                     end_reason = reason;
@@ -226,24 +180,30 @@ impl<'a> Rebuilder<'a> {
         let end = scanned.end.max(behind);
         if let Some(until) = job.until.filter(|until| *until > rebuilt.segment.next_sequence()) {
             let reason = if job.is_bounded { None } else { Some(HoleReason::CutShort) };
-            rebuilt.lose(job.source.reader.as_ref(), behind..end, until - 1, reason)?;
+            rebuilt.lose(job.reader, behind..end, until - 1, reason)?;
             behind = end;
         }
         let unknown = job.expected.is_none() && job.source.base().is_none();
         if unknown && rebuilt.records == 0 && end > SEGMENT_HEADER_BYTES && rebuilt.losses.is_empty() {
             // Nothing tells which records these bytes were: that some are lost is said all the same.
             let none = rebuilt.segment.next_sequence() - 1;
-            rebuilt.lose(job.source.reader.as_ref(), SEGMENT_HEADER_BYTES..end, none, None)?;
+            rebuilt.lose(job.reader, SEGMENT_HEADER_BYTES..end, none, None)?;
         }
         let Filling { segment, records, mended, losses, .. } = rebuilt;
         for place in &scanned.records {
-            if let Some(record) = job.source.reader.as_ref().and_then(|reader| record_at(reader, *place)) {
+            if let Some(record) = job.reader.and_then(|reader| record_at(reader, *place)) {
                 self.note(&bytemuck::pod_read_unaligned(&record[..HEADER_BYTES]), &record);
             }
         }
         let next_ordinal = if EndReason::is_closing(end_reason as u8) { 0 } else { job.ordinal + 1 };
         let left_over = end.saturating_sub(behind) as u64;
-        Ok(Rebuilt { built: segment.finish(end_reason, next_ordinal)?, records, mended, losses, left_over })
+        Ok(Rebuilt {
+            built: segment.finish_with(end_reason, next_ordinal, before)?,
+            records,
+            mended,
+            losses,
+            left_over,
+        })
     }
 
     /// The valid records, and the sequence the first numbered one has.
@@ -298,10 +258,19 @@ impl Filling<'_> {
             }
             // Definitions were restated already, all that are known; a hole stays.
             if let Some(hole) = hole(&record).filter(|_| head.rtype == RType::Hole as u8) {
-                if hole.first_sequence > self.segment.next_sequence() {
+                let next = self.segment.next_sequence();
+                if hole.first_sequence > next {
                     self.lose(Some(reader), behind..place.offset, hole.first_sequence - 1, None)?;
                 }
-                self.segment.append(&record)?;
+                // Of one that begins with what was said before, the rest counts; all of it may be said already.
+                if hole.first_sequence >= next {
+                    self.segment.append(&record)?;
+                } else if hole.last_sequence >= next {
+                    let mut rest = record;
+                    let rest_of = Hole { first_sequence: next, ..hole };
+                    rest[..size_of::<Hole>()].copy_from_slice(bytemuck::bytes_of(&rest_of));
+                    self.segment.append(&rest)?;
+                }
             }
             return Ok(None);
         }
@@ -339,17 +308,5 @@ impl Filling<'_> {
             instruments: ids.into_iter().map(name).collect(),
         });
         Ok(())
-    }
-}
-
-/// Whether the state word alone says that a segment is in use.
-pub(in crate::journal) fn looks_used(source: &Source) -> bool {
-    match (&source.header, &source.reader) {
-        (Some(header), _) => header.activation.is_some(),
-        (None, Some(reader)) => {
-            let said = reader.header().ok();
-            said.is_some_and(|header| header.state == STATE_ACTIVE) || solve(reader).is_some()
-        }
-        (None, None) => false,
     }
 }

@@ -4,6 +4,7 @@
 //! anything changed. Each step leaves a journal that the next run of the repair takes up, so a repair that was
 //! interrupted is simply started again, and one that has nothing to do changes nothing.
 
+mod replace;
 mod report;
 
 use std::collections::BTreeSet;
@@ -15,18 +16,20 @@ use serde_json::json;
 
 use crate::clock::wall_ns;
 use crate::journal::control::{CONTROL_NAME, Control, ControlError, ControlReader};
-use crate::journal::format::{DurableSlot, Stream, index_name, segment_name, segment_ordinal};
-use crate::journal::manifest::sha256;
+use crate::journal::format::{DurableSlot, Stream, index_name, packed_name, segment_name, segment_ordinal};
 use crate::journal::quarantine::keep_copy;
-use crate::journal::rebuild::{Job, Rebuilder, Source, looks_used};
+use crate::journal::rebuild::{Job, Rebuilder};
 use crate::journal::recovery::recover;
 use crate::journal::retention::Pruned;
-use crate::journal::segment::SegmentReader;
+use crate::journal::seal::{MaintenanceLock, SealError, maintenance_lock};
+use crate::journal::source::Source;
 use crate::journal::verify::{StreamReport, VerifyError};
 use crate::journal::walk::{Finding, Reason, Verdict, walk};
 use crate::journal::{LOCK_NAME, OpenError, QUARANTINE_NAME, is_live, list_segments, take_lock};
 use crate::sys::file::{boot_id, sync_folder};
 
+use self::replace::remove_form;
+pub(in crate::journal) use self::replace::replaced;
 pub use self::report::{Action, ActionKind, Policy, RepairError, RepairReport};
 
 /// Most segments in a row that are missing and are made anew: more is a file with a wrong name, not damage.
@@ -38,7 +41,7 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> RepairError {
     |source| RepairError::Io { path: path.to_owned(), source }
 }
 
-/// Repairs a journal. Takes the writer's lock, but with [`Policy::Abort`], which changes nothing. `progress` is told
+/// Repairs a journal. Takes the writer's lock and that of those who seal and prune, but with [`Policy::Abort`], which changes nothing. `progress` is told
 /// stream, segment, and bytes done and in all, of each look at the whole.
 ///
 /// # Errors
@@ -65,6 +68,7 @@ pub fn repair(
         Err(OpenError::Io { path, source }) => return Err(RepairError::Io { path, source }),
         Err(_) => return Err(live()),
     };
+    let _maintenance = if policy == Policy::Abort { None } else { Some(maintenance(dir)?) };
     let before = crate::journal::verify::verify_held(dir, &mut progress)?;
     let mut repair = Repair { dir, actions: Vec::new() };
     if policy == Policy::Abort {
@@ -85,6 +89,14 @@ pub fn repair(
         after = crate::journal::verify::verify_held(dir, &mut progress)?;
     }
     Ok(RepairReport { before, actions: repair.actions, after })
+}
+
+/// Keeps those out who seal, compress or prune.
+fn maintenance(dir: &Path) -> Result<MaintenanceLock, RepairError> {
+    maintenance_lock(dir).map_err(|error| match error {
+        SealError::Io { path, source } => RepairError::Io { path, source },
+        _ => RepairError::Maintained(dir.to_owned()),
+    })
 }
 
 /// Whether a file of a finding is the stream's control page.
@@ -113,7 +125,7 @@ impl Repair<'_> {
                 _ if is_control(finding) => ActionKind::Control,
                 (_, Verdict::Torn) => ActionKind::Cut,
                 (Some(ordinal), _)
-                    if Source::open(&folder, stream, ordinal).map_err(io_at(&folder))?.reader.is_none() =>
+                    if Source::look(&folder, stream, ordinal).map_err(io_at(&folder))?.path.is_none() =>
                 {
                     ActionKind::Fill
                 }
@@ -193,7 +205,14 @@ impl Repair<'_> {
         let free = (0..).map(|at| if at == 0 { name.clone() } else { format!("{name}-{at}") });
         let kept = free.into_iter().find(|kept| !quarantine.join(kept).exists()).unwrap_or(name);
         match fs::rename(self.dir.join(file), quarantine.join(&kept)) {
-            Ok(()) => Ok(Some(format!("{QUARANTINE_NAME}/{kept}"))),
+            Ok(()) => {
+                // The new name first: were only the removal of the old one durable, the bytes would be gone.
+                let from = self.dir.join(file);
+                sync_folder(&quarantine)
+                    .and_then(|()| from.parent().map_or(Ok(()), sync_folder))
+                    .map_err(io_at(&quarantine))?;
+                Ok(Some(format!("{QUARANTINE_NAME}/{kept}")))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_at(&self.dir.join(file))(error)),
         }
@@ -202,11 +221,11 @@ impl Repair<'_> {
     /// Says in a fresh page what the segments say of the last writer.
     fn restore_control(&self, folder: &Path, stream: Stream, control: &Control) -> Result<(), RepairError> {
         for ordinal in list_segments(folder).map_err(io_at(folder))?.into_iter().rev() {
-            let source = Source::open(folder, stream, ordinal).map_err(io_at(folder))?;
-            if let (Some(reader), Some(header)) = (&source.reader, &source.header)
+            let source = Source::look(folder, stream, ordinal).map_err(io_at(folder))?;
+            if let (Some(reader), Some(header)) = (source.open().map_err(io_at(folder))?, &source.header)
                 && header.activation.is_some()
             {
-                let walked = walk(reader, header, false, |_, _, _| {});
+                let walked = walk(&reader, header, false, |_, _, _| {});
                 let last = walked.next_sequence - 1;
                 control.opened(header.prepared.epoch, ordinal, last, walked.position as u64);
                 control.closed();
@@ -248,7 +267,7 @@ impl Repair<'_> {
         let there = list_segments(&folder).map_err(io_at(&folder))?;
         let mut sources = Vec::new();
         for ordinal in there {
-            let source = Source::open(&folder, stream, ordinal).map_err(io_at(&folder))?;
+            let source = Source::look(&folder, stream, ordinal).map_err(io_at(&folder))?;
             if let Some(major) = source.newer() {
                 let file = format!("{}/{}", stream.name(), segment_name(ordinal));
                 return Err(RepairError::Version { file, major });
@@ -256,10 +275,23 @@ impl Repair<'_> {
             sources.push(source);
         }
         // What was prepared and never used is nobody's loss; the next opening removes it.
-        while sources.last().is_some_and(|source| source.header.is_some() && !looks_used(source)) {
+        while sources.last().is_some_and(Source::is_unused) {
             sources.pop();
         }
         let pruned = Pruned::read(self.dir).map_err(io_at(self.dir))?;
+        for source in &mut sources {
+            if !bad.contains(&source.ordinal) {
+                continue;
+            }
+            if let Some(packed) = source.better_form(stream).map_err(io_at(&folder))? {
+                self.keep_packed(&folder, stream, source, findings)?;
+                bad.remove(&source.ordinal);
+                *source = packed;
+            }
+        }
+        if bad.is_empty() {
+            return Ok(());
+        }
         let sources = with_missing(stream, sources, &mut bad, &pruned)?;
         let mark = durable.map(|slot| slot.sequence + 1);
         let mut rebuilder = Rebuilder::new(&folder, stream);
@@ -267,7 +299,7 @@ impl Repair<'_> {
         // Definitions of instruments are restated in every segment: the neighbours of a bad one know them all.
         let beside_bad = |ordinal: u64| is_bad(ordinal + 1) || is_bad(ordinal.saturating_sub(1));
         for source in sources.iter().filter(|source| !is_bad(source.ordinal) && beside_bad(source.ordinal)) {
-            rebuilder.learn(source);
+            rebuilder.learn(source).map_err(io_at(&folder))?;
         }
         let mut expected: Option<u64> = None;
         let mut last = None;
@@ -278,12 +310,13 @@ impl Repair<'_> {
                 expected = None;
             }
             if !is_bad(source.ordinal) {
-                let Some((header, reader)) = source.header.as_ref().zip(source.reader.as_ref()) else { continue };
                 if !is_bad(source.ordinal + 1) && source.ordinal != newest {
                     expected = None;
                     continue;
                 }
-                let walked = walk(reader, header, false, |_, _, _| {});
+                let reader = source.open().map_err(io_at(&folder))?;
+                let Some((header, reader)) = source.header.as_ref().zip(reader) else { continue };
+                let walked = walk(&reader, header, false, |_, _, _| {});
                 expected = Some(walked.next_sequence);
                 rebuilder.like_that(header);
                 last = Some((source.ordinal, walked.next_sequence, walked.position as u64));
@@ -293,26 +326,27 @@ impl Repair<'_> {
             let behind = next.and_then(Source::base);
             let name = format!("{}/{}", stream.name(), segment_name(source.ordinal));
             let until = behind.or(mark.filter(|_| source.ordinal == newest));
+            let reader = source.open().map_err(io_at(&folder))?;
             let job = Job {
                 source,
+                reader: reader.as_ref(),
                 name: name.clone(),
                 ordinal: source.ordinal,
                 expected,
                 until: until.filter(|until| expected.is_none_or(|expected| *until >= expected)),
                 is_bounded: behind.is_some(),
             };
-            let quarantine = self.put_by(&folder, stream, source, findings)?;
-            let rebuilt = rebuilder.rebuild(&job)?;
+            let kept = self.put_by(&folder, stream, source, findings)?;
+            let rebuilt = rebuilder.rebuild(&job, &mut |fresh, end| kept.note_replaced(fresh, end))?;
             self.put_away(&format!("{}/{}", stream.name(), index_name(source.ordinal)))?;
-            if let Some(quarantine) = &quarantine {
-                self.note_replaced(&folder, source.ordinal, quarantine, rebuilt.built.position)?;
-            }
-            remove_packed(&folder, source.ordinal)?;
+            // One that was compressed stands uncompressed now.
+            remove_form(&folder, &packed_name(source.ordinal))?;
+            let quarantine = kept.file;
             expected = Some(rebuilt.built.next_sequence);
             last = Some((source.ordinal, rebuilt.built.next_sequence, rebuilt.built.position));
             let why = findings.iter().filter(|finding| ordinal_of(finding) == Some(source.ordinal));
             let why: Vec<String> = why.map(|finding| format!("at {}: {}", finding.offset, finding.reason)).collect();
-            let kind = if source.reader.is_some() { ActionKind::Rebuild } else { ActionKind::Fill };
+            let kind = if source.path.is_some() { ActionKind::Rebuild } else { ActionKind::Fill };
             let reason = if why.is_empty() { "the segment is missing".to_owned() } else { why.join("; ") };
             let action = self.act(name, kind, reason);
             (action.records, action.mended, action.losses) = (rebuilt.records, rebuilt.mended, rebuilt.losses);
@@ -322,70 +356,6 @@ impl Repair<'_> {
             self.mark(&folder, stream, DurableSlot { ordinal, sequence: next_sequence - 1, position, ..slot })?;
         }
         Ok(())
-    }
-
-    /// A second name in `quarantine/` for a file that is about to be replaced under its own; a copy where the file system
-    /// knows no second names.
-    fn put_by(
-        &self,
-        folder: &Path,
-        stream: Stream,
-        source: &Source,
-        findings: &[&Finding],
-    ) -> Result<Option<String>, RepairError> {
-        if source.reader.is_none() {
-            return Ok(None);
-        }
-        let mut name = segment_name(source.ordinal);
-        if !folder.join(&name).exists() {
-            name.push_str(".zst");
-        }
-        let from = folder.join(&name);
-        let quarantine = self.dir.join(QUARANTINE_NAME);
-        fs::create_dir_all(&quarantine).map_err(io_at(&quarantine))?;
-        let mut attempt = 0;
-        let kept = loop {
-            let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let kept = format!("{}-{name}{suffix}", stream.name());
-            let to = quarantine.join(&kept);
-            match fs::hard_link(&from, &to) {
-                Ok(()) => break kept,
-                // A repair before this one was interrupted behind this step.
-                Err(_) if same_file(&from, &to) => break kept,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
-                Err(_) if !to.exists() => {
-                    fs::copy(&from, &to).map_err(io_at(&to))?;
-                    fs::File::open(&to).and_then(|file| file.sync_all()).map_err(io_at(&to))?;
-                    break kept;
-                }
-                Err(error) => return Err(io_at(&to)(error)),
-            }
-        };
-        let why: Vec<serde_json::Value> = findings
-            .iter()
-            .filter(|finding| ordinal_of(finding) == Some(source.ordinal))
-            .map(|finding| json!({ "offset": finding.offset, "reason": finding.reason.to_string() }))
-            .collect();
-        let about = json!({ "file": format!("{}/{name}", stream.name()), "findings": why, "repaired_ns": wall_ns() });
-        let beside = quarantine.join(format!("{kept}.json"));
-        fs::write(&beside, format!("{about}\n")).map_err(io_at(&beside))?;
-        sync_folder(&quarantine).and_then(|()| sync_folder(self.dir)).map_err(io_at(&quarantine))?;
-        Ok(Some(format!("{QUARANTINE_NAME}/{kept}")))
-    }
-
-    /// Writes beside the file put by which bytes stand in its place now: `verify` holds a sealed segment against it.
-    fn note_replaced(&self, folder: &Path, ordinal: u64, kept: &str, end: u64) -> Result<(), RepairError> {
-        let beside = self.dir.join(format!("{kept}.json"));
-        let fail = || {
-            let text = fs::read_to_string(&beside)?;
-            let mut about: serde_json::Value = serde_json::from_str(&text).map_err(io::Error::other)?;
-            let reader = SegmentReader::open(&folder.join(segment_name(ordinal)))?;
-            let bytes = usize::try_from(end).ok().and_then(|end| reader.settled(0, end));
-            about["replaced_by"] = json!({ "bytes": end, "sha256": sha256(bytes.unwrap_or_default()) });
-            fs::write(&beside, format!("{about}\n"))?;
-            fs::File::open(&beside)?.sync_all()
-        };
-        fail().map_err(io_at(&beside))
     }
 
     /// Says in the control page where the last durable record is now: everything is synced before.
@@ -407,30 +377,6 @@ impl Repair<'_> {
     }
 }
 
-/// Where a repair put what stood in the place of a segment, if the bytes there now are those it wrote.
-pub(in crate::journal) fn replaced(
-    folder: &Path,
-    stream: Stream,
-    ordinal: u64,
-    reader: &SegmentReader,
-) -> Option<String> {
-    let dir = folder.parent()?;
-    let begins = [format!("{}-{}", stream.name(), segment_name(ordinal)), ".json".to_owned()];
-    let entries = fs::read_dir(dir.join(QUARANTINE_NAME)).ok()?;
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    for name in names.filter(|name| name.starts_with(&begins[0]) && name.ends_with(&begins[1])) {
-        let path = dir.join(QUARANTINE_NAME).join(&name);
-        let about = fs::read(path).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
-        let Some(by) = about.map(|about| about["replaced_by"].clone()) else { continue };
-        let end = by["bytes"].as_u64().and_then(|bytes| usize::try_from(bytes).ok());
-        let bytes = end.and_then(|end| reader.settled(0, end));
-        if bytes.is_some_and(|bytes| by["sha256"] == sha256(bytes)) {
-            return Some(format!("{QUARANTINE_NAME}/{}", name.trim_end_matches(".json")));
-        }
-    }
-    None
-}
-
 /// Puts what is not there among what is, up to the newest segment that is spoken of.
 fn with_missing(
     stream: Stream,
@@ -441,7 +387,7 @@ fn with_missing(
     let first = sources.first().map(|source| source.ordinal);
     let Some(mut next) = first.into_iter().chain(bad.first().copied()).min() else { return Ok(sources) };
     let newest = bad.last().copied().unwrap_or(0);
-    let missing = |ordinal| Source { ordinal, reader: None, header: None, header_error: None };
+    let missing = Source::missing;
     let mut all = Vec::with_capacity(sources.len());
     let check = |first: u64, until: u64| {
         let count = until.saturating_sub(first);
@@ -464,22 +410,4 @@ fn with_missing(
         all.push(missing(ordinal));
     }
     Ok(all)
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
-}
-
-/// A segment that was compressed stands uncompressed after a repair; the compressed one is in `quarantine/`.
-fn remove_packed(folder: &Path, ordinal: u64) -> Result<(), RepairError> {
-    let packed = folder.join(format!("{}.zst", segment_name(ordinal)));
-    match fs::remove_file(&packed) {
-        Ok(()) => sync_folder(folder).map_err(io_at(folder)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_at(&packed)(error)),
-    }
 }

@@ -8,8 +8,9 @@ use crate::journal::build::BuildError;
 use crate::journal::build_journal::{new_folder, write_control};
 use crate::journal::control::ControlReader;
 use crate::journal::format::{Stream, segment_name};
-use crate::journal::rebuild::{Job, Loss, Rebuilder, Source, looks_used};
+use crate::journal::rebuild::{Job, Loss, Rebuilder};
 use crate::journal::retention::Pruned;
+use crate::journal::source::Source;
 use crate::journal::verify::VerifyError;
 use crate::journal::{LOCK_NAME, is_live, list_segments};
 
@@ -131,7 +132,8 @@ fn rescue_stream(
     let mut sources = Vec::new();
     for ordinal in list_segments(folder).map_err(io_at(folder))? {
         let name = format!("{}/{}", stream.name(), segment_name(ordinal));
-        match Source::open(folder, stream, ordinal) {
+        let better = |found: Source| Ok(found.better_form(stream)?.unwrap_or(found));
+        match Source::look(folder, stream, ordinal).and_then(better) {
             Ok(source) => match source.newer() {
                 Some(major) => return Err(RescueError::Version { file: name, major }),
                 None => sources.push(source),
@@ -139,7 +141,7 @@ fn rescue_stream(
             Err(error) => rescued.unreadable.push((name, error.to_string())),
         }
     }
-    while sources.last().is_some_and(|source| source.header.is_some() && !looks_used(source)) {
+    while sources.last().is_some_and(Source::is_unused) {
         sources.pop();
     }
     fs::create_dir_all(out).map_err(io_at(out))?;
@@ -147,15 +149,14 @@ fn rescue_stream(
         Ok(Ok(control)) => control.durable().map(|slot| slot.sequence + 1),
         _ => None,
     };
-    let bytes = |source: &Source| source.reader.as_ref().map_or(0, |reader| reader.len() as u64);
-    let total: u64 = sources.iter().map(bytes).sum();
+    let total: u64 = sources.iter().map(|source| source.bytes).sum();
     let mut rebuilder = Rebuilder::new(out, stream);
     // Definitions are restated in every segment: the newest that can be read knows the most.
     for source in sources.iter().filter(|source| source.header.is_some()).take(1) {
-        rebuilder.learn(source);
+        rebuilder.learn(source).map_err(io_at(folder))?;
     }
     if let Some(newest) = sources.iter().rev().find(|source| source.header.is_some()) {
-        rebuilder.learn(newest);
+        rebuilder.learn(newest).map_err(io_at(folder))?;
     }
     if let Some(first) = sources.iter().find_map(|source| source.header.as_ref()) {
         rebuilder.like_that(first);
@@ -168,19 +169,21 @@ fn rescue_stream(
     let mut done = 0;
     for (index, source) in sources.iter().enumerate() {
         progress(stream, source.ordinal, done, total);
-        done += bytes(source);
+        done += source.bytes;
         let is_last = index + 1 == sources.len();
         let behind = sources.get(index + 1).and_then(Source::base);
         let until = behind.or(mark.filter(|_| is_last));
+        let reader = source.open().map_err(io_at(folder))?;
         let job = Job {
             source,
+            reader: reader.as_ref(),
             name: format!("{}/{}", stream.name(), segment_name(source.ordinal)),
             ordinal: index as u64 + 1,
             expected,
             until: until.filter(|until| expected.is_none_or(|expected| *until >= expected)),
             is_bounded: behind.is_some(),
         };
-        let rebuilt = rebuilder.rebuild(&job)?;
+        let rebuilt = rebuilder.rebuild(&job, &mut |_, _| Ok(()))?;
         expected = Some(rebuilt.built.next_sequence);
         last = Some(rebuilt.built);
         rescued.segments += 1;

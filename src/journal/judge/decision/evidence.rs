@@ -93,7 +93,7 @@ evidence! {
 }
 
 evidence! {
-    /// Where that place lies against the durable mark.
+    /// Where that place lies against what is promised: the durable mark, and for whole segments the seals.
     Watermark {
         /// There is no mark.
         None,
@@ -121,7 +121,7 @@ evidence! {
         Good,
         /// Not there.
         Absent,
-        /// Its head, or a durable slot, is damaged. With a mark: the other slot is good and counts.
+        /// Its head is damaged, or every durable slot that was written.
         Damaged,
         /// A higher major.
         Newer,
@@ -160,6 +160,15 @@ impl Evidence {
     }
 }
 
+/// The file of a segment that was walked.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::journal) struct FileFound {
+    /// It is shorter than its header says.
+    pub(in crate::journal) short: bool,
+    /// It is compressed.
+    pub(in crate::journal) packed: bool,
+}
+
 /// What the evidence depends on, besides the segment.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::journal) struct Circumstances {
@@ -167,12 +176,21 @@ pub(in crate::journal) struct Circumstances {
     pub(in crate::journal) boot_id: [u8; 16],
     pub(in crate::journal) control: ControlPage,
     pub(in crate::journal) durable: Option<DurableSlot>,
+    /// The last segment of the stream that was sealed, 0 = none. Sealing waits for the disk, and takes the segments of a
+    /// stream in order.
+    pub(in crate::journal) sealed_to: u64,
 }
 
 impl Circumstances {
     /// Whether no later segment is in use.
     pub(in crate::journal) fn is_newest(&self) -> bool {
         self.place == Place::Newest
+    }
+
+    /// Whether a segment is sealed: then it is on the disk whole, wherever the durable mark is. `packed` = it is
+    /// compressed, which only sealed ones are.
+    pub(in crate::journal) fn is_sealed(&self, ordinal: u64, packed: bool) -> bool {
+        packed || ordinal <= self.sealed_to
     }
 
     /// The case of the control page beside a complete segment.
@@ -211,8 +229,9 @@ impl Circumstances {
     }
 
     /// Evidence of a segment not in use; `behind` = what stands behind its restated records.
-    pub(in crate::journal) fn unused(&self, ordinal: u64, boot_id: [u8; 16], behind: Behind) -> Evidence {
+    pub(in crate::journal) fn unused(&self, ordinal: u64, boot_id: [u8; 16], behind: Behind, packed: bool) -> Evidence {
         let watermark = match self.durable {
+            _ if self.is_sealed(ordinal, packed) => Watermark::Below,
             None => Watermark::None,
             Some(slot) if slot.ordinal >= ordinal => Watermark::Below,
             Some(_) => Watermark::Above,
@@ -227,7 +246,7 @@ impl Circumstances {
         boot_id: [u8; 16],
         walked: &Walked,
         follows: bool,
-        short: bool,
+        file: FileFound,
     ) -> Evidence {
         let (commit, checksum, behind, sound) = match &walked.tail {
             Tail::Ended => (CommitWord::Ended, Checksum::Holds, Behind::Zeros, true),
@@ -244,7 +263,9 @@ impl Circumstances {
             }
         };
         let position = walked.position as u64;
+        let is_complete = walked.tail == Tail::Ended;
         let watermark = match self.durable {
+            _ if !is_complete && self.is_sealed(ordinal, file.packed) => Watermark::Below,
             None => Watermark::None,
             Some(slot) if slot.ordinal == ordinal && position < slot.position => Watermark::Below,
             // There is at least an `End` behind any record of a segment before the mark's.
@@ -257,7 +278,7 @@ impl Circumstances {
             checksum,
             sequence: if follows && sound { Continuity::Follows } else { Continuity::Breaks },
             behind,
-            size: if short { Size::Short } else { Size::Whole },
+            size: if file.short { Size::Short } else { Size::Whole },
             watermark,
             boot: self.boot(boot_id),
             control: self.control,

@@ -190,7 +190,7 @@ pub(super) const TABLE: &[Row] = &[
         mark: READABLE,
         ..ANY
     },
-    Row { name: "a loss below the durable mark", mark: BELOW, ..IN_USE },
+    Row { name: "a loss below the durable mark, or in a sealed segment", mark: BELOW, ..IN_USE },
     Row {
         name: "complete",
         case: Case::Clean,

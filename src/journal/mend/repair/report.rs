@@ -51,6 +51,8 @@ pub enum ActionKind {
     Control,
     /// An index that does not fit is taken away.
     Index,
+    /// The uncompressed form of a segment is put away: it is damaged, and the compressed one beside it is whole.
+    KeepPacked,
 }
 
 impl ActionKind {
@@ -62,6 +64,7 @@ impl ActionKind {
             ActionKind::Fill => "fill",
             ActionKind::Control => "control",
             ActionKind::Index => "index",
+            ActionKind::KeepPacked => "keep_packed",
         }
     }
 }
@@ -92,6 +95,9 @@ pub enum RepairError {
         /// What the lock file says of it.
         holder: String,
     },
+    /// Another process seals, compresses or prunes.
+    #[error("{0} is being sealed or pruned by another process: wait for it to end")]
+    Maintained(PathBuf),
     /// Written by a newer program.
     #[error("{file}: format {major} is newer than this program knows: repair it with a newer hoga")]
     Version {
