@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGSTOP, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
@@ -137,8 +136,13 @@ impl Controls {
 /// Whether standard input is a terminal, and its keys are for this process: another one's must not be taken, nor its mode
 /// changed.
 fn is_foreground() -> bool {
-    let input = io::stdin();
-    input.is_terminal() && tcgetpgrp(&input).is_ok_and(|group| group == getpgrp())
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return false };
+    // Behind the name in parentheses: state, parent, process group, session, terminal, the terminal's foreground group.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields.len() > 5 && fields[2] == fields[5]
 }
 
 /// Listens to keys; gives the terminal its mode back when dropped.
