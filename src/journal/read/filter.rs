@@ -14,7 +14,7 @@ use crate::journal::segment::SegmentReader;
 use crate::tick::{Publisher, RType};
 
 /// Stamps of one stream step back by less than this while an engine runs: the connections are read in turn.
-const STEP_BACK_NS: u64 = 60_000_000_000;
+pub(in crate::journal) const STEP_BACK_NS: u64 = 60_000_000_000;
 /// Hour of Korea at which a trading day begins, for journals that were told no trading date.
 const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 /// Korea has no daylight saving time.
@@ -92,7 +92,8 @@ impl Filter {
     ///
     /// Exact for a sequence. Stamps are not quite in order, so for a time it is said once a record is a minute later;
     /// what an engine recovers after a death (flag RECOVERED) has older stamps still: who wants those too reads on to the
-    /// end, as [`Tailer::with_filter`](crate::journal::Tailer::with_filter) does.
+    /// end, as [`Tailer::with_filter`](crate::journal::Tailer::with_filter) does, and
+    /// [`Tailer::with_slices`](crate::journal::Tailer::with_slices) where there can be such.
     pub fn is_past(&self, record: &RecordRef<'_>) -> bool {
         match self.to {
             Some(Bound::Sequence(to)) => record.header().sequence > to,

@@ -203,6 +203,9 @@ impl Tailer {
     /// See [`TailError`]; the records before were handed over, and the tailer stands where it stopped.
     pub fn poll(&mut self, max: usize, mut on_record: impl FnMut(RecordRef<'_>)) -> Result<Polled, TailError> {
         let mut records = 0;
+        if let Some(selection) = &mut self.selection {
+            selection.looks = 0;
+        }
         while records < max {
             if self.is_past {
                 return Ok(Polled { records, state: self.look()? });
@@ -232,6 +235,7 @@ impl Tailer {
             let offset = self.offset;
             self.offset += padded(bytes.len());
             let mut reach = head.sequence;
+            let mut is_slice_full = false;
             if head.rtype >= RType::Instrument as u8 {
                 if head.rtype == RType::Instrument as u8 {
                     self.instruments.note(head.instrument_id, bytes);
@@ -256,7 +260,8 @@ impl Tailer {
                 let taken = match &mut self.selection {
                     None => true,
                     Some(selection) => {
-                        self.is_past = selection.is_past(head.sequence);
+                        self.is_past = selection.is_past(head);
+                        is_slice_full = selection.counts_full();
                         selection.takes(&record)
                     }
                 };
@@ -267,6 +272,9 @@ impl Tailer {
             }
             if self.offset >= self.early_at {
                 self.map_early();
+            }
+            if is_slice_full {
+                break;
             }
         }
         Ok(Polled { records, state: TailState::More })

@@ -72,16 +72,27 @@ pub(in crate::journal) struct Selection {
     pub(in crate::journal) filter: Filter,
     /// By id: 0 not looked at, 1 wanted, 2 not.
     wanted: Vec<u8>,
+    /// Records looked at by the present poll, and how many one may look at.
+    pub(in crate::journal) looks: usize,
+    pub(in crate::journal) looks_max: usize,
+    /// `ts_recv` from which on nothing that follows can be taken; `u64::MAX`: reading goes on to the end.
+    pub(in crate::journal) ends_at: u64,
 }
 
 impl Selection {
     pub(in crate::journal) fn new(filter: Filter) -> Selection {
-        Selection { filter, wanted: Vec::new() }
+        Selection { filter, wanted: Vec::new(), looks: 0, looks_max: usize::MAX, ends_at: u64::MAX }
     }
 
     /// Whether nothing behind a record can be taken.
-    pub(in crate::journal) fn is_past(&self, sequence: u64) -> bool {
-        matches!(self.filter.to, Some(Bound::Sequence(to)) if sequence > to)
+    pub(in crate::journal) fn is_past(&self, head: &Header) -> bool {
+        head.ts_recv >= self.ends_at || matches!(self.filter.to, Some(Bound::Sequence(to)) if head.sequence > to)
+    }
+
+    /// Counts a record looked at; whether the poll has looked at as many as it may.
+    pub(in crate::journal) fn counts_full(&mut self) -> bool {
+        self.looks += 1;
+        self.looks >= self.looks_max
     }
 
     pub(in crate::journal) fn takes(&mut self, record: &RecordRef<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 use super::look::DurableMark;
 use super::start::{Current, open_active};
-use crate::journal::filter::{Bound, Filter};
+use crate::journal::filter::{Bound, Filter, STEP_BACK_NS};
 use crate::journal::format::{SEGMENT_HEADER_BYTES, Stream, padded};
 use crate::journal::index::{Entry, SegmentIndex};
 use crate::journal::list_segments;
@@ -105,7 +105,37 @@ impl Tailer {
         self
     }
 
-    /// Whether the filter's end (a sequence) was passed: nothing more will be handed over.
+    /// For readers of what is recorded, called after [`with_filter`](Self::with_filter): a poll looks at no more than
+    /// `records` records, wanted or not, so that its caller may look around while nothing is wanted (it ends with
+    /// [`TailState::More`](crate::journal::TailState::More) then, whatever it handed over); and a filter's end in time is an
+    /// end of reading ([`is_past`](Self::is_past)), once a record is a minute later.
+    ///
+    /// Where the journal was opened again after the segment in which that could be, frames recovered by the opening have
+    /// older stamps: then reading goes on to the end.
+    pub fn with_slices(mut self, records: usize) -> Tailer {
+        let Some(to) = self.selection.as_ref().map(|selection| selection.filter.to) else { return self };
+        let ends_at = match to {
+            Some(Bound::Time(to)) if self.has_one_opening() => to.saturating_add(STEP_BACK_NS),
+            _ => u64::MAX,
+        };
+        if let Some(selection) = &mut self.selection {
+            (selection.looks_max, selection.ends_at) = (records.max(1), ends_at);
+        }
+        self
+    }
+
+    /// Whether what comes was written by one opening of the journal.
+    fn has_one_opening(&self) -> bool {
+        let of = |ordinal: u64| {
+            let reader = SegmentReader::open_in(&self.folder, ordinal).ok()?;
+            Some(reader.checked_header(self.stream, ordinal).ok()?.prepared.epoch)
+        };
+        let newest = self.ordinals().ok().and_then(|ordinals| ordinals.into_iter().rev().find_map(of));
+        newest == Some(self.current.header.prepared.epoch)
+    }
+
+    /// Whether the filter's end was passed (a sequence; a time, for those who read [in slices](Self::with_slices)):
+    /// nothing more will be handed over.
     pub fn is_past(&self) -> bool {
         self.is_past
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hoga::journal::Stream;
+use hoga::journal::{Start, Stream, TailError, Tailer};
 use jiff::civil::Date;
 
 /// A journal's folder and, where its name is one, its day.
@@ -38,7 +38,7 @@ pub enum JournalsError {
 /// The journals that `dirs` name, in the order given; those of a folder of days by day.
 ///
 /// A folder with `ticks/` in it is a journal. Any other is looked through for folders named by day, `2026-11-23` or
-/// `20261123`, that are journals.
+/// `20261123`, that are journals; those in which nothing was ever written are passed over.
 ///
 /// # Errors
 ///
@@ -57,6 +57,7 @@ pub fn find_journals(dirs: &[PathBuf]) -> Result<Vec<JournalDir>, JournalsError>
             let day = entry.file_name().to_str().and_then(day_of_name);
             if let Some(day) = day
                 && is_journal(&entry.path())
+                && !is_empty(&entry.path())
             {
                 days.push(JournalDir { path: entry.path(), day: Some(day) });
             }
@@ -74,6 +75,11 @@ fn is_journal(dir: &Path) -> bool {
     dir.join(Stream::Ticks.name()).is_dir()
 }
 
+/// Whether nothing was ever written. What can't be read is not empty: reading it says why.
+fn is_empty(dir: &Path) -> bool {
+    matches!(Tailer::open(dir, Stream::Ticks, Start::Beginning), Err(TailError::NoJournal(_)))
+}
+
 /// The day a folder is named by.
 fn day_of_name(name: &str) -> Option<Date> {
     let digits: String = match name.as_bytes() {
@@ -89,6 +95,8 @@ fn day_of_name(name: &str) -> Option<Date> {
 
 #[cfg(test)]
 mod tests {
+    use hoga::journal::build::{JournalBuilder, JournalSpec};
+
     use super::*;
 
     #[test]
@@ -102,10 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_days_is_its_journals_in_order_and_a_journal_is_itself() {
+    fn a_folder_of_days_is_its_journals_in_order_without_empty_ones_and_a_journal_is_itself() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["2026-11-24/ticks", "20261123/ticks", "notes", "2026-11-25"] {
+        for name in ["notes", "2026-11-25", "2026-11-26/ticks"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        for name in ["2026-11-24", "20261123"] {
+            let spec = JournalSpec { segment_bytes: 1 << 20, ..JournalSpec::default() };
+            JournalBuilder::create(&folder.path().join(name), spec).unwrap().finish().unwrap();
         }
         let found = find_journals(&[folder.path().to_owned()]).unwrap();
         let names: Vec<_> = found.iter().map(|journal| journal.path.file_name().unwrap().to_str().unwrap()).collect();

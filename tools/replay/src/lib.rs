@@ -6,6 +6,7 @@
 pub mod bars;
 pub mod cli;
 pub mod control;
+pub mod event;
 pub mod export;
 pub mod journals;
 pub mod kst;
@@ -14,3 +15,4 @@ pub mod pace;
 pub mod play;
 pub mod reparse;
 pub mod serve;
+mod temporary;

@@ -6,10 +6,11 @@
 //!   (stamps of several connections step back a little), so times never go back.
 //! - **By event**: a journal's records are put in the order of `ts_event`, those of one instant in that of `sequence`. The
 //!   reordering looks [`EVENT_WINDOW_NS`] of event time and [`EVENT_WINDOW_RECORDS`] records ahead and no further; what
-//!   comes later than that takes its place at once, with the time of the record before it, so times never go back. A record
-//!   without an event time (service records, feeds that give no date) has that of the last record before it of the same
-//!   instrument, else of any; the first ones of a journal have the first event time that follows among
-//!   [`FIRST_EVENT_RECORDS`] records, else their `ts_recv`.
+//!   comes later than that takes its place at once, with the time of the record before it, so times never go back. How far
+//!   event time has come is told by an [`EventClock`]: one record with a wrong date ends no waiting. A time of day without a
+//!   date is of the day nearest to `ts_recv`. A record without an event time (service records) has that of the last record
+//!   before it of the same instrument, else of any; the first ones of a journal have the first event time that follows
+//!   among [`FIRST_EVENT_RECORDS`] records, else their `ts_recv`.
 //!
 //! Where times of several journals are the same, the journal named first comes first, and in a journal the lower sequence.
 
@@ -17,8 +18,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::path::{Path, PathBuf};
 
-use hoga::journal::{Filter, Position, Start, Stream, TailError, Tailer};
-use hoga::tick::{Flags, HEADER_BYTES, Header, Instrument, Market, RType, UNDEF_TS};
+use hoga::journal::{Filter, Position, Start, Stream, TailError, TailState, Tailer};
+use hoga::tick::{HEADER_BYTES, Header, Instrument};
+
+use crate::control::Controls;
+use crate::event::{EventClock, event_time, market_of};
 
 /// Event time that reordering looks ahead.
 pub const EVENT_WINDOW_NS: u64 = 5_000_000_000;
@@ -30,6 +34,8 @@ pub const FIRST_EVENT_RECORDS: usize = 4096;
 const ROOM_WORDS: usize = 1 << 16;
 /// Records taken from a journal at once.
 const BATCH: usize = 256;
+/// Records looked at, wanted or not, between two looks at whether the end was asked for.
+const SLICE: usize = 65_536;
 
 /// Which time orders records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -74,6 +80,7 @@ pub struct Merge {
     heads: BinaryHeap<Reverse<(u64, usize)>>,
     /// The input whose record is lent.
     lent: Option<usize>,
+    controls: Controls,
 }
 
 impl Merge {
@@ -83,11 +90,25 @@ impl Merge {
     ///
     /// See [`ReadError`].
     pub fn open<'a>(journals: impl IntoIterator<Item = (&'a Path, Filter)>, by: By) -> Result<Merge, ReadError> {
-        let mut merge = Merge { inputs: Vec::new(), heads: BinaryHeap::new(), lent: None };
+        Merge::open_with(journals, by, &Controls::default())
+    }
+
+    /// As [`open`](Self::open); when the end is asked for, what was read is the end, however little a filter takes.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`].
+    pub fn open_with<'a>(
+        journals: impl IntoIterator<Item = (&'a Path, Filter)>,
+        by: By,
+        controls: &Controls,
+    ) -> Result<Merge, ReadError> {
+        let controls = controls.clone();
+        let mut merge = Merge { inputs: Vec::new(), heads: BinaryHeap::new(), lent: None, controls };
         for (dir, filter) in journals {
             let fail = |source| ReadError { dir: dir.to_owned(), source };
             let tailer = Tailer::open(dir, Stream::Ticks, Start::Beginning).map_err(fail)?;
-            let tailer = tailer.with_crc_check(true).with_filter(filter);
+            let tailer = tailer.with_crc_check(true).with_filter(filter).with_slices(SLICE);
             merge.inputs.push(Input::new(dir, tailer, by));
         }
         for index in 0..merge.inputs.len() {
@@ -120,7 +141,7 @@ impl Merge {
 
     fn refill(&mut self, index: usize) -> Result<(), ReadError> {
         let input = &mut self.inputs[index];
-        if let Some(time) = input.head()? {
+        if let Some(time) = input.head(&self.controls)? {
             self.heads.push(Reverse((time, index)));
         }
         Ok(())
@@ -155,10 +176,12 @@ struct Input {
 }
 
 /// What ordering by event time needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Events {
     waiting: BinaryHeap<Reverse<Held>>,
-    newest: u64,
+    clock: EventClock,
+    /// Event time of the last record that had one and was not far ahead of the others; 0 = none yet.
+    last: u64,
     by_instrument: Vec<u64>,
     /// Records before the first event time.
     leading: Vec<Held>,
@@ -175,12 +198,12 @@ impl Input {
             lent: Held::default(),
             read: 0,
             clock: 0,
-            events: (by == By::Event).then(Events::default),
+            events: (by == By::Event).then(Events::new),
         }
     }
 
     /// Time of the next record, after reading as far as that takes.
-    fn head(&mut self) -> Result<Option<u64>, ReadError> {
+    fn head(&mut self, controls: &Controls) -> Result<Option<u64>, ReadError> {
         loop {
             if let Some(held) = self.ready.front() {
                 return Ok(Some(held.time));
@@ -195,6 +218,10 @@ impl Input {
             if self.ready.is_empty() {
                 if self.is_done {
                     return Ok(None);
+                }
+                if controls.has_quit() {
+                    self.is_done = true;
+                    continue;
                 }
                 self.read_batch()?;
             }
@@ -233,7 +260,7 @@ impl Input {
             }
         });
         let polled = polled.map_err(|source| ReadError { dir: self.dir.clone(), source })?;
-        self.is_done = polled.records < BATCH;
+        self.is_done = polled.state != TailState::More || self.tailer.is_past();
         Ok(())
     }
 
@@ -262,31 +289,45 @@ impl Input {
 }
 
 impl Events {
+    fn new() -> Events {
+        Events {
+            waiting: BinaryHeap::new(),
+            clock: EventClock::new(EVENT_WINDOW_NS),
+            last: 0,
+            by_instrument: Vec::new(),
+            leading: Vec::new(),
+        }
+    }
+
     fn take(&mut self, mut held: Held, header: &Header, bytes: &[u8]) {
         let id = header.instrument_id as usize;
-        match event_time(header, bytes) {
+        match market_of(header, bytes).and_then(|market| event_time(header, &market)) {
             Some(time) => {
                 held.time = time;
-                self.newest = self.newest.max(time);
+                let is_far = self.clock.now() > 0 && self.clock.is_far(time);
+                self.clock.see(time);
                 for mut first in self.leading.drain(..) {
                     first.time = time;
                     self.waiting.push(Reverse(first));
                 }
-                if id > 0 && id < 1 << 22 {
+                if !is_far || self.last == 0 {
+                    self.last = time;
+                }
+                if !is_far && id > 0 && id < 1 << 22 {
                     if self.by_instrument.len() <= id {
                         self.by_instrument.resize(id + 1, 0);
                     }
                     self.by_instrument[id] = time;
                 }
             }
-            None if self.newest == 0 => {
+            None if self.last == 0 => {
                 self.leading.push(held);
                 if self.leading.len() >= FIRST_EVENT_RECORDS {
                     self.waiting.extend(self.leading.drain(..).map(Reverse));
                 }
                 return;
             }
-            None => held.time = self.by_instrument.get(id).copied().filter(|time| *time > 0).unwrap_or(self.newest),
+            None => held.time = self.by_instrument.get(id).copied().filter(|time| *time > 0).unwrap_or(self.last),
         }
         self.waiting.push(Reverse(held));
     }
@@ -297,22 +338,12 @@ impl Events {
             self.waiting.extend(self.leading.drain(..).map(Reverse));
         }
         while let Some(Reverse(first)) = self.waiting.peek() {
-            let is_settled = first.time.saturating_add(EVENT_WINDOW_NS) <= self.newest;
-            if !(is_done || is_settled || self.waiting.len() > EVENT_WINDOW_RECORDS || self.newest == 0) {
+            let is_settled = first.time.saturating_add(EVENT_WINDOW_NS) <= self.clock.now();
+            if !(is_done || is_settled || self.waiting.len() > EVENT_WINDOW_RECORDS || self.last == 0) {
                 break;
             }
             ready.push_back(*first);
             self.waiting.pop();
         }
     }
-}
-
-/// The exchange's time of a record, where the feed gave one with its date.
-fn event_time(header: &Header, bytes: &[u8]) -> Option<u64> {
-    let is_market = RType::from_number(header.rtype).is_some_and(RType::is_market);
-    if !is_market || Flags(header.flags).has(Flags::EVENT_TIME_ONLY) {
-        return None;
-    }
-    let market: Market = bytemuck::pod_read_unaligned(bytes.get(HEADER_BYTES..HEADER_BYTES + size_of::<Market>())?);
-    Some(market.ts_event).filter(|time| *time != UNDEF_TS)
 }

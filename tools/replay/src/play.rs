@@ -73,7 +73,11 @@ pub fn play(
     let end = loop {
         let record = match merge.next() {
             Ok(Some(record)) => record,
-            Ok(None) => break Ok(()),
+            Ok(None) => {
+                // A merge ends early when it is asked to.
+                played.was_ended = controls.has_quit();
+                break Ok(());
+            }
             Err(error) => break Err(error),
         };
         let goes_on = match &mut pacer {
@@ -119,22 +123,21 @@ pub struct Lines<W: Write> {
     /// Quotes the cells of a row.
     csv: csv::Writer<Vec<u8>>,
     text: Vec<u8>,
-    ends_raw: bool,
 }
 
 impl<W: Write> Lines<W> {
-    /// Lines of a format; `kinds` as in [`CsvTable::new`]. `ends_raw`: `out` is a terminal in raw mode.
+    /// Lines of a format; `kinds` as in [`CsvTable::new`].
     ///
     /// # Errors
     ///
     /// What `out` said of the header.
-    pub fn new(out: W, format: Format, kinds: &[RType], ends_raw: bool) -> io::Result<Lines<W>> {
+    pub fn new(out: W, format: Format, kinds: &[RType]) -> io::Result<Lines<W>> {
         let table = (format == Format::Csv).then(|| CsvTable::new(kinds));
         let mut csv = csv::Writer::from_writer(Vec::new());
         if let Some(table) = &table {
             csv.write_record(table.header()).map_err(io::Error::other)?;
         }
-        Ok(Lines { out, table, csv, text: Vec::with_capacity(2 * OUT_BYTES), ends_raw })
+        Ok(Lines { out, table, csv, text: Vec::with_capacity(2 * OUT_BYTES) })
     }
 
     fn write(&mut self, record: &Taken<'_>) -> io::Result<()> {
@@ -159,15 +162,7 @@ impl<W: Write> Lines<W> {
             let csv = std::mem::replace(&mut self.csv, csv::Writer::from_writer(Vec::new()));
             self.text.append(&mut csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?);
         }
-        if self.ends_raw {
-            let lines = self.text.split_inclusive(|byte| *byte == b'\n');
-            for line in lines {
-                self.out.write_all(line.strip_suffix(b"\n").unwrap_or(line))?;
-                self.out.write_all(b"\r\n")?;
-            }
-        } else {
-            self.out.write_all(&self.text)?;
-        }
+        self.out.write_all(&self.text)?;
         self.text.clear();
         Ok(())
     }

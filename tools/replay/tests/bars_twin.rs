@@ -329,7 +329,7 @@ fn a_trade_that_comes_after_its_bar_was_closed_is_in_none_and_said() {
     let report: Value = serde_json::from_slice(&made.stdout).unwrap();
     assert_eq!((&report["late"], &report["trades"], &report["bars"]), (&json!(1), &json!(5001), &json!(2)));
     assert!(String::from_utf8_lossy(&made.stderr).contains("--late"));
-    let made = bars(&[folder.path()], &["--out", out, "--json", "--late", "3600"]);
+    let made = bars(&[folder.path()], &["--out", out, "--json", "--force", "--late", "3600"]);
     assert_eq!(made.status.code(), Some(0));
     // One record dated years ahead closes nothing.
     let mut hand = Hand::open(&folder.path().join("ahead"), MONDAY);
@@ -339,7 +339,7 @@ fn a_trade_that_comes_after_its_bar_was_closed_is_in_none_and_said() {
         hand.trade(MONDAY, "09:00:30", Publisher::KisKrx, 1_000, 2, |_| {});
     }
     hand.journal.close().unwrap();
-    let made = bars(&[&folder.path().join("ahead")], &["--out", out, "--json"]);
+    let made = bars(&[&folder.path().join("ahead")], &["--out", out, "--json", "--force"]);
     assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
 }
 

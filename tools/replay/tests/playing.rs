@@ -163,14 +163,19 @@ fn a_signal_pauses_and_another_goes_on_and_the_end_is_orderly() {
     assert!(said["records"].as_u64().unwrap() < 500);
 }
 
-/// The program `hoga` beside this one; built when only this package was.
+/// The program `hoga` beside this one, made of the present sources.
 fn hoga() -> std::path::PathBuf {
-    let hoga = std::path::Path::new(env!("CARGO_BIN_EXE_hoga-replay")).with_file_name("hoga");
-    if !hoga.exists() {
-        let built = std::process::Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "hoga"]).status();
-        assert!(built.is_ok_and(|status| status.success()), "hoga is built");
-    }
-    hoga
+    let replay = std::path::Path::new(env!("CARGO_BIN_EXE_hoga-replay"));
+    let folder = replay.parent().expect("a folder of the profile");
+    let profile = match folder.file_name().and_then(std::ffi::OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let mut build = std::process::Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "-p", "hoga", "--bin", "hoga", "--profile", profile]).arg("--target-dir");
+    let built = build.arg(folder.parent().expect("a target folder")).status();
+    assert!(built.is_ok_and(|status| status.success()), "hoga is built");
+    replay.with_file_name("hoga")
 }
 
 #[test]
@@ -179,12 +184,12 @@ fn speed_max_prints_what_hoga_dump_prints_byte_for_byte() {
     let trades: Vec<Line<'_>> =
         (0..700).map(|at| (if at % 3 == 0 { A } else { B }, NINE + at, NINE, at as i64)).collect();
     let dir = journal(&folder.path().join("journal"), 20_261_123, &trades);
-    let dir = text(&dir);
+    let (dir, hoga) = (text(&dir), hoga());
     for filter in [&[][..], &["--symbol", A], &["--kind", "trade", "--from", "100", "--to", "200"]] {
         for (form, as_dump) in [("jsonl", &["--json"][..]), ("csv", &["--format", "csv"])] {
             let played = run(&[&["play", dir, "--speed", "max", "--format", form], filter].concat());
             let dumped =
-                std::process::Command::new(hoga()).args(["dump", dir]).args(as_dump).args(filter).output().unwrap();
+                std::process::Command::new(&hoga).args(["dump", dir]).args(as_dump).args(filter).output().unwrap();
             assert!(played.status.success() && dumped.status.success());
             assert!(played.stdout.len() > 1000);
             assert!(played.stdout == dumped.stdout, "{form} {filter:?}");

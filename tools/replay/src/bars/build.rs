@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hoga::journal::RecordRef;
+use hoga::journal::{Bound, Filter, RecordRef};
 use hoga::market::phase::{Phase, phase_at, phase_of_trade};
 use hoga::tick::{
     Book, Findings, Flags, Header, InstrumentKey, Level, Market, Publisher, RType, RecordView, Side, Trade, view,
 };
 
 use super::columns::{Bar, BookSample, RowKey};
-use super::grid::{Every, KoreanTime, event_ns, trading_day};
+use super::grid::{Every, KoreanTime, trading_day};
 use super::output::{OutputError, RowSink};
+use crate::event::{EventClock, event_time, market_of};
 
-/// Event time moves on by more than this only when many records say so.
-const STEP_NS: u64 = 3_600_000_000_000;
-/// How many.
-const STEP_RECORDS: u32 = 32;
+/// Event times are whole seconds: a step of the clock is one at least.
+const STEP_MIN_NS: u64 = 1_000_000_000;
 const LEVELS_MAX: usize = hoga::tick::BOOK_LEVELS;
 
 /// How bars are made.
@@ -94,8 +93,9 @@ pub struct BarBuilder {
     /// The book that was newest at the end of the last closed interval.
     newest: HashMap<(InstrumentKey, u16), Box<Snapshot>>,
     records: u64,
-    event_time: u64,
-    ahead: (u32, u64),
+    clock: EventClock,
+    /// Only intervals are wanted that begin, as it is shown, from the first time on and before the second.
+    range: (u64, u64),
     /// Intervals that begin before this are closed.
     closed_before: u64,
     totals: Totals,
@@ -112,8 +112,8 @@ impl BarBuilder {
             books: BTreeMap::new(),
             newest: HashMap::new(),
             records: 0,
-            event_time: 0,
-            ahead: (0, 0),
+            clock: EventClock::new(config.late_ns.max(STEP_MIN_NS)),
+            range: (0, u64::MAX),
             closed_before: 0,
             totals: Totals::default(),
         }
@@ -122,6 +122,40 @@ impl BarBuilder {
     /// What was read and written so far.
     pub fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// Begins a journal: its records are to come through the filter that is returned. Times of the one given choose whole
+    /// intervals by their beginning; what is read is wider by `late_ns`, since records come after what they tell of.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sinks, which get the rows of the journals before if their range was another one.
+    pub fn begin(
+        &mut self,
+        filter: Filter,
+        bars: &mut dyn RowSink<Bar>,
+        books: &mut dyn RowSink<BookSample>,
+    ) -> Result<Filter, OutputError> {
+        let BarConfig { every, late_ns, .. } = self.config;
+        let mut range = (0, u64::MAX);
+        let mut wider = filter;
+        if let Some(Bound::Time(from)) = &mut wider.from {
+            range.0 = *from;
+            *from = from.saturating_sub(late_ns);
+        }
+        if let Some(Bound::Time(to)) = &mut wider.to {
+            range.1 = *to;
+            *to = every.last_end(*to).saturating_add(late_ns);
+        }
+        if range != self.range {
+            let last_bar = self.bars.last_key_value().map(|(key, _)| key.0);
+            let last_book = self.books.last_key_value().map(|(key, _)| key.0);
+            if let Some(last) = last_bar.max(last_book) {
+                self.close_before(last.saturating_add(every.ns()), bars, books)?;
+            }
+            self.range = range;
+        }
+        Ok(wider)
     }
 
     /// Takes a record of stream `ticks`; kinds other than trades and books only move event time on.
@@ -145,12 +179,8 @@ impl BarBuilder {
                 }
             }
             Some(RecordView::Expected(_) | RecordView::Index(_) | RecordView::Program(_) | RecordView::Status(_)) => {
-                let from = hoga::tick::HEADER_BYTES;
-                if let Some(bytes) = record.bytes.get(from..from + hoga::tick::MARKET_PREFIX_BYTES) {
-                    let market: Market = bytemuck::pod_read_unaligned(bytes);
-                    if market.ts_event != hoga::tick::UNDEF_TS {
-                        self.event(header, &market);
-                    }
+                if let Some(time) = market_of(header, record.bytes).and_then(|market| event_time(header, &market)) {
+                    self.clock.see(time);
                 }
             }
             _ => {}
@@ -159,19 +189,14 @@ impl BarBuilder {
 
     /// When a record happened; moves event time on.
     fn event(&mut self, header: &Header, market: &Market) -> u64 {
-        let ts = event_ns(header, market);
-        if self.event_time == 0 || ts <= self.event_time.saturating_add(STEP_NS) {
-            self.ahead = (0, 0);
-            self.event_time = self.event_time.max(ts);
-        } else {
-            let least = if self.ahead.0 == 0 { ts } else { self.ahead.1.min(ts) };
-            self.ahead = (self.ahead.0 + 1, least);
-            if self.ahead.0 >= STEP_RECORDS {
-                self.event_time = least;
-                self.ahead = (0, 0);
-            }
-        }
+        let ts = event_time(header, market).unwrap_or(header.ts_recv);
+        self.clock.see(ts);
         ts
+    }
+
+    /// Whether the rows of an interval are wanted.
+    fn is_wanted(&self, start: u64) -> bool {
+        (self.range.0..self.range.1).contains(&self.config.every.shown(start))
     }
 
     fn is_late(&mut self, start: u64) -> bool {
@@ -181,6 +206,10 @@ impl BarBuilder {
     }
 
     fn trade(&mut self, trade: &Trade, ts: u64, instrument: Option<InstrumentKey>) {
+        let start = self.config.every.start_of(ts);
+        if !self.is_wanted(start) {
+            return;
+        }
         let flags = trade.header.flags;
         let polled = flags & Flags::POLLED != 0 && flags & Flags::BACKFILLED == 0;
         if polled || trade.market.findings & Findings::DUPLICATE != 0 || trade.qty == 0 {
@@ -191,7 +220,6 @@ impl BarBuilder {
             self.totals.unnamed += 1;
             return;
         };
-        let start = self.config.every.start_of(ts);
         if self.is_late(start) {
             return;
         }
@@ -235,15 +263,20 @@ impl BarBuilder {
     }
 
     fn book(&mut self, book: &Book, levels: &[Level], ts: u64, instrument: Option<InstrumentKey>) {
+        let start = self.config.every.start_of(ts);
+        let is_wanted = self.is_wanted(start);
+        // A book before the range is the newest one for its first intervals.
+        if !is_wanted && (self.config.every.shown(start) >= self.range.1 || start < self.closed_before) {
+            return;
+        }
         let Some(instrument) = instrument else {
             self.totals.unnamed += 1;
             return;
         };
-        let start = self.config.every.start_of(ts);
         if self.is_late(start) {
             return;
         }
-        self.totals.books += 1;
+        self.totals.books += u64::from(is_wanted);
         let place = (ts, self.records);
         let entry = self.books.entry((start, instrument, book.header.publisher)).or_insert(None);
         if entry.as_ref().is_some_and(|present| present.place > place) {
@@ -279,7 +312,7 @@ impl BarBuilder {
         books: &mut dyn RowSink<BookSample>,
     ) -> Result<(), OutputError> {
         self.totals.open_max = self.totals.open_max.max((self.bars.len() + self.books.len()) as u64);
-        let passed = self.event_time.saturating_sub(self.config.late_ns);
+        let passed = self.clock.now().saturating_sub(self.config.late_ns);
         // The interval that holds `passed` is open.
         let before = self.config.every.start_of(passed);
         if before > self.closed_before {
@@ -335,7 +368,8 @@ impl BarBuilder {
                 (None, std::collections::hash_map::Entry::Occupied(held)) => &*held.into_mut(),
                 (None, std::collections::hash_map::Entry::Vacant(_)) => continue,
             };
-            if trading_day(snapshot.place.0) != trading_day(start) {
+            let is_wanted = (self.range.0..self.range.1).contains(&every.shown(start));
+            if !is_wanted || trading_day(snapshot.place.0) != trading_day(start) {
                 continue;
             }
             self.totals.samples += 1;

@@ -2,13 +2,9 @@
 
 use std::str::FromStr;
 
-use hoga::tick::{Flags, Header, Market, UNDEF_TS};
+use crate::event::{DAY_NS, KST_NS};
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// A day.
-pub(super) const DAY_NS: u64 = 86_400 * SECOND_NS;
-/// Korean time is nine hours ahead of UTC, all year.
-const KST_NS: u64 = 9 * 3600 * SECOND_NS;
 /// A trading day begins at 07:00: between the end of the night session and the first pre-market.
 const TRADING_DAY_NS: u64 = 7 * 3600 * SECOND_NS;
 
@@ -61,6 +57,12 @@ impl Every {
         (local - local % self.ns).saturating_sub(shift)
     }
 
+    /// End of the last interval whose beginning, as it is shown, lies before an instant.
+    pub(super) fn last_end(self, to: u64) -> u64 {
+        let shift = if self.is_day { TRADING_DAY_NS } else { 0 };
+        self.start_of(to.saturating_add(shift).saturating_sub(1)).saturating_add(self.ns)
+    }
+
     /// The beginning as it is shown: of a day, its midnight.
     pub(super) fn shown(self, start: u64) -> u64 {
         if self.is_day { start.saturating_sub(TRADING_DAY_NS) } else { start }
@@ -69,7 +71,7 @@ impl Every {
 
 /// The number of the trading day that holds an instant.
 pub(super) fn trading_day(ts: u64) -> u64 {
-    (ts + KST_NS - TRADING_DAY_NS) / DAY_NS
+    (ts.saturating_add(KST_NS - TRADING_DAY_NS)) / DAY_NS
 }
 
 /// Korean date (decimal YYYYMMDD) and second since midnight of an instant. Remembers the last date: records of one date
@@ -94,25 +96,8 @@ impl KoreanTime {
     }
 }
 
-/// When a market record happened, nanoseconds since the UNIX epoch; see the module's documentation.
-pub(super) fn event_ns(header: &Header, market: &Market) -> u64 {
-    if market.ts_event == UNDEF_TS {
-        return header.ts_recv;
-    }
-    if header.flags & Flags::EVENT_TIME_ONLY == 0 {
-        return market.ts_event;
-    }
-    // The day of `ts_recv`, the one before or the one after.
-    let midnight = (header.ts_recv + KST_NS) / DAY_NS * DAY_NS;
-    let on_day = |shift: i64| (midnight as i64 + shift * DAY_NS as i64) as u64 + market.ts_event - KST_NS;
-    let distance = |ts: &u64| ts.abs_diff(header.ts_recv);
-    [0, -1, 1].map(on_day).into_iter().min_by_key(distance).unwrap_or(header.ts_recv)
-}
-
 #[cfg(test)]
 mod tests {
-    use bytemuck::Zeroable as _;
-
     use super::*;
 
     /// 2026-11-20T00:00:00 in Korea.
@@ -139,22 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn a_range_ends_with_the_last_interval_that_begins_in_it() {
+        let end = |every: &str, to| every.parse::<Every>().unwrap().last_end(to);
+        let nine = MIDNIGHT + 9 * 3600 * SECOND_NS;
+        assert_eq!(end("1m", nine), nine);
+        assert_eq!(end("1m", nine + 1), nine + 60 * SECOND_NS);
+        assert_eq!(end("day", MIDNIGHT), MIDNIGHT + 7 * 3600 * SECOND_NS);
+        assert_eq!(end("day", MIDNIGHT + 1), MIDNIGHT + 31 * 3600 * SECOND_NS);
+    }
+
+    #[test]
     fn a_length_that_does_not_divide_a_day_is_refused() {
         for wrong in ["7s", "0s", "24h", "m", "1", "1w", "+5m", "", "99999999999999999999s"] {
             assert!(wrong.parse::<Every>().is_err(), "{wrong}");
         }
         assert_eq!("90m".parse::<Every>().unwrap().ns(), 5400 * SECOND_NS);
-    }
-
-    #[test]
-    fn a_time_without_a_date_takes_the_nearest_and_none_at_all_the_receipt() {
-        let header = |ts_recv, flags| Header { ts_recv, flags, ..Header::zeroed() };
-        let market = |ts_event| Market { ts_event, ..Market::zeroed() };
-        let late = market(86_399 * SECOND_NS);
-        assert_eq!(event_ns(&header(MIDNIGHT + 5, Flags::EVENT_TIME_ONLY), &late), MIDNIGHT - SECOND_NS);
-        assert_eq!(event_ns(&header(MIDNIGHT - 5, Flags::EVENT_TIME_ONLY), &market(1)), MIDNIGHT + 1);
-        assert_eq!(event_ns(&header(MIDNIGHT, 0), &market(UNDEF_TS)), MIDNIGHT);
-        assert_eq!(event_ns(&header(MIDNIGHT, 0), &market(77)), 77);
     }
 
     #[test]

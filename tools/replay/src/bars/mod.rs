@@ -34,8 +34,11 @@
 //! Event times are whole seconds on the feeds of today and may step back a little from record to record: within a bar, trades
 //! are ordered by (`ts_event`, place in the journal). An interval is closed when event time has passed its end by `late`
 //! (default five minutes): memory is bounded by the trades of that time. A trade that comes later still is in no bar; it is
-//! counted, and said so. Event time moves on with the market records, by at most an hour at once unless 32 in a row
-//! lie further ahead: one record with a wrong date closes nothing.
+//! counted, and said so. Event time moves on with the market records when two of them say so, by at most `late` at once
+//! unless 32 in a row lie further ahead: one record with a wrong date closes nothing.
+//!
+//! A range of times (`--from`, `--to`) chooses whole intervals by their beginning, in event time; the journal is read from
+//! `late` before it to `late` behind it.
 //!
 //! # A sampled book
 //!

@@ -1,9 +1,8 @@
 //! Where rows go: CSV, JSON lines or Parquet, to a file or to stdout.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::columns::{Kind, Row, Value};
+use crate::temporary::Temporary;
 
 /// Rows of a row group: some megabytes, and a short range of time.
 const GROUP_ROWS: usize = 1 << 16;
@@ -56,6 +56,13 @@ pub struct OutputError {
     source: io::Error,
 }
 
+impl OutputError {
+    /// Whether nobody reads on.
+    pub fn is_closed(&self) -> bool {
+        self.source.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 /// Takes rows of one kind in their order.
 pub trait RowSink<R> {
     /// Takes a row.
@@ -79,8 +86,8 @@ impl<R> RowSink<R> for Nowhere {
 /// A table being written. A file gets its name when it is whole: see [`finish`](Self::finish).
 pub struct Table {
     name: String,
-    /// The file under its passing name, and its name to be.
-    files: Option<(PathBuf, PathBuf)>,
+    /// The file; `None` = stdout.
+    file: Option<Temporary>,
     body: Body,
     rows: u64,
 }
@@ -120,14 +127,11 @@ pub fn open_table(
 ) -> Result<Table, OutputError> {
     let name = path.display().to_string();
     let fail = |source| OutputError { path: name.clone(), source };
-    let (sink, files): (Sink, _) = if path == Path::new("-") {
+    let (sink, file): (Sink, _) = if path == Path::new("-") {
         (Box::new(BufWriter::with_capacity(1 << 18, io::stdout())), None)
     } else {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let file = File::create(&part).map_err(fail)?;
-        (Box::new(BufWriter::with_capacity(1 << 18, file)), Some((part, path.to_owned())))
+        let (temporary, file) = Temporary::create(path).map_err(fail)?;
+        (Box::new(BufWriter::with_capacity(1 << 18, file)), Some(temporary))
     };
     let body = match format {
         Format::Csv => {
@@ -152,7 +156,7 @@ pub fn open_table(
             Body::Parquet { writer, schema, columns, rows: 0 }
         }
     };
-    Ok(Table { name, files, body, rows: 0 })
+    Ok(Table { name, file, body, rows: 0 })
 }
 
 /// Digits of a decimal: prices fit 64 bits, sums need more.
@@ -270,7 +274,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Those of writing; a file then keeps its passing name (`.part`).
+    /// Those of writing; the file is gone then.
     pub fn finish(mut self) -> Result<u64, OutputError> {
         let name = self.name.clone();
         self.end().map_err(|source| OutputError { path: name, source })
@@ -289,9 +293,9 @@ impl Table {
                 writer.inner_mut().flush()?;
             }
         }
-        if let Some((part, path)) = self.files.take() {
-            File::open(&part)?.sync_all()?;
-            fs::rename(part, path)?;
+        if let Some(file) = self.file.take() {
+            file.sync()?;
+            file.publish()?;
         }
         Ok(self.rows)
     }

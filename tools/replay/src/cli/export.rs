@@ -7,10 +7,11 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::failure::Failure;
 use super::filters::filter_of;
 use super::source::Source;
 use crate::control::{Controls, listen_to_signals};
-use crate::export::{Export, ExportError, Exported, Format, export};
+use crate::export::{Export, Exported, Format, export};
 use crate::journals::find_journals;
 
 /// Writes the records of journals as typed columns, one file a kind, or as a new journal.
@@ -39,7 +40,8 @@ pub struct Args {
     /// Folder for the files, or of the new journal.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Replace an export that is there.
+    /// Replace an export that is there, when the new one is complete. A journal that records (or was sealed, held, mended)
+    /// is never replaced.
     #[arg(long)]
     force: bool,
     /// Print what was written as one JSON object.
@@ -48,26 +50,14 @@ pub struct Args {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> ExitCode {
-    let wrong = |error: &dyn std::fmt::Display| {
-        eprintln!("hoga-replay export: {error}");
-        ExitCode::from(2)
-    };
-    let journals = match find_journals(&args.source.dirs) {
-        Ok(journals) => journals,
-        Err(error) => return wrong(&error),
-    };
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut inputs = Vec::new();
-    for journal in journals {
-        match filter_of(&args.source, &journal.path) {
-            Ok(filter) => inputs.push((journal.path, filter)),
-            Err(error) => return wrong(&error),
-        }
+    for journal in find_journals(&args.source.dirs)? {
+        let filter = filter_of(&args.source, &journal.path)?;
+        inputs.push((journal.path, filter));
     }
     let controls = Controls::default();
-    if let Err(error) = listen_to_signals(&controls) {
-        return wrong(&error);
-    }
+    listen_to_signals(&controls).map_err(|error| Failure::Wrong(format!("signals: {error}")))?;
     let what = Export { journals: inputs, format: args.format, out: args.out, force: args.force };
     let bar = ProgressBar::no_length();
     let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {elapsed}");
@@ -75,17 +65,8 @@ pub fn run(args: Args) -> ExitCode {
     let started = Instant::now();
     let exported = export(&what, &controls, |records| bar.set_position(records));
     bar.finish_and_clear();
-    match exported {
-        Ok(exported) => {
-            say(&exported, started.elapsed().as_secs_f64(), args.json);
-            ExitCode::SUCCESS
-        }
-        Err(error @ (ExportError::Exists(_) | ExportError::Several(_))) => wrong(&error),
-        Err(error) => {
-            eprintln!("hoga-replay export: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    say(&exported?, started.elapsed().as_secs_f64(), args.json);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn say(exported: &Exported, seconds: f64, json: bool) {

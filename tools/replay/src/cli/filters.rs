@@ -7,8 +7,8 @@ use hoga::tick::RType;
 
 use super::source::Source;
 
-/// The filter of a journal: a time without a date is of its newest day.
-pub(super) fn filter_of(source: &Source, journal: &Path) -> Result<Filter, String> {
+/// Kinds by name.
+pub(super) fn kinds_of(names: &[String]) -> Result<Vec<RType>, String> {
     let kind = |name: &String| {
         let kind = RType::ALL.into_iter().find(|kind| kind.name() == name.as_str());
         kind.ok_or_else(|| {
@@ -16,15 +16,24 @@ pub(super) fn filter_of(source: &Source, journal: &Path) -> Result<Filter, Strin
             format!("there is no kind `{name}`: one of {}", names.join(", "))
         })
     };
-    let venue = |name: &String| name.parse::<Venue>().map_err(|error| error.to_string());
+    names.iter().map(kind).collect()
+}
+
+/// Venues by name.
+pub(super) fn venues_of(names: &[String]) -> Result<Vec<Venue>, String> {
+    names.iter().map(|name| name.parse::<Venue>().map_err(|error| error.to_string())).collect()
+}
+
+/// The filter of a journal: a time without a date is of its newest day.
+pub(super) fn filter_of(source: &Source, journal: &Path) -> Result<Filter, String> {
     let day = newest_day(journal);
     let bound = |text: &Option<String>, is_to| {
         text.as_deref().map(|text| parse_bound(text, day, is_to)).transpose().map_err(|error| error.to_string())
     };
     Ok(Filter {
         symbols: source.symbol.clone(),
-        kinds: source.kind.iter().map(kind).collect::<Result<_, _>>()?,
-        venues: source.venue.iter().map(venue).collect::<Result<_, _>>()?,
+        kinds: kinds_of(&source.kind)?,
+        venues: venues_of(&source.venue)?,
         from: bound(&source.from, false)?,
         to: bound(&source.to, true)?,
     })

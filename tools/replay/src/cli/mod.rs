@@ -1,9 +1,10 @@
 //! The program's subcommands: arguments to calls of the library, results to text or JSON.
 //!
-//! Each file holds one subcommand: `Args` and `run(Args) -> ExitCode`. Exit status 0 good, 1 found bad, 2 wrong use.
+//! Each file holds one subcommand: `Args` and `run(Args)`. Exit status 0 good, 1 found bad, 2 wrong use.
 
 mod bars;
 mod export;
+mod failure;
 mod filters;
 mod play;
 mod reparse;
@@ -39,10 +40,10 @@ enum Command {
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Play(args) => play::run(args),
-        Command::Export(args) => export::run(args),
-        Command::Bars(args) => bars::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Reparse(args) => reparse::run(args),
+        Command::Play(args) => failure::ended("play", play::run(args)),
+        Command::Export(args) => failure::ended("export", export::run(args)),
+        Command::Bars(args) => failure::ended("bars", bars::run(args)),
+        Command::Serve(args) => failure::ended("serve", serve::run(args)),
+        Command::Reparse(args) => failure::ended("reparse", reparse::run(args)),
     }
 }

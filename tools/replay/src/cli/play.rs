@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::failure::Failure;
 use super::filters::filter_of;
 use super::source::Source;
 use crate::control::{Controls, listen};
@@ -29,7 +30,7 @@ const SHOW_EVERY: Duration = Duration::from_millis(100);
 /// stderr at the end. By event time, records that have none come with the record before them, and one that is later than 5
 /// seconds takes its place at once. Overnight gaps between journals are kept: use --speed max or play a day at a time.
 ///
-/// Keys: space pauses and resumes, s or enter steps, q ends. Signals: SIGUSR1 pauses, SIGUSR2 resumes. With --speed step
+/// Keys, where there is a pace or steps: space pauses and resumes, s or enter steps, q ends. Signals: SIGUSR1 pauses, SIGUSR2 resumes. With --speed step
 /// and standard input no terminal, each line of it is a step.
 ///
 /// Exit status: 0 printed, 1 a record is damaged (those before it were printed), 2 wrong use.
@@ -58,63 +59,38 @@ pub struct Args {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> ExitCode {
-    let wrong = |error: &dyn std::fmt::Display| {
-        eprintln!("hoga-replay play: {error}");
-        ExitCode::from(2)
-    };
-    let journals = match find_journals(&args.source.dirs) {
-        Ok(journals) => journals,
-        Err(error) => return wrong(&error),
-    };
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let journals = find_journals(&args.source.dirs)?;
     let mut inputs = Vec::new();
     let mut kinds = Vec::new();
     for journal in &journals {
-        match filter_of(&args.source, &journal.path) {
-            Ok(filter) => {
-                kinds.clone_from(&filter.kinds);
-                inputs.push((journal.path.as_path(), filter));
-            }
-            Err(error) => return wrong(&error),
-        }
+        let filter = filter_of(&args.source, &journal.path)?;
+        kinds.clone_from(&filter.kinds);
+        inputs.push((journal.path.as_path(), filter));
     }
-    let mut merge = match Merge::open(inputs, args.by) {
-        Ok(merge) => merge,
-        Err(error) => return failed(&PlayError::Read(error)),
-    };
     let controls = Controls::default();
-    let keys = match listen(&controls, args.speed == Speed::Step) {
-        Ok(keys) => keys,
-        Err(error) => return wrong(&error),
-    };
+    let keys = listen(&controls, args.speed).map_err(|error| Failure::Wrong(format!("signals and keys: {error}")))?;
+    let mut merge = Merge::open_with(inputs, args.by, &controls)?;
     // Lines on the same terminal are progress enough.
     let bar = progress(!io::stdout().is_terminal());
     let mut shown = Instant::now();
     let mut count = 0_u64;
-    let ends_raw = keys.is_raw() && io::stdout().is_terminal();
-    let played = Lines::new(io::stdout().lock(), args.format, &kinds, ends_raw).map_err(PlayError::from).and_then(
-        |mut lines| {
-            play(&mut merge, &mut lines, args.speed, &controls, |record| {
-                count += 1;
-                // The clock is not looked at for every record of a flat-out replay.
-                if (args.speed != Speed::Max || count.is_multiple_of(1024)) && shown.elapsed() >= SHOW_EVERY {
-                    shown = Instant::now();
-                    bar.set_position(count);
-                    let paused = if controls.is_paused() { "  paused" } else { "" };
-                    bar.set_message(format!("{} KST{paused}", kst(record.time)));
-                }
-            })
-        },
-    );
+    let played = Lines::new(io::stdout().lock(), args.format, &kinds).map_err(PlayError::from).and_then(|mut lines| {
+        play(&mut merge, &mut lines, args.speed, &controls, |record| {
+            count += 1;
+            // The clock is not looked at for every record of a flat-out replay.
+            if (args.speed != Speed::Max || count.is_multiple_of(1024)) && shown.elapsed() >= SHOW_EVERY {
+                shown = Instant::now();
+                bar.set_position(count);
+                let paused = if controls.is_paused() { "  paused" } else { "" };
+                bar.set_message(format!("{} KST{paused}", kst(record.time)));
+            }
+        })
+    });
     bar.finish_and_clear();
     drop(keys);
-    match played {
-        Ok(played) => {
-            say(&played, args.json);
-            ExitCode::SUCCESS
-        }
-        Err(error) => failed(&error),
-    }
+    say(&played?, args.json);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn progress(is_wanted: bool) -> ProgressBar {
@@ -144,16 +120,5 @@ fn say(played: &Played, json: bool) {
             late.p99_ns as f64 / 1e3,
             late.max_ns as f64 / 1e3
         );
-    }
-}
-
-fn failed(error: &PlayError) -> ExitCode {
-    match error {
-        // Nobody reads on: no fault of ours.
-        PlayError::Out(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        error => {
-            eprintln!("hoga-replay play: {error}");
-            ExitCode::FAILURE
-        }
     }
 }

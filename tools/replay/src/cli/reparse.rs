@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use hoga::feed::kis::LayoutTable;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::reparse::{Config, ReparseError, Report, reparse};
+use super::failure::{Failure, print_line};
+use crate::reparse::{Config, Report, reparse};
 
 /// Decodes the frames of a journal again with this build's tables into a new journal, and reports every difference.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Stamps of decoding and commit, sequences, gap numbers and flag RECOVERED differ always and are not compared.\n\
+                        There is no --from or --to: continuity, dictionary and gap numbers follow from all frames before.\n\
                         Exit status: 0 no difference, 1 differences (or a damaged journal), 2 wrong use.\n\n\
                         Example:\n  hoga-replay reparse journal --out journal-again --json"
 )]
@@ -34,14 +36,8 @@ pub struct Args {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> ExitCode {
-    let layouts = match args.layouts.as_deref().map(read_layouts).transpose() {
-        Ok(layouts) => layouts,
-        Err(text) => {
-            eprintln!("hoga-replay reparse: {text}");
-            return ExitCode::from(2);
-        }
-    };
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let layouts = args.layouts.as_deref().map(read_layouts).transpose()?;
     let progress = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} frames, {per_sec}, {eta} left") {
         progress.set_style(style);
@@ -52,21 +48,9 @@ pub fn run(args: Args) -> ExitCode {
         progress.set_position(done);
     });
     progress.finish_and_clear();
-    match outcome {
-        Ok(report) => {
-            if args.json {
-                println!("{}", report.json());
-            } else {
-                print(&report);
-            }
-            ExitCode::from(u8::from(report.is_different()))
-        }
-        Err(error) => {
-            eprintln!("hoga-replay reparse: {error}");
-            let used_wrongly = matches!(error, ReparseError::NotEmpty(_) | ReparseError::NoFrames(_));
-            ExitCode::from(if used_wrongly { 2 } else { 1 })
-        }
-    }
+    let report = outcome?;
+    print_line(if args.json { report.json().to_string() } else { text_of(&report) })?;
+    Ok(ExitCode::from(u8::from(report.is_different())))
 }
 
 fn read_layouts(path: &std::path::Path) -> Result<LayoutTable, String> {
@@ -75,28 +59,27 @@ fn read_layouts(path: &std::path::Path) -> Result<LayoutTable, String> {
     Ok(table)
 }
 
-fn print(report: &Report) {
-    println!(
+fn text_of(report: &Report) -> String {
+    let mut lines = vec![format!(
         "{} frames decoded again: {} records before, {} now, {} the same",
         report.frames, report.records_old, report.records_new, report.equal
-    );
+    )];
     if report.frames_absent > 0 {
-        println!("{} records of frames that stream raw no longer holds were not compared", report.frames_absent);
+        lines.push(format!(
+            "{} records of frames that stream raw no longer holds were not compared",
+            report.frames_absent
+        ));
     }
     if !report.is_different() {
-        println!("no difference");
-        return;
+        lines.push("no difference".to_owned());
+        return lines.join("\n");
     }
     for (what, counts) in [("only before", &report.missing), ("only now", &report.extra), ("changed", &report.changed)]
     {
-        for (kind, count) in counts {
-            println!("{what:12} {kind:12} {count}");
-        }
+        lines.extend(counts.iter().map(|(kind, count)| format!("{what:12} {kind:12} {count}")));
     }
     for (kind, fields) in &report.fields {
-        for (field, count) in fields {
-            println!("field        {kind}.{field} {count}");
-        }
+        lines.extend(fields.iter().map(|(field, count)| format!("field        {kind}.{field} {count}")));
     }
     for example in &report.examples {
         let what = match example.what {
@@ -104,6 +87,8 @@ fn print(report: &Report) {
             "extra" => "only now",
             what => what,
         };
-        println!("frame {} {} {} {what}: {}", example.raw_sequence, example.kind, example.index, example.fields);
+        let (frame, kind, index) = (example.raw_sequence, &example.kind, example.index);
+        lines.push(format!("frame {frame} {kind} {index} {what}: {}", example.fields));
     }
+    lines.join("\n")
 }

@@ -1,6 +1,5 @@
 //! `hoga-replay serve`: a recorded day for clients of the broker's protocol.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +10,10 @@ use hoga::journal::{Filter, newest_day, parse_bound};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::serve::{Begin, Config, Outcome, ServeError, Served, Speed, loopback};
+use super::failure::{Failure, print_line};
+use super::filters::{kinds_of, venues_of};
+use crate::pace::Speed;
+use crate::serve::{Begin, Config, Outcome, Served, loopback};
 
 /// Serves a recorded day by the broker's WebSocket protocol: an unmodified client sees it again.
 ///
@@ -35,6 +37,15 @@ pub struct Args {
     /// Recorded seconds a second: 1, 10, 0.5; or max
     #[arg(long, value_name = "SPEED", default_value = "1")]
     speed: Speed,
+    /// Only frames registered by this key, as a rule the symbol, e.g. 005930; may be given several times
+    #[arg(long, value_name = "SYMBOL")]
+    symbol: Vec<String>,
+    /// Only frames of transactions of this kind, e.g. trade, book; may be given several times
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+    /// Only frames of transactions of this venue, e.g. KRX, NXT; may be given several times
+    #[arg(long, value_name = "VENUE")]
+    venue: Vec<String>,
     /// From this time of receipt (KST: 2026-11-23T09:00, or 09:00 of the newest day), or this sequence of stream raw
     #[arg(long, value_name = "TIME|SEQUENCE")]
     from: Option<String>,
@@ -56,25 +67,12 @@ pub struct Args {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> ExitCode {
-    let config = match config(&args) {
-        Ok(config) => config,
-        Err(text) => {
-            eprintln!("hoga-replay serve: {text}");
-            return ExitCode::from(2);
-        }
-    };
+pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
+    let config = config(&args)?;
     // Before the first client can be there.
     let stop = stop_flag();
-    let served = match Served::start(&config) {
-        Ok(served) => served,
-        Err(error) => {
-            eprintln!("hoga-replay serve: {error}");
-            let used_wrongly = matches!(error, ServeError::Venue(_) | ServeError::Nothing(_));
-            return ExitCode::from(if used_wrongly { 2 } else { 1 });
-        }
-    };
-    print_ready(&args, &served);
+    let served = Served::start(&config)?;
+    print_ready(&args, &served)?;
     while !served.is_finished() {
         // Relaxed: a flag alone.
         if stop.load(Ordering::Relaxed) {
@@ -83,12 +81,12 @@ pub fn run(args: Args) -> ExitCode {
         std::thread::sleep(Duration::from_millis(20));
     }
     let outcome = served.join();
-    print_outcome(&args, &outcome);
+    print_outcome(&args, &outcome)?;
     if let Some(failure) = &outcome.failure {
         eprintln!("hoga-replay serve: {}: {failure}", args.dir.display());
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::FAILURE);
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 fn config(args: &Args) -> Result<Config, String> {
@@ -105,7 +103,13 @@ fn config(args: &Args) -> Result<Config, String> {
     };
     Ok(Config {
         dir: args.dir.clone(),
-        filter: Filter { from: bound(&args.from, false)?, to: bound(&args.to, true)?, ..Filter::default() },
+        filter: Filter {
+            symbols: args.symbol.clone(),
+            kinds: kinds_of(&args.kind)?,
+            venues: venues_of(&args.venue)?,
+            from: bound(&args.from, false)?,
+            to: bound(&args.to, true)?,
+        },
         speed: args.speed,
         ws: loopback(args.port),
         rest: loopback(rest_port),
@@ -124,9 +128,10 @@ fn stop_flag() -> Arc<AtomicBool> {
     flag
 }
 
-fn print_ready(args: &Args, served: &Served) {
+fn print_ready(args: &Args, served: &Served) -> Result<(), Failure> {
     let market = served.market();
-    if args.json {
+    // Whoever waits for this line reads a pipe: it is flushed.
+    print_line(if args.json {
         let ready = json!({
             "state": "ready",
             "ws_url": served.ws_url(),
@@ -134,17 +139,15 @@ fn print_ready(args: &Args, served: &Served) {
             "first_recv_ns": served.first_ns(),
             "first_market_ns": market.market_ns(served.first_ns()),
         });
-        println!("{ready}");
+        ready.to_string()
     } else {
-        println!("serving {}: WebSocket {}  REST {}", args.dir.display(), served.ws_url(), served.rest_url());
-    }
-    // Whoever waits for this line reads a pipe.
-    let _ = std::io::stdout().flush();
+        format!("serving {}: WebSocket {}  REST {}", args.dir.display(), served.ws_url(), served.rest_url())
+    })
 }
 
-fn print_outcome(args: &Args, outcome: &Outcome) {
+fn print_outcome(args: &Args, outcome: &Outcome) -> Result<(), Failure> {
     let Outcome { frames_read, control_frames, frames_unservable, summary, .. } = outcome;
-    if args.json {
+    print_line(if args.json {
         let ended = json!({
             "state": "ended",
             "frames_read": frames_read,
@@ -156,13 +159,13 @@ fn print_outcome(args: &Args, outcome: &Outcome) {
             "lateness_ns_p99": summary.lateness_ns_p99,
             "lateness_ns_max": summary.lateness_ns_max,
         });
-        println!("{ended}");
+        ended.to_string()
     } else {
-        println!(
+        format!(
             "{frames_read} frames read, {} sent in {:.1} s; late by {} us at the 99th percentile",
             summary.counts.frames_sent,
             summary.seconds,
             summary.lateness_ns_p99 / 1000
-        );
-    }
+        )
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,17 +22,16 @@ use parquet::schema::types::ColumnPath;
 
 use super::arrays::{TooWide, array_of, exact};
 use super::rows::{Instruments, Rows};
-use super::{ExportError, Format};
+use super::{ExportError, ExportedFile, Format};
+use crate::temporary::Temporary;
 
 /// One kind's file.
 pub struct KindFile {
     kind: RType,
-    path: PathBuf,
-    fresh: PathBuf,
     is_wide: bool,
     rows: u64,
-    is_complete: bool,
     form: Form,
+    file: Temporary,
 }
 
 enum Form {
@@ -58,9 +57,9 @@ impl KindFile {
         is_wide: bool,
     ) -> Result<KindFile, ExportError> {
         let path = folder.join(format!("{}.{}", kind.name(), format.extension()));
-        let fresh = folder.join(format!("{}.{}.tmp", kind.name(), format.extension()));
-        let fail = |source| ExportError::Io { path: fresh.clone(), source };
-        let file = BufWriter::with_capacity(1 << 20, File::create(&fresh).map_err(fail)?);
+        let fail = |source| ExportError::Io { path: path.clone(), source };
+        let (temporary, file) = Temporary::create(&path).map_err(fail)?;
+        let file = BufWriter::with_capacity(1 << 20, file);
         let form = match format {
             Format::Arrow => Form::Arrow(Box::new(FileWriter::try_new(file, schema)?)),
             Format::Csv => {
@@ -78,7 +77,7 @@ impl KindFile {
                 Form::Parquet { writer: Some(Box::new(writer)), factory, groups: 0 }
             }
         };
-        Ok(KindFile { kind, path, fresh, is_wide, rows: 0, is_complete: false, form })
+        Ok(KindFile { kind, is_wide, rows: 0, form, file: temporary })
     }
 
     /// Writes a batch, in Parquet as one row group. Columns are encoded by so many threads.
@@ -112,8 +111,10 @@ impl KindFile {
                 writer.write(&RecordBatch::try_new(Arc::clone(schema), arrays?)?)?;
             }
             Form::Csv { writer, cell } => {
-                let fail =
-                    |error: csv::Error| ExportError::Io { path: self.fresh.clone(), source: io::Error::other(error) };
+                let fail = |error: csv::Error| ExportError::Io {
+                    path: self.file.path().to_owned(),
+                    source: io::Error::other(error),
+                };
                 for index in 0..rows.len() {
                     let row = rows.row(index, instruments);
                     for column in columns {
@@ -129,9 +130,15 @@ impl KindFile {
         Ok(())
     }
 
-    /// Completes the file and gives it its name; its rows and bytes.
-    pub fn finish(mut self) -> Result<(PathBuf, u64, u64), ExportError> {
-        let fail = |source| ExportError::Io { path: self.fresh.clone(), source };
+    /// Rows written.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Completes the file and waits for the disk.
+    pub fn complete(&mut self) -> Result<(), ExportError> {
+        let path = self.file.path().to_owned();
+        let fail = |source| ExportError::Io { path: path.clone(), source };
         match &mut self.form {
             Form::Parquet { writer, .. } => {
                 if let Some(writer) = writer.take() {
@@ -151,26 +158,24 @@ impl KindFile {
                 writer.flush().and_then(|()| writer.get_ref().get_ref().sync_all()).map_err(fail)?;
             }
         }
-        fs::rename(&self.fresh, &self.path).map_err(fail)?;
-        self.is_complete = true;
-        let bytes =
-            fs::metadata(&self.path).map_err(|source| ExportError::Io { path: self.path.clone(), source })?.len();
-        Ok((self.path.clone(), self.rows, bytes))
+        Ok(())
     }
-}
 
-impl Drop for KindFile {
-    fn drop(&mut self) {
-        if !self.is_complete {
-            // If it stays, its name says that it is not complete.
-            let _ = fs::remove_file(&self.fresh);
-        }
+    /// Gives the file its name, in the place of one that is there.
+    pub fn publish(self) -> Result<ExportedFile, ExportError> {
+        let path = self.file.path().to_owned();
+        let publish = || {
+            self.file.publish()?;
+            Ok(fs::metadata(&path)?.len())
+        };
+        let bytes = publish().map_err(|source| ExportError::Io { path: path.clone(), source })?;
+        Ok(ExportedFile { kind: Some(self.kind), path, rows: self.rows, bytes })
     }
 }
 
 impl std::fmt::Debug for KindFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KindFile").field("path", &self.path).field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("KindFile").field("path", &self.file.path()).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

@@ -68,6 +68,25 @@ pub enum ExportError {
     /// There is an export already.
     #[error("{0} is there already: name another folder, or replace it with --force")]
     Exists(PathBuf),
+    /// The new journal would take the place of what it is made of, or lie in it.
+    #[error("{out} and {journal} are the same, or one lies in the other: name another folder")]
+    Source {
+        /// Where it was to be.
+        out: PathBuf,
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// Someone writes what would be replaced.
+    #[error("{0} is being written: name another folder")]
+    Live(PathBuf),
+    /// What would be replaced holds what no export makes.
+    #[error("{out} holds `{entry}`, which no export made: it is not replaced, name another folder")]
+    Foreign {
+        /// Where the new journal was to be.
+        out: PathBuf,
+        /// What is there.
+        entry: String,
+    },
     /// A new journal of several.
     #[error(
         "a new journal keeps the sequences of its records, and {0} journals have the same ones: export each by itself"
@@ -144,34 +163,37 @@ pub fn export(what: &Export, controls: &Controls, mut progress: impl FnMut(u64))
     if what.format == Format::Journal {
         return new_journal::export(what, controls, progress);
     }
-    prepare_folder(what)?;
+    let old = old_files(what)?;
     let mut wide = BTreeSet::new();
     loop {
         match export_columns(what, &wide, controls, &mut progress) {
             // Rare: from a price of 1e9 on. The file is begun again with columns that any value fits in.
             Err(ExportError::TooWide(kind)) if wide.insert(kind as u8) => {}
-            other => return other,
+            Ok(exported) => {
+                for path in old {
+                    // Of kinds that are not in this export.
+                    if !exported.files.iter().any(|file| file.path == path) {
+                        fs::remove_file(&path).map_err(|source| ExportError::Io { path, source })?;
+                    }
+                }
+                sync_folder(&what.out)?;
+                return Ok(exported);
+            }
+            Err(error) => return Err(error),
         }
     }
 }
 
-fn prepare_folder(what: &Export) -> Result<(), ExportError> {
+/// Files of an export before; they stay until they are replaced.
+fn old_files(what: &Export) -> Result<Vec<PathBuf>, ExportError> {
     let fail = |source| ExportError::Io { path: what.out.clone(), source };
     fs::create_dir_all(&what.out).map_err(fail)?;
-    for kind in RType::ALL {
-        let name = format!("{}.{}", kind.name(), what.format.extension());
-        let (path, fresh) = (what.out.join(&name), what.out.join(format!("{name}.tmp")));
-        for path in [path, fresh] {
-            if !path.exists() {
-                continue;
-            }
-            if !what.force {
-                return Err(ExportError::Exists(path));
-            }
-            fs::remove_file(&path).map_err(|source| ExportError::Io { path, source })?;
-        }
+    let name = |kind: &RType| what.out.join(format!("{}.{}", kind.name(), what.format.extension()));
+    let old: Vec<PathBuf> = RType::ALL.iter().map(name).filter(|path| path.exists()).collect();
+    match old.first() {
+        Some(path) if !what.force => Err(ExportError::Exists(path.clone())),
+        _ => Ok(old),
     }
-    Ok(())
 }
 
 fn export_columns(
@@ -181,7 +203,8 @@ fn export_columns(
     progress: &mut impl FnMut(u64),
 ) -> Result<Exported, ExportError> {
     let instruments = Arc::new(Instruments::read(what.journals.iter().map(|(dir, _)| dir.as_path()))?);
-    let mut merge = Merge::open(what.journals.iter().map(|(dir, filter)| (dir.as_path(), filter.clone())), By::Recv)?;
+    let inputs = what.journals.iter().map(|(dir, filter)| (dir.as_path(), filter.clone()));
+    let mut merge = Merge::open_with(inputs, By::Recv, controls)?;
     let (send, receive) = sync_channel::<Rows>(2);
     std::thread::scope(|scope| {
         let encoder = scope.spawn(|| write_batches(what, wide, &instruments, receive));
@@ -199,12 +222,15 @@ fn export_columns(
         };
         let (files, unknown) = files;
         let mut exported = Exported { unknown, ..Exported::default() };
-        for (kind, file) in files {
-            let (path, rows, bytes) = file.finish()?;
-            exported.records += rows;
-            exported.files.push(ExportedFile { kind: RType::from_number(kind), path, rows, bytes });
+        let mut files: Vec<KindFile> = files.into_values().collect();
+        for file in &mut files {
+            file.complete()?;
         }
-        sync_folder(&what.out)?;
+        // All are whole: now each takes its name.
+        for file in files {
+            exported.records += file.rows();
+            exported.files.push(file.publish()?);
+        }
         Ok(exported)
     })
 }
@@ -259,6 +285,9 @@ fn read_rows(
         }
     }
     progress(records);
+    if controls.has_quit() {
+        return Err(ExportError::Ended);
+    }
     Ok(unknown)
 }
 
@@ -271,18 +300,23 @@ fn write_batches(
 ) -> Result<BTreeMap<u8, KindFile>, ExportError> {
     let names: Vec<String> = what.journals.iter().map(|(dir, _)| dir.display().to_string()).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let begin = |kind: RType| {
+        let is_wide = wide.contains(&(kind as u8));
+        let schema = Arc::new(schema_of(kind, is_wide, what.format.extension(), &names.join(",")));
+        let file = KindFile::create(&what.out, kind, what.format, &schema, is_wide)?;
+        Ok::<_, ExportError>((file, schema))
+    };
     let mut files: BTreeMap<u8, (KindFile, SchemaRef)> = BTreeMap::new();
+    // A kind that was asked for has a file, records or not.
+    let asked: BTreeSet<u8> =
+        what.journals.iter().flat_map(|(_, filter)| &filter.kinds).map(|kind| *kind as u8).collect();
+    for kind in asked.into_iter().filter_map(RType::from_number).filter(|kind| row_bytes(*kind) > 0) {
+        files.insert(kind as u8, begin(kind)?);
+    }
     for rows in batches {
-        let number = rows.kind as u8;
-        let (file, schema) = match files.entry(number) {
+        let (file, schema) = match files.entry(rows.kind as u8) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                let is_wide = wide.contains(&number);
-                let schema = schema_of(rows.kind, is_wide, what.format.extension(), &names.join(","));
-                let schema = Arc::new(schema);
-                let file = KindFile::create(&what.out, rows.kind, what.format, &schema, is_wide)?;
-                entry.insert((file, schema))
-            }
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(begin(rows.kind)?),
         };
         file.write(&rows, schema, instruments, threads)?;
     }

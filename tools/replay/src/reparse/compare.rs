@@ -235,7 +235,7 @@ pub(super) fn compare(config: &Config, frames: &Frames) -> Result<Report, Repars
 
 fn groups<'a>(dir: &Path, said: &'a mut dyn FnMut(Vec<u8>)) -> Result<Groups<'a>, ReparseError> {
     let tailer = match Tailer::open(dir, Stream::Ticks, Start::Beginning) {
-        Ok(tailer) => Some(tailer),
+        Ok(tailer) => Some(tailer.with_crc_check(true)),
         Err(TailError::NoJournal(_)) => None,
         Err(source) => return Err(ReparseError::Read { dir: dir.to_owned(), source }),
     };

@@ -87,7 +87,7 @@ pub(super) fn decode(config: &Config, progress: &mut dyn FnMut(u64, u64)) -> Res
     let read = |source| ReparseError::Read { dir: config.dir.clone(), source };
     let open_raw = || match Tailer::open(&config.dir, Stream::Raw, Start::Beginning) {
         Err(TailError::NoJournal(_)) => Err(ReparseError::NoFrames(config.dir.clone())),
-        opened => opened.map_err(read),
+        opened => opened.map(|tailer| tailer.with_crc_check(true)).map_err(read),
     };
     // A first pass over the frames: where control messages are, and how many frames there are.
     let mut first_pass = open_raw()?;
@@ -110,7 +110,7 @@ pub(super) fn decode(config: &Config, progress: &mut dyn FnMut(u64, u64)) -> Res
     let end = first_pass.position();
     let mut ticks = match Tailer::open(&config.dir, Stream::Ticks, Start::Beginning) {
         Err(TailError::NoJournal(_)) => None,
-        opened => Some(opened.map_err(read)?),
+        opened => Some(opened.map_err(read)?.with_crc_check(true)),
     };
     let instruments = match &ticks {
         Some(_) => known_instruments(config).map_err(read)?,

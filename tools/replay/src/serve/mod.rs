@@ -17,52 +17,33 @@ mod source;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hoga::clock::MarketClock;
-use hoga::journal::{Filter, Start, Stream, TailError, Tailer};
+use hoga::journal::{Filter, Start, Stream, TailError, TailState, Tailer};
 use hoga::tick::{RType, RecordView, view};
 use kis_sim::{Accept, Limits, OpenWhen, SimConfig, SimError, Summary, Venue};
 
-use self::source::RawSource;
 pub use self::source::SourceCounts;
+use self::source::{RawSource, Wanted};
 
 /// Bytes waiting for one client at which the day waits for it.
 const HOLD_BYTES: usize = 4 << 20;
 /// Registrations of one session: the broker has 41, a replay has no reason to.
 const REGISTRATIONS_MAX: usize = 100_000;
+/// Frames looked at in one go.
+const SLICE: usize = 65_536;
 
-/// How fast a day goes by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Speed {
-    /// Recorded seconds a second.
-    Times(f64),
-    /// As fast as clients read.
-    Max,
-}
-
-impl FromStr for Speed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Speed, String> {
-        if text == "max" {
-            return Ok(Speed::Max);
-        }
-        match text.parse::<f64>() {
-            Ok(times) if times.is_finite() && times > 0.0 => Ok(Speed::Times(times)),
-            _ => Err("expected a number above 0 (1, 10, 0.5) or `max`".to_owned()),
-        }
-    }
-}
+pub use crate::pace::Speed;
 
 /// What is served, where and how.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The journal.
     pub dir: PathBuf,
-    /// Range of the frames: bounds are sequences of stream `raw` or times of receipt; the rest is not looked at.
+    /// Which frames: bounds are sequences of stream `raw` or times of receipt; a frame's symbol is the key it is registered
+    /// by, its kind and venue are those of its transaction.
     pub filter: Filter,
     /// Speed.
     pub speed: Speed,
@@ -98,8 +79,13 @@ pub enum ServeError {
         source: TailError,
     },
     /// No data frame in the range.
-    #[error("{0}: stream raw holds no data frame in that range (was it switched off when the journal was recorded?)")]
+    #[error(
+        "{0}: stream raw holds no data frame of those asked for (was it switched off when the journal was recorded?)"
+    )]
     Nothing(PathBuf),
+    /// A step is not a speed of a venue.
+    #[error("a day can't be served step by step: choose a number above 0 (1, 10, 0.5), or max")]
+    Step,
     /// The venue can't start.
     #[error(transparent)]
     Venue(#[from] SimError),
@@ -126,16 +112,19 @@ impl Served {
     pub fn start(config: &Config) -> Result<Served, ServeError> {
         let journal = |source| ServeError::Journal { dir: config.dir.clone(), source };
         let filter = Filter { from: config.filter.from, to: config.filter.to, ..Filter::default() };
-        let open = || {
-            Tailer::open(&config.dir, Stream::Raw, Start::Beginning).map(|tailer| tailer.with_filter(filter.clone()))
-        };
-        let first_ns = first_data_frame(&mut open().map_err(journal)?).map_err(journal)?;
-        let first_ns = first_ns.ok_or_else(|| ServeError::Nothing(config.dir.clone()))?;
-        let market = market_clock(&config.dir);
         let speed = match config.speed {
             Speed::Times(times) => Some(times),
             Speed::Max => None,
+            Speed::Step => return Err(ServeError::Step),
         };
+        let wanted = Wanted::new(&config.filter);
+        let open = || {
+            Tailer::open(&config.dir, Stream::Raw, Start::Beginning)
+                .map(|tailer| tailer.with_crc_check(true).with_filter(filter.clone()).with_slices(SLICE))
+        };
+        let first_ns = first_data_frame(&mut open().map_err(journal)?, &wanted).map_err(journal)?;
+        let first_ns = first_ns.ok_or_else(|| ServeError::Nothing(config.dir.clone()))?;
+        let market = market_clock(&config.dir);
         let sim = SimConfig {
             rest_listen: config.rest,
             ws_listen: config.ws,
@@ -155,7 +144,7 @@ impl Served {
             spin: false,
             ..SimConfig::default()
         };
-        let (source, counts) = RawSource::start(open().map_err(journal)?, first_ns, speed, config.stay)?;
+        let (source, counts) = RawSource::start(open().map_err(journal)?, wanted, first_ns, speed, config.stay)?;
         let venue = Venue::start_with(sim, Box::new(source))?;
         Ok(Served { venue, counts, first_ns, market })
     }
@@ -224,17 +213,18 @@ pub fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-fn first_data_frame(tailer: &mut Tailer) -> Result<Option<u64>, TailError> {
+fn first_data_frame(tailer: &mut Tailer, wanted: &Wanted) -> Result<Option<u64>, TailError> {
     let mut first = None;
     loop {
         let polled = tailer.poll(1, |record| {
             if let Some(RecordView::Raw(prefix, payload)) = view(record.bytes)
                 && source::is_data(payload)
+                && wanted.takes(payload)
             {
                 first = Some(prefix.header.ts_recv);
             }
         })?;
-        if first.is_some() || polled.records == 0 {
+        if first.is_some() || polled.state != TailState::More || tailer.is_past() {
             return Ok(first);
         }
     }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, OnceLock};
 
-use hoga::journal::{TailState, Tailer};
+use hoga::feed::kis::LayoutTable;
+use hoga::journal::{Filter, TailState, Tailer};
 use hoga::tick::{Flags, RecordView, view};
 use kis_sim::{Demand, FrameSource, Next, TimedFrame};
 
@@ -42,13 +43,14 @@ impl RawSource {
     /// Starts to read. `speed`: recorded seconds a second; `None` = as fast as can be.
     pub(super) fn start(
         tailer: Tailer,
+        wanted: Wanted,
         first_ns: u64,
         speed: Option<f64>,
         stay: bool,
     ) -> io::Result<(RawSource, Arc<SourceCounts>)> {
         let (send, frames) = sync_channel(AHEAD);
         let counts = Arc::new(SourceCounts::default());
-        let reader = Reader { tailer, counts: Arc::clone(&counts), first_ns, speed, at_ns: 0, send };
+        let reader = Reader { tailer, wanted, counts: Arc::clone(&counts), first_ns, speed, at_ns: 0, send };
         std::thread::Builder::new().name("raw-reader".to_owned()).spawn(move || reader.run())?;
         Ok((RawSource { frames, stay }, counts))
     }
@@ -68,8 +70,42 @@ impl FrameSource for RawSource {
     }
 }
 
+/// Which data frames are served.
+pub(super) struct Wanted {
+    keys: Vec<String>,
+    /// Names of transactions; `None` = all.
+    trs: Option<Vec<String>>,
+}
+
+impl Wanted {
+    /// The frames of a filter's symbols, kinds and venues, by the built-in table of transactions.
+    pub(super) fn new(filter: &Filter) -> Wanted {
+        let trs = (!filter.kinds.is_empty() || !filter.venues.is_empty()).then(|| {
+            let table = LayoutTable::builtin();
+            let of_kind = |name: &str| filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.name() == name);
+            let of_venue =
+                |name: &str| filter.venues.is_empty() || filter.venues.iter().any(|venue| venue.name() == name);
+            let wanted = table.transactions.iter().filter(|tr| of_kind(&tr.kind) && of_venue(&tr.publisher));
+            wanted.map(|layout| layout.tr.clone()).collect()
+        });
+        Wanted { keys: filter.symbols.clone(), trs }
+    }
+
+    /// Whether a data frame is served; all are where nothing was asked for.
+    pub(super) fn takes(&self, payload: &[u8]) -> bool {
+        if self.keys.is_empty() && self.trs.is_none() {
+            return true;
+        }
+        parts(payload).is_some_and(|(tr, _, key)| {
+            (self.keys.is_empty() || self.keys.iter().any(|wanted| wanted.as_bytes() == key))
+                && self.trs.as_ref().is_none_or(|trs| trs.iter().any(|wanted| wanted.as_bytes() == tr))
+        })
+    }
+}
+
 struct Reader {
     tailer: Tailer,
+    wanted: Wanted,
     counts: Arc<SourceCounts>,
     first_ns: u64,
     speed: Option<f64>,
@@ -82,11 +118,15 @@ impl Reader {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let (counts, speed, first_ns, at_ns) = (&self.counts, self.speed, self.first_ns, &mut self.at_ns);
+            let wanted = &self.wanted;
             let add = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
             let polled = self.tailer.poll(BATCH, |record| {
                 let Some(RecordView::Raw(prefix, payload)) = view(record.bytes) else { return };
                 if !is_data(payload) {
                     add(&counts.control);
+                    return;
+                }
+                if !wanted.takes(payload) {
                     return;
                 }
                 add(&counts.data);
@@ -123,11 +163,16 @@ pub(super) fn is_data(payload: &[u8]) -> bool {
     matches!(payload.first(), Some(b'0' | b'1'))
 }
 
-/// A frame with its transaction and key; the count of records is for the venue's books alone, 0 where it can't be read.
-fn timed_frame(at_ns: u64, text: &[u8]) -> Option<TimedFrame> {
+/// Transaction, count and key of a data frame.
+fn parts(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let mut parts = text.splitn(4, |byte| *byte == b'|');
     let (_, tr_id, count, payload) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let key = payload.split(|byte| *byte == b'^').next()?;
+    Some((tr_id, count, payload.split(|byte| *byte == b'^').next()?))
+}
+
+/// A frame with its transaction and key; the count of records is for the venue's books alone, 0 where it can't be read.
+fn timed_frame(at_ns: u64, text: &[u8]) -> Option<TimedFrame> {
+    let (tr_id, count, key) = parts(text)?;
     let name = |bytes: &[u8]| std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty()).map(str::to_owned);
     let records = std::str::from_utf8(count).ok().and_then(|count| count.parse().ok()).unwrap_or(0);
     Some(TimedFrame { at_ns, tr_id: name(tr_id)?, tr_key: name(key)?, records, text: text.to_vec() })
@@ -135,7 +180,23 @@ fn timed_frame(at_ns: u64, text: &[u8]) -> Option<TimedFrame> {
 
 #[cfg(test)]
 mod tests {
+    use hoga::journal::Venue;
+    use hoga::tick::RType;
+
     use super::*;
+
+    #[test]
+    fn frames_are_chosen_by_key_and_by_kind_and_venue_of_their_transaction() {
+        let takes = |filter: &Filter, text: &[u8]| Wanted::new(filter).takes(text);
+        let (trade, book) = (b"0|H0STCNT0|001|005930^1", b"0|H0NXASP0|001|000660^1");
+        let by_key = Filter { symbols: vec!["005930".to_owned()], ..Filter::default() };
+        assert!(takes(&by_key, trade) && !takes(&by_key, book));
+        let by_kind = Filter { kinds: vec![RType::Book], ..Filter::default() };
+        assert!(!takes(&by_kind, trade) && takes(&by_kind, book));
+        let by_venue = Filter { venues: vec![Venue::Krx], ..Filter::default() };
+        assert!(takes(&by_venue, trade) && !takes(&by_venue, book));
+        assert!(takes(&Filter::default(), b"0|x") && !takes(&by_key, b"0|x"));
+    }
 
     #[test]
     fn a_frame_with_an_unreadable_count_is_served_and_one_without_a_key_is_not() {

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use hoga::journal::Stream;
 use hoga::journal::build::{JournalBuilder, JournalSpec};
-use hoga::tick::{Instrument, InstrumentKey, PX_SCALE, Publisher, RType, Trade};
+use hoga::tick::{Instrument, InstrumentKey, PX_SCALE, Publisher, RType, RawPrefix, Trade};
 
 /// 2026-11-23T09:00:00 in Korea.
 pub const NINE: u64 = 1_795_392_000_000_000_000;
@@ -87,4 +87,37 @@ pub fn prices(args: &[&str]) -> Vec<i64> {
 
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
+}
+
+/// Writes a journal of one trade and of these frames, received a millisecond apart from nine o'clock on.
+pub fn journal_with_frames(dir: &Path, frames: &[&str]) -> PathBuf {
+    let spec = JournalSpec { segment_bytes: 1 << 20, trading_date: 20_261_123, ..JournalSpec::default() };
+    let mut journal = JournalBuilder::create(dir, spec).expect("a new journal");
+    let mut instrument: Instrument = bytemuck::Zeroable::zeroed();
+    instrument.header.length = size_of::<Instrument>() as u32;
+    instrument.header.rtype = RType::Instrument as u8;
+    (instrument.header.instrument_id, instrument.header.ts_recv, instrument.header.sequence) = (1, NINE, 1);
+    instrument.key = InstrumentKey::new(b"KRX", b"005930").expect("a key");
+    journal.append(Stream::Ticks, bytemuck::bytes_of(&instrument)).expect("it fits");
+    journal.append(Stream::Ticks, bytemuck::bytes_of(&trade(("005930", NINE, NINE, 70_000), 1, 2))).expect("it fits");
+    for (at, frame) in (0..).zip(frames) {
+        let mut prefix: RawPrefix = bytemuck::Zeroable::zeroed();
+        prefix.header.length = (size_of::<RawPrefix>() + frame.len()) as u32;
+        prefix.header.rtype = RType::Raw as u8;
+        (prefix.header.sequence, prefix.header.ts_recv) = (at + 1, NINE + at * MS);
+        (prefix.payload_bytes, prefix.opcode) = (frame.len() as u32, 1);
+        let record = [bytemuck::bytes_of(&prefix), frame.as_bytes()].concat();
+        journal.append(Stream::Raw, &record).expect("it fits");
+    }
+    journal.finish().expect("a whole journal");
+    dir.to_owned()
+}
+
+/// Flips a bit of what stands in the first segment of a stream, behind its header.
+pub fn flip(dir: &Path, stream: Stream, wanted: &[u8]) {
+    let path = dir.join(stream.name()).join("0000000001.seg");
+    let mut bytes = std::fs::read(&path).expect("a segment");
+    let at = bytes[4096..].windows(wanted.len()).position(|window| window == wanted).expect("it is there");
+    bytes[4096 + at] ^= 1;
+    std::fs::write(path, bytes).expect("it can be written");
 }
