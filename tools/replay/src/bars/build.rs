@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use hoga::journal::{Bound, Filter, RecordRef};
 use hoga::market::phase::{Phase, phase_at, phase_of_trade};
-use hoga::tick::{
-    Book, Findings, Flags, Header, InstrumentKey, Level, Market, Publisher, RType, RecordView, Side, Trade, view,
-};
+use hoga::tick::{Book, Flags, Header, InstrumentKey, Level, Market, Publisher, RType, RecordView, Side, Trade, view};
 
 use super::columns::{Bar, BookSample, RowKey};
 use super::grid::{Every, KoreanTime, trading_day};
@@ -210,9 +208,7 @@ impl BarBuilder {
         if !self.is_wanted(start) {
             return;
         }
-        let flags = trade.header.flags;
-        let polled = flags & Flags::POLLED != 0 && flags & Flags::BACKFILLED == 0;
-        if polled || trade.market.findings & Findings::DUPLICATE != 0 || trade.qty == 0 {
+        if !trade.counts() {
             self.totals.trades_left_out += 1;
             return;
         }
@@ -255,7 +251,7 @@ impl BarBuilder {
         bar.trades += 1;
         bar.buy_volume += if trade.side == Side::Buy as u8 { trade.qty } else { 0 };
         bar.sell_volume += if trade.side == Side::Sell as u8 { trade.qty } else { 0 };
-        bar.gaps += u64::from(flags & Flags::GAP_BEFORE != 0);
+        bar.gaps += u64::from(trade.header.flags & Flags::GAP_BEFORE != 0);
         self.totals.trades += 1;
         if self.config.book_levels > 0 {
             self.books.entry((start, instrument, publisher)).or_insert(None);

@@ -22,7 +22,7 @@
 //! # Which trades count
 //!
 //! Every `trade` record but: those found to have come twice (finding DUPLICATE: sent again, or by a second line), those asked
-//! for by REST (flag POLLED) unless they fill a gap (BACKFILLED), and those of quantity 0. A trade whose cumulative volume went
+//! for by REST (flag POLLED) unless they fill a gap (BACKFILLED), and those without a price or a quantity. A trade whose cumulative volume went
 //! back (CUM_BACKWARDS) is an execution like any other and counts. The feeds send neither corrections nor cancellations.
 //!
 //! # Time
