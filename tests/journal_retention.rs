@@ -133,6 +133,10 @@ fn a_held_day_stays_amid_deleted_ones_and_the_journal_still_verifies() {
         assert_eq!(read, (61..=120).chain(241..=300).collect::<Vec<_>>(), "{stream:?}");
         assert_eq!(tailer.pruned(), 120);
     }
+    let dump =
+        Command::new(env!("CARGO_BIN_EXE_hoga")).args(["dump", dir.to_str().unwrap(), "--json"]).output().unwrap();
+    assert_eq!((dump.status.code(), dump.stdout.split(|byte| *byte == b'\n').count()), (Some(0), 121));
+    assert!(String::from_utf8_lossy(&dump.stderr).contains("120 records"), "{dump:?}");
     let log = fs::read(dir.join("audit.log")).unwrap();
     fs::remove_file(dir.join("audit.log")).unwrap();
     let mut unexplained = Tailer::open(dir, Stream::Ticks, Start::Beginning).unwrap();

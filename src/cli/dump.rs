@@ -71,6 +71,10 @@ pub fn run(args: Args) -> ExitCode {
             Ok(polled) => {
                 left -= polled.records as u64;
                 if polled.records < BATCH || left == 0 || tailer.is_past() {
+                    if tailer.pruned() > 0 {
+                        let pruned = tailer.pruned();
+                        eprintln!("hoga dump: {pruned} records in between were pruned and are not here, see audit.log");
+                    }
                     return ExitCode::SUCCESS;
                 }
             }
