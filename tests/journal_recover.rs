@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
+use hoga::journal::build::{SegmentBuilder, SegmentSpec};
 use hoga::journal::repair::{Policy, repair};
 use hoga::journal::rescue::rescue;
 use hoga::journal::{Journal, SealOptions, Start, Stream, Tailer, Verdict, seal, verify};
-use hoga::tick::{RType, words_of};
+use hoga::tick::{EndReason, HoleReason, RType, words_of};
 use journal_support::*;
 
 const SEGMENT: u64 = 8 << 10;
@@ -227,4 +228,38 @@ fn sealed_and_compressed_segments_are_repaired_and_recovered_and_verify_says_so(
         assert!((1..=most).contains(&lost), "nothing of another frame is lost: {lost} at {at}");
         assert_eq!(repair(dir, Policy::Skip, |_, _, _, _| {}).unwrap().actions.len(), 0, "{at}: once is enough");
     }
+}
+
+#[test]
+fn a_hole_that_begins_with_what_the_segment_before_has_is_shortened() {
+    let folder = scratch();
+    let dir = folder.path();
+    let ticks = dir.join("ticks");
+    fs::create_dir_all(&ticks).unwrap();
+    let spec = |ordinal, base_sequence| SegmentSpec {
+        stream: Stream::Ticks,
+        ordinal,
+        epoch: 1,
+        boot_id: [7; 16],
+        trading_date: 20_261_123,
+        base_sequence,
+        segment_bytes: SEGMENT,
+    };
+    let append = |segment: &mut SegmentBuilder, sequence| {
+        let mut trade = trade(sequence);
+        trade.header.sequence = sequence;
+        segment.append(bytemuck::bytes_of(&trade)).unwrap();
+    };
+    let mut first = SegmentBuilder::create(&ticks, spec(1, 1)).unwrap();
+    (1..=8).for_each(|sequence| append(&mut first, sequence));
+    first.finish(EndReason::Recovered, 2).unwrap();
+    let mut second = SegmentBuilder::create(&ticks, spec(2, 6)).unwrap();
+    second.hole(10, 0, HoleReason::Damaged).unwrap();
+    (11..=13).for_each(|sequence| append(&mut second, sequence));
+    second.finish(EndReason::Closed, 0).unwrap();
+    let report = repair(dir, Policy::Skip, |_, _, _, _| {}).unwrap();
+    assert_eq!(report.after.state, Verdict::Clean, "{:#?}", report.after);
+    let sequences: Vec<u64> = contents(dir, Stream::Ticks).into_keys().collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13]);
+    assert_eq!((report.after.streams[0].1.holes, report.after.streams[0].1.lost), (1, 2));
 }

@@ -106,7 +106,7 @@ fn bytes_of(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let path = entry.path();
         if path.is_dir() {
             all.extend(bytes_of(&path));
-        } else if entry.file_name() != "lock" {
+        } else if !entry.file_name().to_string_lossy().ends_with("lock") {
             all.insert(path.display().to_string(), fs::read(&path).unwrap());
         }
     }

@@ -16,7 +16,8 @@ use crate::journal::{self, SealError, SealEvent, SealOptions, SealReport};
 /// What is sealed may be compressed (--compress): readers see no difference. Nothing sealed changes; running it again
 /// does only what is left to do. It may run while the journal is written; the segment being written is never touched.
 ///
-/// Exit status: 0 sealed, 1 the day is not over, or damaged (nothing is sealed then), 2 no journal or no such day.
+/// Exit status: 0 sealed, 1 the day is not over, or damaged (what is good before it is sealed then), 2 no journal or no
+/// such day.
 ///
 /// Examples:
 ///   hoga seal journal --day 2026-11-23

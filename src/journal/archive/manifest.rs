@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::journal::format::{SegmentHeader, Stream};
+use crate::journal::format::{SegmentHeader, Stream, segment_ordinal};
 use crate::journal::index::Summary;
 use crate::sys::file::sync_folder;
 use crate::tick::{Publisher, RType};
@@ -234,7 +234,8 @@ impl Manifest {
     }
 
     /// The last segment of each stream that is sealed: the newest manifest that names one tells, since the segments of
-    /// a stream are sealed in order. One that can't be read tells nothing; `verify` names it.
+    /// a stream are sealed in order, and so does a compressed one. A manifest that can't be read tells nothing; `verify`
+    /// names it.
     pub(in crate::journal) fn sealed_to(dir: &Path) -> io::Result<SealedTo> {
         let mut to = SealedTo::default();
         let mut paths = Manifest::paths(dir)?;
@@ -251,6 +252,9 @@ impl Manifest {
                     *known = own.map(|entry| entry.ordinal).max().unwrap_or(0);
                 }
             }
+        }
+        for (stream, known) in [(Stream::Ticks, &mut to.ticks), (Stream::Raw, &mut to.raw)] {
+            *known = packed_to(&dir.join(stream.name()))?.max(*known);
         }
         Ok(to)
     }
@@ -289,6 +293,22 @@ impl Manifest {
         sync_folder(dir)?;
         store_whole(&folder.join(format!("{}.json", self.day)), text.as_bytes())
     }
+}
+
+/// The last segment of a folder that is compressed, 0 = none.
+fn packed_to(folder: &Path) -> io::Result<u64> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut last = 0;
+    for entry in entries {
+        let name = entry?.file_name();
+        let packed = name.to_str().filter(|name| name.ends_with(".zst")).and_then(segment_ordinal);
+        last = packed.unwrap_or(0).max(last);
+    }
+    Ok(last)
 }
 
 /// The digest of a manifest's text in which `digest` stands for zeros.

@@ -279,17 +279,15 @@ impl Repair<'_> {
             sources.pop();
         }
         let pruned = Pruned::read(self.dir).map_err(io_at(self.dir))?;
-        for source in &mut sources {
-            if !bad.contains(&source.ordinal) {
-                continue;
-            }
-            if let Some(packed) = source.better_form(stream).map_err(io_at(&folder))? {
+        let mut kept_packed = false;
+        for source in sources.iter().filter(|source| bad.contains(&source.ordinal)) {
+            if source.better_form(stream).map_err(io_at(&folder))?.is_some() {
                 self.keep_packed(&folder, stream, source, findings)?;
-                bad.remove(&source.ordinal);
-                *source = packed;
+                kept_packed = true;
             }
         }
-        if bad.is_empty() {
+        if kept_packed {
+            // What was found of others may have come of those: the next look tells.
             return Ok(());
         }
         let sources = with_missing(stream, sources, &mut bad, &pruned)?;
