@@ -220,12 +220,13 @@ impl Controls {
         while self.has_keys() {
             // To read in the background would stop the process.
             let read = if is_foreground() { io::stdin().read(&mut keys) } else { Ok(0) };
+            let is_quiet = matches!(read, Ok(0));
             match read {
                 Ok(count) => keys[..count].iter().for_each(|key| self.key(*key)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
-            if matches!(read, Ok(0)) {
+            if is_quiet {
                 // A terminal that hung up says so at once.
                 std::thread::sleep(Duration::from_millis(10));
             }

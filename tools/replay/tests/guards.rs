@@ -246,7 +246,6 @@ fn one_record_of_another_year_closes_no_bar_and_moves_no_record() {
             let event = if at == 3000 { NINE + year } else { NINE + (at / 10) * SECOND - (at % 20 / 19) * 2 * SECOND };
             (A, NINE + 3 * SECOND + at, event, at as i64 + 1)
         })
-        .map(|(symbol, recv, event, px)| (symbol, recv, event, px))
         .collect();
     let dir = journal(&folder.path().join("journal"), 0, &trades);
     let made = run(&["bars", text(&dir), "--late", "5", "--every", "1s"]);

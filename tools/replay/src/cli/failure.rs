@@ -34,7 +34,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error(transparent)]
-    Reparse(#[from] ReparseError),
+    Reparse(Box<ReparseError>),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("standard output: {0}")]
@@ -46,6 +46,12 @@ pub(super) enum Failure {
 impl From<String> for Failure {
     fn from(text: String) -> Failure {
         Failure::Wrong(text)
+    }
+}
+
+impl From<ReparseError> for Failure {
+    fn from(error: ReparseError) -> Failure {
+        Failure::Reparse(Box::new(error))
     }
 }
 
@@ -72,8 +78,10 @@ pub(super) fn status_of(failure: &Failure) -> u8 {
                 | ExportError::Foreign { .. }
                 | ExportError::Build(BuildError::Exists(_))
         ),
-        Failure::Reparse(ReparseError::Read { source, .. }) => is_no_journal(source),
-        Failure::Reparse(error) => matches!(error, ReparseError::NotEmpty(_) | ReparseError::NoFrames(_)),
+        Failure::Reparse(error) => match &**error {
+            ReparseError::Read { source, .. } => is_no_journal(source),
+            error => matches!(error, ReparseError::NotEmpty(_) | ReparseError::NoFrames(_)),
+        },
         Failure::Serve(ServeError::Journal { source, .. }) => is_no_journal(source),
         Failure::Serve(ServeError::Venue(error)) => matches!(error, SimError::Listen { .. } | SimError::Config(_)),
         Failure::Serve(error) => matches!(error, ServeError::Nothing(_) | ServeError::Step),
