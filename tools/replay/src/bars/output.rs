@@ -59,7 +59,11 @@ pub struct OutputError {
 impl OutputError {
     /// Whether nobody reads on.
     pub fn is_closed(&self) -> bool {
-        self.source.kind() == io::ErrorKind::BrokenPipe
+        // The writers of CSV and Parquet put the system's error into one of their own.
+        let first: &(dyn std::error::Error + 'static) = &self.source;
+        std::iter::successors(Some(first), |error| error.source())
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
