@@ -59,7 +59,11 @@ pub struct OutputError {
 impl OutputError {
     /// Whether nobody reads on.
     pub fn is_closed(&self) -> bool {
-        self.source.kind() == io::ErrorKind::BrokenPipe
+        // The writer of CSV puts the system's error into one of its own.
+        let of_csv = self.source.get_ref().and_then(|error| error.downcast_ref::<csv::Error>());
+        let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+        is_closed(&self.source)
+            || of_csv.is_some_and(|error| matches!(error.kind(), csv::ErrorKind::Io(error) if is_closed(error)))
     }
 }
 
