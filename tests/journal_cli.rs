@@ -197,7 +197,7 @@ fn following_to_a_time_that_is_over_ends_at_what_is_there() {
     for (arguments, count) in [
         (["tail", "-f", "-n", "5", "--to", "2023-11-16"], 5),
         (["tail", "-f", "--from", "1", "--to", "2023-11-16"], 100),
-        (["tail", "-f", "--from", "1", "--to", "2023-11-15T07:00"], 0),
+        (["tail", "-f", "--kind", "trade", "--to", "2023-11-15T07:00"], 0),
         (["dump", "--from", "1", "--to", "2023-11-16", "--json"], 100),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));

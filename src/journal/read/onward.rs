@@ -119,15 +119,20 @@ impl Tailer {
         let len = self.current.reader.len();
         self.current.reader.populate(self.offset, STRIDE_BYTES);
         self.early_at = self.offset + STRIDE_BYTES;
-        if self.next.is_none()
-            && self.offset >= len / 4 * 3
-            && let Ok(next) = SegmentReader::open_in(&self.folder, self.current.ordinal() + 1)
-        {
-            next.populate(0, STRIDE_BYTES);
-            self.next = Some(next);
+        let near_end = len / 4 * 3;
+        if self.offset < near_end {
+            self.early_at = self.early_at.min(near_end);
+            return;
         }
-        if self.offset < len / 4 * 3 {
-            self.early_at = self.early_at.min(len / 4 * 3);
+        if self.next.is_none() {
+            match SegmentReader::open_in(&self.folder, self.current.ordinal() + 1) {
+                Ok(next) => {
+                    next.populate(0, STRIDE_BYTES);
+                    self.next = Some(next);
+                }
+                // Not prepared yet: soon again.
+                Err(_) => self.early_at = self.offset + STRIDE_BYTES.min(len / 64),
+            }
         }
     }
 }

@@ -105,7 +105,7 @@ fn csv_agrees(folder: &Path, jsonl: &[String]) {
 
 #[test]
 fn a_new_journal_keeps_sequences_and_verifies_clean_whole_or_in_part() {
-    let played = rig::play(rig::sim(5, 1.0, 800.0), &TRS);
+    let played = rig::play(rig::sim(5, 3.0, 800.0), &TRS);
     let dir = text(&played.dir);
     let bytes_of = |dir: &Path, stream| -> Vec<Vec<u8>> {
         let mut records = Vec::new();

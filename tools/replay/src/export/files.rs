@@ -71,7 +71,7 @@ impl KindFile {
                 Form::Csv { writer, cell: Vec::new() }
             }
             _ => {
-                let options = ArrowWriterOptions::new().with_properties(properties(kind));
+                let options = ArrowWriterOptions::new().with_properties(properties(kind, is_wide));
                 let writer = ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)?;
                 let (writer, factory) = writer.into_serialized_writer()?;
                 Form::Parquet { writer: Some(Box::new(writer)), factory, groups: 0 }
@@ -232,24 +232,24 @@ fn encode(
 }
 
 /// Statistics of every column and row group; zstd; the encoding that fits what a column holds.
-fn properties(kind: RType) -> WriterProperties {
+fn properties(kind: RType, is_wide: bool) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by(concat!("hoga-replay ", env!("CARGO_PKG_VERSION")).to_owned());
     for column in columns(kind) {
         let path = ColumnPath::from(column.name.as_ref());
-        // What runs up or wanders is small as differences; a dictionary of it would be larger than itself.
+        // What runs up or wanders is small as differences; a dictionary of it would be larger than itself. Wide decimals
+        // are bytes, which have no differences.
         let runs = matches!(
             column.ty,
             ColumnType::Qty
                 | ColumnType::Change
-                | ColumnType::Turnover
                 | ColumnType::Timestamp
                 | ColumnType::EventTimestamp
                 | ColumnType::Number
                 | ColumnType::Count
-        );
+        ) || (column.ty == ColumnType::Turnover && !is_wide);
         if runs {
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
