@@ -340,6 +340,12 @@
 /** It could be prepared now. */
 #define HOGA_SESSION_SEGMENT_RETURNED 13
 
+/** Writing stream `code` back to the disk fails and is tried again; `value` is the system's error number. */
+#define HOGA_SESSION_SYNC_FAILING 14
+
+/** It succeeded. */
+#define HOGA_SESSION_SYNC_RETURNED 15
+
 /* Why a segment ended: hoga_end.reason. */
 
 /** It was full. */
