@@ -40,19 +40,6 @@ fn contents(dir: &Path, stream: Stream) -> BTreeMap<u64, Vec<u8>> {
     records
 }
 
-/// Offsets of the records of a segment, and of the end of the last.
-fn offsets(bytes: &[u8]) -> Vec<usize> {
-    let mut offsets = vec![4096];
-    loop {
-        let at = *offsets.last().unwrap();
-        let length = bytes.get(at..at + 4).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap()) as usize);
-        if length == 0 {
-            return offsets;
-        }
-        offsets.push(at + length.next_multiple_of(8));
-    }
-}
-
 fn segments(dir: &Path, stream: Stream) -> Vec<u64> {
     (1..100).filter(|ordinal| segment(dir, stream, *ordinal).exists()).collect()
 }

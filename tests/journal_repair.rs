@@ -80,19 +80,6 @@ fn assert_good(dir: &Path) {
     contents(dir, Stream::Raw);
 }
 
-/// Offsets of the records of a segment, and of the end of the last.
-fn offsets(bytes: &[u8]) -> Vec<usize> {
-    let mut offsets = vec![4096];
-    loop {
-        let at = *offsets.last().unwrap();
-        let length = bytes.get(at..at + 4).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap()) as usize);
-        if length == 0 {
-            return offsets;
-        }
-        offsets.push(at + length.next_multiple_of(8));
-    }
-}
-
 fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);

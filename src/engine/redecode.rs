@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use super::commit::{Committer, ReadStamp};
 use super::parser::StampedSink;
 use super::pipeline::Pipeline;
+use super::resume::meta_of;
 use crate::clock::MarketClock;
 use crate::feed::RecordSink;
 use crate::feed::kis::control::is_control;
 use crate::feed::kis::{Decoder, DecoderConfig, LayoutTable};
 use crate::journal::AppendError;
-use crate::net::FrameMeta;
-use crate::tick::{Flags, Instrument, RawPrefix, Trade};
+use crate::tick::{Instrument, RawPrefix, Trade};
 
 /// What a decoder starts from when a journal is opened.
 #[derive(Clone, Copy, Debug)]
@@ -88,16 +88,7 @@ impl Pipeline {
     ///
     /// Latencies of such records mean nothing: `committed_ns` tells the time since receipt, at most 4.3 s.
     pub fn redecode(&mut self, prefix: &RawPrefix, payload: &[u8], take: &mut dyn FnMut(&[u64], &[u8]) -> bool) {
-        let meta = FrameMeta {
-            ts_recv: prefix.header.ts_recv,
-            recv_window_ns: prefix.recv_window_ns,
-            read_ns: prefix.read_ns,
-            read_ticks: 0,
-            line: prefix.header.line,
-            flags: prefix.header.flags & Flags::RECV_TS_USER,
-            raw_sequence: prefix.header.sequence,
-            opcode: prefix.opcode,
-        };
+        let meta = meta_of(prefix);
         let mut sink = Chosen { committer: &mut self.committer, take };
         if is_control(payload) {
             self.parser.frame(&meta, payload, &mut sink);

@@ -9,8 +9,8 @@ use crate::feed::RecordSink;
 use crate::journal::{LastFrame, RawFrame, RecoveryReport, Start, Stream, Tailer};
 use crate::net::FrameMeta;
 use crate::tick::{
-    Flags, Gap, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, RType, RecordView, Session, SessionEvent, view,
-    words_of,
+    Flags, Gap, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, RType, RawPrefix, RecordView, Session, SessionEvent,
+    view, words_of,
 };
 
 /// Segments read back at the start for the cumulative volumes of today: half a GiB, well under a second.
@@ -49,6 +49,20 @@ fn schema_change(session: &Session) -> Option<(u16, u64)> {
     (session.event == SessionEvent::SchemaChanged as u8).then_some((session.tr, session.value))
 }
 
+/// The stamps of a frame of stream `raw` that is decoded again.
+pub(super) fn meta_of(prefix: &RawPrefix) -> FrameMeta {
+    FrameMeta {
+        ts_recv: prefix.header.ts_recv,
+        recv_window_ns: prefix.recv_window_ns,
+        read_ns: prefix.read_ns,
+        read_ticks: 0,
+        line: prefix.header.line,
+        flags: prefix.header.flags & Flags::RECV_TS_USER,
+        raw_sequence: prefix.header.sequence,
+        opcode: prefix.opcode,
+    }
+}
+
 /// Decodes raw frames past the last committed tick again. Of a frame whose records were half committed only the missing
 /// ones are appended. `said`: changes of schema that are in the journal.
 ///
@@ -62,16 +76,7 @@ pub(super) fn recover(
 ) {
     let last = recovery.last_frame;
     for RawFrame { prefix, payload } in std::mem::take(&mut recovery.raw_frames) {
-        let meta = FrameMeta {
-            ts_recv: prefix.header.ts_recv,
-            recv_window_ns: prefix.recv_window_ns,
-            read_ns: prefix.read_ns,
-            read_ticks: 0,
-            line: prefix.header.line,
-            flags: prefix.header.flags & Flags::RECV_TS_USER,
-            raw_sequence: prefix.header.sequence,
-            opcode: prefix.opcode,
-        };
+        let meta = meta_of(&prefix);
         let is_last = last.is_partial() && prefix.header.sequence == last.raw_sequence;
         let last = if is_last { last } else { LastFrame::default() };
         let mut missing = Missing {

@@ -456,7 +456,10 @@ impl Control {
 
     /// The helper found that pages of that segment from `offset` on can't be had.
     pub(super) fn set_wall(&self, ordinal: u64, offset: usize) {
-        self.wall.store(ordinal << 32 | offset as u64, Ordering::Relaxed);
+        // The first one counts: pages behind it may fail, too, or not.
+        if self.wall(ordinal).is_none_or(|wall| offset < wall) {
+            self.wall.store(ordinal << 32 | offset as u64, Ordering::Relaxed);
+        }
     }
 
     /// Where the pages of a segment end that can be written; beyond waits a SIGBUS. Offsets fit 32 bits, and of the

@@ -101,3 +101,16 @@ pub fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Offsets of the records of a segment, and of the end of the last.
+pub fn offsets(bytes: &[u8]) -> Vec<usize> {
+    let mut offsets = vec![4096];
+    loop {
+        let at = *offsets.last().unwrap();
+        let length = bytes.get(at..at + 4).map_or(0, |word| u32::from_le_bytes(word.try_into().unwrap()) as usize);
+        if length == 0 {
+            return offsets;
+        }
+        offsets.push(at + length.next_multiple_of(8));
+    }
+}

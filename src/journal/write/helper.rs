@@ -313,22 +313,18 @@ impl StreamHelper {
         let end = (position + self.window).min(self.active.len());
         if end >= self.touched + self.window / 4 || (end == self.active.len() && end > self.touched) {
             self.moved |= self.touched > 0;
-            // In pieces: a fast writer is not to be followed at a distance.
             while self.touched < end {
-                let now = usize::try_from(self.control.position()).unwrap_or(0).min(end);
-                let from =
-                    self.touched.max(if self.control.active_ordinal() == self.active_ordinal { now } else { end });
-                let to = (from + TOUCH_BYTES).min(end);
-                if self.active.populate_write(from, to.saturating_sub(from)).is_err() {
+                // In pieces, each from where the writer is by then: a fast one is not to be followed at a distance.
+                let is_here = self.control.active_ordinal() == self.active_ordinal;
+                let now = if is_here { usize::try_from(self.control.position()).unwrap_or(0) } else { end };
+                let from = self.touched.max(now).min(end);
+                self.touched = (from + TOUCH_BYTES).min(end);
+                if self.active.populate_write(from, self.touched - from).is_err() {
                     // The writer ends the segment before it gets there (a file system that copies on write and is full).
                     self.control.set_wall(self.active_ordinal, from);
-                }
-                self.touched = to.max(self.touched);
-                if from >= end {
-                    break;
+                    self.touched = end;
                 }
             }
-            self.touched = self.touched.max(end);
         }
         let beyond = (position + self.window).saturating_sub(self.active.len());
         if let Some((_, map)) = &self.next
