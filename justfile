@@ -34,16 +34,9 @@ loom:
     cargo test -p hoga --lib journal::commit
 
 # Figures of the journal beside their baselines; nothing else may run
-bench-journal:
-    cargo run --release -p hoga-bench -- append --count 20000000
-    cargo run --release -p hoga-bench -- append --count 1200000 --rate 20000
-    cargo run --release -p hoga-bench -- append --count 1200000 --rate 20000 --durability periodic:100 --disk
-    cargo run --release -p hoga-bench -- append --count 1200000 --rate 20000 --watched
-    cargo run --release -p hoga-bench -- tail
-    cargo run --release -p hoga-bench -- wait
-    cargo run --release -p hoga-bench -- scan
-    cargo run --release -p hoga-bench -- recovery
-    cargo run --release -p hoga-bench -- export
+bench-journal SECONDS="60":
+    cargo build --release -p hoga-bench
+    tools/bench/journal.sh {{SECONDS}}
 
 # The simulated market through the engine; `just demo --seconds 60 --rate 20000 --symbols 200 --burst`
 demo *ARGS:

@@ -5,11 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Zeroable as _;
 
+use super::ahead::Ahead;
 use super::durability::Durability;
 use super::format::{CONTROL_BYTES, CONTROL_BYTES_MIN, CONTROL_MAGIC, DurableSlot, FORMAT_MAJOR, FORMAT_MINOR, Stream};
 use super::trouble::{DiskSpace, Trouble};
@@ -309,8 +310,10 @@ fn trouble(map: &ReadMap) -> Option<Trouble> {
 #[derive(Debug)]
 pub(super) struct Control {
     map: WriteMap,
-    /// Between helper and writer alone: see [`Control::wall`].
-    wall: AtomicU64,
+    /// The same as `SYNC_STATE` says, for the writer: near what it looks at anyway.
+    is_read_only: AtomicBool,
+    /// Between helper and writer alone.
+    ahead: Ahead,
     /// Held while the durable mark is moved: by the sync thread, and at closing.
     marking: Mutex<()>,
 }
@@ -325,11 +328,7 @@ impl Control {
                 if check(&ReadMap::new(&file, CONTROL_BYTES_MIN)?, stream).is_ok() {
                     // A copy may have lost its blocks, and a store to a hole on a full disk is a signal.
                     allocate(&file, CONTROL_BYTES as u64)?;
-                    return Ok(Control {
-                        map: WriteMap::new(&file)?,
-                        wall: AtomicU64::new(0),
-                        marking: Mutex::new(()),
-                    });
+                    return Ok(Control::new(WriteMap::new(&file)?));
                 }
             }
             Ok(_) => {}
@@ -352,7 +351,12 @@ impl Control {
         sync_file(&file)?;
         fs::rename(&fresh, &path)?;
         sync_folder(folder)?;
-        Ok(Control { map, wall: AtomicU64::new(0), marking: Mutex::new(()) })
+        Ok(Control::new(map))
+    }
+
+    fn new(map: WriteMap) -> Control {
+        let is_read_only = AtomicBool::new(matches!(sync_state(&map), SyncState::Failed(_)));
+        Control { map, is_read_only, ahead: Ahead::default(), marking: Mutex::new(()) }
     }
 
     /// Makes the highest epoch known durable.
@@ -454,21 +458,6 @@ impl Control {
         trouble(&self.map)
     }
 
-    /// The helper found that pages of that segment from `offset` on can't be had.
-    pub(super) fn set_wall(&self, ordinal: u64, offset: usize) {
-        // The first one counts: pages behind it may fail, too, or not.
-        if self.wall(ordinal).is_none_or(|wall| offset < wall) {
-            self.wall.store(ordinal << 32 | offset as u64, Ordering::Relaxed);
-        }
-    }
-
-    /// Where the pages of a segment end that can be written; beyond waits a SIGBUS. Offsets fit 32 bits, and of the
-    /// ordinal as many tell one segment from its neighbours.
-    pub(super) fn wall(&self, ordinal: u64) -> Option<usize> {
-        let wall = self.wall.load(Ordering::Relaxed);
-        (wall != 0 && wall >> 32 == ordinal & 0xffff_ffff).then_some((wall & 0xffff_ffff) as usize)
-    }
-
     /// Moves the durable mark: into the slot that does not count at present, and waits for the disk. A mark that is not
     /// later than the present one changes nothing.
     pub(super) fn write_durable(&self, mut slot: DurableSlot) -> io::Result<()> {
@@ -511,6 +500,7 @@ impl Control {
         self.map.store_u32(SYNC_ERRNO, errno.cast_unsigned(), Ordering::Relaxed);
         // Release, partner of the Acquire in `sync_state`.
         self.map.store_u32(SYNC_STATE, state, Ordering::Release);
+        self.is_read_only.store(state == SYNC_FAILED, Ordering::Relaxed);
     }
 
     /// How the syncs of this opening go.
@@ -529,7 +519,12 @@ impl Control {
     /// Whether syncing failed for good: nothing may be appended.
     #[inline]
     pub(super) fn is_read_only(&self) -> bool {
-        self.map.load_u32(SYNC_STATE, Ordering::Relaxed) == SYNC_FAILED
+        self.is_read_only.load(Ordering::Relaxed)
+    }
+
+    /// What the helper has done ahead of the writer.
+    pub(super) fn ahead(&self) -> &Ahead {
+        &self.ahead
     }
 
     /// Clears durable slots that are damaged: the other one, or none, counts then.

@@ -70,7 +70,7 @@ use self::judge::{decision, examine, quarantine, recent, recovery, verify, walk}
 pub use self::mend::{build, rebuild, repair, rescue};
 use self::mend::{build_journal, salvage, source};
 use self::read::{filter, follow, index, lines, reader, record, seek, visit};
-use self::write::{dictionary, durability, helper, trouble, writer};
+use self::write::{ahead, dictionary, durability, helper, trouble, writer};
 
 pub use self::control::{ControlError, ControlReader, SyncState, WriterState};
 pub use self::decision::Case;

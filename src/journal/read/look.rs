@@ -22,10 +22,12 @@ use crate::tick::{EndReason, HEADER_BYTES, Header};
 
 /// Between two looks at anything but the next record's own commit word.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Most calls between two that read the clock, for a caller that spins: reading it takes longer than all the rest.
+const SKIP_MAX: u32 = 32;
 /// Longest time in which the lock and the names of the files are not looked at, however fresh the sign of life.
 const ASK_EVERY: Duration = Duration::from_millis(50);
-/// A sign of life older than this is not believed without a look at the lock; the helper gives one every 5 ms or so.
-const FRESH_NS: u64 = 20_000_000;
+/// A sign of life older than this is not believed without a look at the lock; the helper gives one every 50 ms or so.
+const FRESH_NS: u64 = 100_000_000;
 /// A helper silent for so long means a process that hangs.
 const SILENT_NS: u64 = 2_000_000_000;
 
@@ -33,6 +35,11 @@ const SILENT_NS: u64 = 2_000_000_000;
 #[derive(Debug)]
 pub(super) struct Lookout {
     looked_at: Option<Instant>,
+    /// When the clock was read last.
+    read_at: Option<Instant>,
+    /// Calls until it is read again, and from one time to the next.
+    skip: u32,
+    stride: u32,
     state: TailState,
     control: Option<ControlReader>,
     lock: Option<LockFile>,
@@ -62,11 +69,35 @@ impl LockFile {
 
 impl Default for Lookout {
     fn default() -> Self {
-        Lookout { looked_at: None, state: TailState::Live, control: None, lock: None, is_locked: false, asked_at: None }
+        Lookout {
+            looked_at: None,
+            read_at: None,
+            skip: 0,
+            stride: 1,
+            state: TailState::Live,
+            control: None,
+            lock: None,
+            is_locked: false,
+            asked_at: None,
+        }
     }
 }
 
 impl Lookout {
+    /// The time, unless it is not due yet: read at each call by who calls seldom, at some of many by who spins.
+    #[inline]
+    fn due(&mut self) -> Option<Instant> {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return None;
+        }
+        let now = Instant::now();
+        let is_spinning = self.read_at.replace(now).is_some_and(|at| now.duration_since(at) < LOOK_EVERY / 8);
+        self.stride = if is_spinning { (2 * self.stride).min(SKIP_MAX) } else { 1 };
+        self.skip = self.stride - 1;
+        self.looked_at.is_none_or(|at| now.duration_since(at) >= LOOK_EVERY).then_some(now)
+    }
+
     /// Whether a writer holds the journal.
     fn is_live(&mut self, dir: &Path, folder: &Path, stream: Stream, now: Instant) -> bool {
         // The sign is of this opening's helper: the lock was seen held, at the latest so long ago.
@@ -130,18 +161,24 @@ impl DurableMark {
 
 impl Tailer {
     /// Looks around, at most once a millisecond: is there still a writer?
+    #[inline]
     pub(super) fn look(&mut self) -> Result<TailState, TailError> {
-        let now = Instant::now();
-        if self.lookout.looked_at.is_some_and(|at| now.duration_since(at) < LOOK_EVERY) {
-            return Ok(self.lookout.state);
+        match self.lookout.due() {
+            None => Ok(self.lookout.state),
+            Some(now) => self.look_around(now),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_around(&mut self, now: Instant) -> Result<TailState, TailError> {
         self.lookout.looked_at = Some(now);
         self.passed.last_at = None;
         let live = self.lookout.is_live(&self.dir, &self.folder, self.stream, now);
         self.drop_stale_next(live);
         if !live && self.has_more() {
             // Committed by a writer that ended between the look at the record and the look at its lock.
-            self.lookout.looked_at = None;
+            (self.lookout.looked_at, self.lookout.skip) = (None, 0);
             self.lookout.state = TailState::Live;
             return Ok(self.lookout.state);
         }

@@ -23,8 +23,14 @@ use crate::journal::trouble::DiskSpace;
 use crate::sys::file::{allocate, monotonic_ns, random_u32, space, sync_file, sync_folder};
 use crate::sys::map::WriteMap;
 
-/// Longest and shortest sleep of the helper: long while nothing moves.
-const SLEEP: [Duration; 2] = [Duration::from_millis(5), Duration::from_micros(500)];
+/// Longest sleep of the helper, while little is written, and shortest, while much is. Each of its rounds takes a
+/// processor from somebody: a writer or reader that spins on the only ones there are.
+const SLEEP_MAX: Duration = Duration::from_millis(50);
+const SLEEP_MIN: Duration = Duration::from_micros(500);
+/// Sleep while a segment is being prepared: who prepares it wakes the helper.
+const SLEEP_MAKING: Duration = Duration::from_millis(5);
+/// Part of the touched window that may be written during a sleep.
+const SLEEP_SHARE: usize = 8;
 /// Bytes touched in one go.
 const TOUCH_BYTES: usize = 1 << 20;
 /// Rounds of the helper that the touched window lasts at the writer's present pace.
@@ -176,11 +182,12 @@ pub(in crate::journal) struct StreamHelper {
     /// Bytes ahead of the writer that are touched: at least as configured, more while it is fast.
     window: usize,
     window_min: usize,
-    /// Segment and offset of the writer in the round before.
-    last: (u64, usize),
+    /// Segment and offset of the writer in the round before, and when that was.
+    last: (u64, usize, Instant),
+    /// How long the writer takes for its share of the window at its present pace.
+    share_lasts: Duration,
     retry_at: Option<Instant>,
     beats: u64,
-    moved: bool,
 }
 
 impl StreamHelper {
@@ -211,10 +218,10 @@ impl StreamHelper {
             next_touched: 0,
             window,
             window_min: window,
-            last: (ordinal, 0),
+            last: (ordinal, 0, Instant::now()),
+            share_lasts: SLEEP_MAX,
             retry_at: None,
             beats,
-            moved: false,
         }
     }
 
@@ -222,26 +229,37 @@ impl StreamHelper {
     fn first_step(&mut self) {
         self.step();
         while self.making.as_ref().is_some_and(|making| !making.is_finished()) {
-            std::thread::park_timeout(SLEEP[1]);
+            std::thread::park_timeout(SLEEP_MIN);
         }
         self.step();
     }
 
-    /// One round. Returns whether the writer moved on noticeably.
-    fn step(&mut self) -> bool {
+    /// One round. Returns how long to sleep after it.
+    fn step(&mut self) -> Duration {
+        self.control.ahead().awake();
         while self.retired.pop().is_ok() {}
         if self.ready.is_abandoned() {
             // The writer is gone: no more signs of life.
-            return false;
+            return SLEEP_MAX;
         }
         let beats = self.control.beats();
         self.control.helper_awake(monotonic_ns(), beats != self.beats);
         self.beats = beats;
         self.disk.look(&self.maker.folder, &self.control);
         self.follow();
-        self.touch();
         self.prepare();
-        std::mem::take(&mut self.moved)
+        self.touch();
+        let longest = if self.making.is_some() { SLEEP_MAKING } else { SLEEP_MAX };
+        self.share_lasts.clamp(SLEEP_MIN, longest)
+    }
+
+    /// Tells the writer from where on it must wake a helper that sleeps for long: where half of the touched window is
+    /// used up, in this segment or in the next, whose own successor is to be prepared then.
+    fn sleep(&self) {
+        let len = self.active.len();
+        let touched = self.touched + if self.next.is_some() { self.next_touched } else { 0 };
+        let wake_at = touched.saturating_sub(self.window.min(len) / 2).max(1);
+        self.control.ahead().sleep(self.active_ordinal + (wake_at / len) as u64, wake_at % len);
     }
 
     /// Notices that the writer took the prepared segment.
@@ -254,7 +272,6 @@ impl StreamHelper {
             self.touched = self.next_touched;
             self.next_touched = 0;
             self.next = None;
-            self.moved = true;
         }
     }
 
@@ -312,7 +329,6 @@ impl StreamHelper {
         self.keep_pace(position);
         let end = (position + self.window).min(self.active.len());
         if end >= self.touched + self.window / 4 || (end == self.active.len() && end > self.touched) {
-            self.moved |= self.touched > 0;
             while self.touched < end {
                 // In pieces, each from where the writer is by then: a fast one is not to be followed at a distance.
                 let is_here = self.control.active_ordinal() == self.active_ordinal;
@@ -321,7 +337,7 @@ impl StreamHelper {
                 self.touched = (from + TOUCH_BYTES).min(end);
                 if self.active.populate_write(from, self.touched - from).is_err() {
                     // The writer ends the segment before it gets there (a file system that copies on write and is full).
-                    self.control.set_wall(self.active_ordinal, from);
+                    self.control.ahead().set_wall(self.active_ordinal, from);
                     self.touched = end;
                 }
             }
@@ -342,13 +358,19 @@ impl StreamHelper {
 
     /// The window follows the pace of the writer: several times what it wrote since the last round, up to a segment.
     fn keep_pace(&mut self, position: usize) {
-        let (ordinal, before) = std::mem::replace(&mut self.last, (self.active_ordinal, position));
+        let now = Instant::now();
+        let (ordinal, before, then) = std::mem::replace(&mut self.last, (self.active_ordinal, position, now));
         let written = match ordinal == self.active_ordinal {
             true => position.saturating_sub(before),
             false => position + self.active.len().saturating_sub(before),
         };
         self.window =
             (PACE * written).max(self.window / 2).clamp(self.window_min, self.active.len().max(self.window_min));
+        let share = self.window.min(self.active.len()) / SLEEP_SHARE;
+        self.share_lasts = match written {
+            0 => SLEEP_MAX,
+            _ => (now - then).mul_f64((share as f64 / written as f64).min(1000.0)),
+        };
     }
 
     /// Removes a segment that was prepared and that nobody will use.
@@ -359,7 +381,7 @@ impl StreamHelper {
                 // The disk hangs. What comes of it the next opening removes.
                 return;
             }
-            std::thread::park_timeout(SLEEP[0]);
+            std::thread::park_timeout(SLEEP_MAKING);
         }
         if let Some(Ok(Ok(made))) = self.making.take().map(JoinHandle::join) {
             self.next = Some((made.segment.prepared().ordinal, Arc::clone(made.segment.map())));
@@ -399,11 +421,11 @@ impl Helper {
         let run = move || {
             // Relaxed: the flag publishes nothing else.
             while !stopped.load(Ordering::Relaxed) {
-                let mut moved = false;
-                for stream in &mut streams {
-                    moved |= stream.step();
+                let sleep = streams.iter_mut().map(StreamHelper::step).min().unwrap_or(SLEEP_MAX);
+                if sleep > SLEEP_MIN {
+                    streams.iter().for_each(StreamHelper::sleep);
                 }
-                std::thread::park_timeout(SLEEP[usize::from(moved)]);
+                std::thread::park_timeout(sleep);
             }
             for stream in &mut streams {
                 stream.finish();

@@ -18,8 +18,9 @@ use crate::journal::segment::SegmentWriter;
 use crate::journal::trouble::{Trouble, Watch};
 use crate::tick::{End, EndReason, HEADER_BYTES, Header, Instrument, RECORD_VERSION, RType};
 
-/// Bytes after which the position is published to the helper even without [`StreamWriter::batch_end`].
-const PUBLISH_BYTES: usize = 64 * 1024;
+/// Bytes after which the position is published to the helper even without [`StreamWriter::batch_end`]: seldom enough
+/// that one record of a thousand does not feel it.
+const PUBLISH_BYTES: usize = 256 * 1024;
 /// Word of a record that holds publisher, line, rtype and version.
 const KIND_WORD: usize = std::mem::offset_of!(Header, publisher) / 8;
 const RTYPE_SHIFT: u32 = 8 * (std::mem::offset_of!(Header, rtype) % 8) as u32;
@@ -54,7 +55,7 @@ pub enum AppendError {
 /// Appends records to one stream.
 ///
 /// For one thread at a time: `Send`, not `Sync`. In the normal case an append allocates nothing, takes no lock, makes
-/// no system call and never waits. When a segment is full the next one, prepared by the helper, is taken over; if it is
+/// no system call and never waits. (A burst after a quiet time wakes the helper: one system call.) When a segment is full the next one, prepared by the helper, is taken over; if it is
 /// late the writer spins for at most `stall_max` (counted in [`stalls`](Self::stalls)), then the append fails and can
 /// be tried again. A record is visible to every process as soon as `append` returns, and outlives the death of this one.
 ///
@@ -261,6 +262,10 @@ impl StreamWriter {
     pub fn stalled(&mut self) {
         self.stalls += 1;
         self.control.stalled(self.stalls);
+        self.wake_helper();
+    }
+
+    fn wake_helper(&self) {
         if let Some(helper) = self.helper.get() {
             helper.unpark();
         }
@@ -351,7 +356,7 @@ impl StreamWriter {
             self.soft_limit = 0;
             return Err(AppendError::SyncFailed);
         }
-        if let Some(wall) = self.control.wall(self.ordinal()) {
+        if let Some(wall) = self.control.ahead().wall(self.ordinal()) {
             self.limit = self.limit.min(wall.saturating_sub(END_BYTES)).max(self.position);
         }
         if self.position + bytes > self.limit {
@@ -364,7 +369,10 @@ impl StreamWriter {
             }
         }
         self.control.hint(self.next_sequence - 1, self.position as u64, self.beats);
-        self.soft_limit = self.limit.min(self.position + bytes + PUBLISH_BYTES);
+        if self.control.ahead().is_missed(self.ordinal(), self.position) {
+            self.wake_helper();
+        }
+        self.soft_limit = self.limit.min(self.position + bytes + PUBLISH_BYTES.min(self.segment.len() / 4));
         Ok(())
     }
 

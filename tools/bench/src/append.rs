@@ -1,9 +1,13 @@
-//! One record into the journal, on the schedule of a feed or flat out, beside the same bytes into a `BufWriter` and
-//! beside a loop that does nothing but read the clock: what the machine itself takes away shows there.
+//! One record into the journal, on the schedule of a feed or flat out, beside the same bytes into a `BufWriter`, into
+//! memory that is there, and beside a loop that does nothing but read the clock: what the machine itself takes away
+//! shows there.
 //!
-//! The three run one after the other in the same process, each for the whole count. On a schedule two figures are
+//! The four run one after the other in the same process, each for the whole count. On a schedule two figures are
 //! told: the call alone, and from the moment the record was due, which also counts the lateness that a slow append
 //! before it caused.
+//!
+//! Flat out, memory for the whole run is made present and freed again before append and `BufWriter`: a virtual
+//! machine may have given its free memory back to its host, and having it again takes longer than all the rest.
 
 use std::fmt;
 use std::fs::File;
@@ -19,12 +23,15 @@ use crate::Error;
 use crate::quantiles::{Quantiles, Recorder};
 use crate::tail::Spinner;
 
+/// Memory of the bare copy: more than the processor's caches hold.
+const COPY_BYTES: usize = 256 << 20;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Parameters {
     /// Bytes of a record, header included; a multiple of eight.
     pub record_bytes: usize,
-    /// Records of each of the three.
+    /// Records of each of the four.
     pub count: u64,
     /// Records a second; 0 = flat out.
     pub rate: u64,
@@ -38,7 +45,7 @@ pub struct Parameters {
     pub disk: bool,
 }
 
-/// Figures of one of the three.
+/// Figures of one of the four.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Timed {
     /// The call alone.
@@ -58,6 +65,8 @@ pub struct Report {
     pub stalls: u64,
     /// Reading the clock twice and nothing between: part of the other figures.
     pub spin: Timed,
+    /// The bare copy into memory that is there: the least an append can take.
+    pub copy: Timed,
     /// The journal's append.
     pub append: Timed,
     /// The copy into a `BufWriter`, its `write(2)` calls included.
@@ -76,7 +85,13 @@ impl fmt::Display for Report {
             f,
             "records of {record_bytes} bytes, level {durability}, {pace}, {rolls} rolls ({stalls} waited){watched}"
         )?;
-        for (name, timed) in [("nothing", &self.spin), ("append", &self.append), ("BufWriter", &self.bufwriter)] {
+        let all = [
+            ("nothing", &self.spin),
+            ("bare copy", &self.copy),
+            ("append", &self.append),
+            ("BufWriter", &self.bufwriter),
+        ];
+        for (name, timed) in all {
             writeln!(f, "{name:<10}      {}", timed.call_ns)?;
             if let Some(due) = &timed.due_ns {
                 writeln!(f, "{name:<10} due  {due}")?;
@@ -85,19 +100,18 @@ impl fmt::Display for Report {
         if let Some(seen) = &self.seen_ns {
             writeln!(f, "seen            {seen}")?;
         }
-        let [append, copy] = [&self.append, &self.bufwriter].map(|timed| timed.call_ns);
-        let ratio = |a: u64, b: u64| a as f64 / b.max(1) as f64;
-        write!(
-            f,
-            "append / BufWriter: p50 {:.2}, p99.9 {:.2}, p99.99 {:.2}",
-            ratio(append.p50, copy.p50),
-            ratio(append.p999, copy.p999),
-            ratio(append.p9999, copy.p9999)
-        )
+        write!(f, "append / bare copy: {}\nappend / BufWriter: {}", self.over(&self.copy), self.over(&self.bufwriter))
     }
 }
 
-/// Runs the three.
+impl Report {
+    fn over(&self, other: &Timed) -> String {
+        let ratio = |at: fn(&Quantiles) -> u64| at(&self.append.call_ns) as f64 / at(&other.call_ns).max(1) as f64;
+        format!("p50 {:.2}, p99.9 {:.2}, p99.99 {:.2}", ratio(|q| q.p50), ratio(|q| q.p999), ratio(|q| q.p9999))
+    }
+}
+
+/// Runs the four.
 ///
 /// # Errors
 /// When the journal or the file can't be made or written.
@@ -115,13 +129,25 @@ pub fn run(parameters: Parameters) -> Result<Report, Error> {
     (header[0].length, header[0].rtype) = (record_bytes as u32, RType::Other as u8);
     let clock = TickClock::new();
 
+    let stamp = HEADER_BYTES / 8;
+
     let spin = paced(&clock, &parameters, |_, _| Ok(()))?;
 
+    let mut memory = vec![1_u64; (COPY_BYTES / record_bytes).max(1) * record_bytes / 8];
+    let mut at = 0;
+    let copy = paced(&clock, &parameters, |_, now| {
+        record[stamp] = now;
+        black_box(&mut memory[at..at + record.len()]).copy_from_slice(black_box(&record));
+        at = (at + record.len()) % memory.len();
+        Ok(())
+    })?;
+    drop(memory);
+
+    make_memory_present(&parameters);
     let mut journal = Journal::open(&dir, config)?;
     journal.ticks.append(&mut record)?;
     let spinner = if watched { Some(Spinner::start(&dir)?) } else { None };
     let first = journal.ticks.ordinal();
-    let stamp = HEADER_BYTES / 8;
     let append = paced(&clock, &parameters, |number, now| {
         record[stamp] = now;
         journal.ticks.append(black_box(&mut record))?;
@@ -135,12 +161,21 @@ pub fn run(parameters: Parameters) -> Result<Report, Error> {
     let seen_ns = spinner.map(Spinner::finish).transpose()?;
     std::fs::remove_dir_all(&dir)?;
 
+    make_memory_present(&parameters);
     let mut plain = BufWriter::new(File::create(folder.path().join("plain"))?);
     let bufwriter = paced(&clock, &parameters, |_, now| {
         record[stamp] = now;
         Ok(plain.write_all(bytemuck::cast_slice(black_box(&record)))?)
     })?;
-    Ok(Report { parameters, rolls, stalls, spin, append, bufwriter, seen_ns })
+    Ok(Report { parameters, rolls, stalls, spin, copy, append, bufwriter, seen_ns })
+}
+
+fn make_memory_present(parameters: &Parameters) {
+    if parameters.rate == 0 {
+        let bytes = parameters.count * parameters.record_bytes as u64 + 4 * (parameters.segment_mib << 20);
+        // Ones: zeros would be promised, not made.
+        drop(black_box(vec![1_u8; usize::try_from(bytes).unwrap_or(0)]));
+    }
 }
 
 /// Calls `each` with its number and the clock on the schedule, and times it.

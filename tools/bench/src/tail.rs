@@ -1,5 +1,5 @@
 //! From an append to a tailer in another process: beside one bare cache line that the same two processes pass to and
-//! fro, and beside the same record through a pipe, at a fixed rate.
+//! fro, beside bare lines, one a record, at the records' own pace, and beside the same record through a pipe.
 //!
 //! Each record carries the time-stamp counter at the call; the reading process takes the difference. The line is the
 //! yardstick because nothing that crosses processors can be faster than half its round trip, and because processors of
@@ -26,6 +26,13 @@ use crate::quantiles::{Quantiles, Recorder};
 const LINE_NAME: &str = "line";
 /// Round trips of the bare line.
 const ROUND_TRIPS: u64 = 200_000;
+/// Lines used in turn for the stamps at the records' pace, behind the first page: enough for a reader that is away for
+/// some seconds.
+const LINES: u64 = 65_536;
+/// Bytes of a line.
+const LINE_BYTES: usize = 64;
+/// Offset of the first of them.
+const LINES_AT: usize = 4096;
 /// Bytes of a record.
 const RECORD_BYTES: usize = 128;
 
@@ -36,6 +43,8 @@ pub struct Report {
     pub rate: u64,
     /// Round trip of one bare cache line between the same two processes, before and after the records.
     pub line_ns: [Quantiles; 2],
+    /// One way of a bare line, each record's pace: what the machine takes from any two processes that spin.
+    pub paced_line_ns: Quantiles,
     /// From before the append to the tailer's hands.
     pub tail_ns: Quantiles,
     /// From before the `write` to after the `read`.
@@ -44,6 +53,8 @@ pub struct Report {
     pub p50_ratio: f64,
     /// 99 % of `tail_ns` over the median round trip; goal 3.
     pub p99_ratio: f64,
+    /// 99 % of `tail_ns` over 99 % of `paced_line_ns`.
+    pub p99_paced_ratio: f64,
 }
 
 impl fmt::Display for Report {
@@ -51,9 +62,11 @@ impl fmt::Display for Report {
         writeln!(f, "{} records/s of {RECORD_BYTES} bytes to another process", self.rate)?;
         writeln!(f, "bare line, round trip, before  {}", self.line_ns[0])?;
         writeln!(f, "bare line, round trip, after   {}", self.line_ns[1])?;
+        writeln!(f, "bare lines, one way, at pace   {}", self.paced_line_ns)?;
         writeln!(f, "journal + tailer               {}", self.tail_ns)?;
         writeln!(f, "pipe                           {}", self.pipe_ns)?;
         writeln!(f, "over the line: p50 {:.2} (goal 0.9), p99 {:.2} (goal 3)", self.p50_ratio, self.p99_ratio)?;
+        writeln!(f, "over bare lines at pace: p99 {:.2}", self.p99_paced_ratio)?;
         write!(f, "over the pipe: p50 {:.3}", self.tail_ns.p50 as f64 / self.pipe_ns.p50.max(1) as f64)
     }
 }
@@ -64,15 +77,17 @@ impl fmt::Display for Report {
 /// When a journal or process can't be made, or ends early.
 pub fn run(rate: u64, seconds: f64) -> Result<Report, Error> {
     let count = (rate as f64 * seconds) as u64;
-    let (line_ns, tail_ns) = journal(rate, count)?;
+    let (line_ns, [paced_line_ns, tail_ns]) = journal(rate, count)?;
     let line = line_ns.map(|line| line.p50).into_iter().sum::<u64>() as f64 / 2.0;
     Ok(Report {
         rate,
         line_ns,
+        paced_line_ns,
         tail_ns,
         pipe_ns: pipe(rate, count)?,
         p50_ratio: tail_ns.p50 as f64 / line,
         p99_ratio: tail_ns.p99 as f64 / line,
+        p99_paced_ratio: tail_ns.p99 as f64 / paced_line_ns.p99.max(1) as f64,
     })
 }
 
@@ -136,8 +151,35 @@ fn result<T: for<'a> Deserialize<'a>>(child: Child) -> Result<T, Error> {
 
 fn open_line(dir: &Path) -> Result<WriteMap, Error> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(LINE_NAME))?;
-    file.set_len(4096)?;
-    Ok(WriteMap::new(&file)?)
+    file.set_len(LINES_AT as u64 + LINES * LINE_BYTES as u64)?;
+    let lines = WriteMap::new(&file)?;
+    lines.populate_write(0, lines.len())?;
+    Ok(lines)
+}
+
+fn line_at(number: u64) -> usize {
+    LINES_AT + (number % LINES) as usize * LINE_BYTES
+}
+
+/// Takes the times of the stamps that [`journal`] leaves in one line after the other; 1 ends them.
+fn receive_lines(lines: &WriteMap) -> Recorder {
+    let clock = TickClock::new();
+    let mut times = Recorder::new();
+    for number in 0.. {
+        let stamp = loop {
+            match lines.load_u64(line_at(number), Ordering::Acquire) {
+                0 => std::hint::spin_loop(),
+                stamp => break stamp,
+            }
+        };
+        let now = clock.now();
+        lines.store_u64(line_at(number), 0, Ordering::Relaxed);
+        if stamp == 1 {
+            break;
+        }
+        times.record(clock.delta_ns(stamp, now));
+    }
+    times
 }
 
 /// Passes the line to and fro; this side begins. The word only grows, odd numbers are this side's.
@@ -164,7 +206,7 @@ fn return_line(line: &WriteMap, first: u64) {
     }
 }
 
-fn journal(rate: u64, count: u64) -> Result<([Quantiles; 2], Quantiles), Error> {
+fn journal(rate: u64, count: u64) -> Result<([Quantiles; 2], [Quantiles; 2]), Error> {
     let folder = crate::scratch()?;
     let mut journal = Journal::open(folder.path(), JournalConfig { raw: None, ..JournalConfig::default() })?;
     journal.ticks.append(&mut record())?;
@@ -172,6 +214,14 @@ fn journal(rate: u64, count: u64) -> Result<([Quantiles; 2], Quantiles), Error> 
     let line = open_line(folder.path())?;
     let child = reader("read-journal", folder.path())?;
     let before = serve_line(&line, 0);
+    let mut number = 0;
+    let mut leave = |ticks| {
+        line.store_u64(line_at(number), ticks, Ordering::Release);
+        number += 1;
+        Ok(())
+    };
+    paced(rate, count, &mut leave)?;
+    leave(1)?;
     let mut record = record();
     paced(rate, count, |ticks| {
         record[HEADER_BYTES / 8] = ticks;
@@ -198,7 +248,7 @@ fn pipe(rate: u64, count: u64) -> Result<Quantiles, Error> {
 }
 
 /// The reading process: says that it is ready, reads to the end, prints its figures. Where the folder has a line, it is
-/// passed to and fro before and after.
+/// passed to and fro before and after, and gives figures of its own.
 ///
 /// # Errors
 /// When the journal can't be read.
@@ -208,9 +258,10 @@ pub fn read_journal(dir: &Path) -> Result<(), Error> {
     let mut times = Recorder::new();
     let line = if dir.join(LINE_NAME).exists() { Some(open_line(dir)?) } else { None };
     ready()?;
-    if let Some(line) = &line {
+    let lines = line.as_ref().map(|line| {
         return_line(line, 0);
-    }
+        receive_lines(line)
+    });
     loop {
         let polled = tailer.poll(64, |record| {
             let now = clock.now();
@@ -225,7 +276,10 @@ pub fn read_journal(dir: &Path) -> Result<(), Error> {
     if let Some(line) = &line {
         return_line(line, ROUND_TRIPS);
     }
-    print(&times)
+    match lines {
+        Some(lines) => print(&[lines.quantiles(), times.quantiles()]),
+        None => print(&times.quantiles()),
+    }
 }
 
 /// The reading process of the pipe.
@@ -242,7 +296,7 @@ pub fn read_pipe() -> Result<(), Error> {
     while input.read_exact(bytemuck::bytes_of_mut(&mut record)).is_ok() {
         times.record(clock.delta_ns(record[HEADER_BYTES / 8], clock.now()));
     }
-    print(&times)
+    print(&times.quantiles())
 }
 
 fn ready() -> Result<(), Error> {
@@ -250,7 +304,7 @@ fn ready() -> Result<(), Error> {
     Ok(std::io::stdout().flush()?)
 }
 
-fn print(times: &Recorder) -> Result<(), Error> {
-    println!("{}", serde_json::to_string(&times.quantiles())?);
+fn print<T: Serialize>(times: &T) -> Result<(), Error> {
+    println!("{}", serde_json::to_string(times)?);
     Ok(())
 }
