@@ -11,7 +11,7 @@ use super::control::{Control, SyncState};
 use super::dictionary::Dictionary;
 use super::durability::{Durability, StreamSync, SyncThread, Syncer};
 use super::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, Stream, segment_name};
-use super::helper::{Disk, Helper, Maker, PreparedSegment, StreamHelper};
+use super::helper::{Disk, Helper, Maker, PreparedSegment, SEGMENTS_AHEAD, StreamHelper};
 use super::reader::{Start, TailError, Tailer};
 use super::record::RecordRef;
 use super::recovery::{LastFrame, Recovered, recover};
@@ -93,8 +93,10 @@ impl Journal {
         let shared = Shared { lock: Arc::clone(&lock), helper: Arc::default() };
         // Both have their first segment before either is begun: a program that is started again and again on a disk with
         // room for one only must not take that room too, one segment an attempt.
-        let ticks = ticks.prepare(epoch, boot_id, dictionary, &lock)?;
-        let raw = match raw.map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)), &lock)) {
+        let ticks = ticks.prepare(epoch, boot_id, dictionary, config.durability, &lock)?;
+        let raw = match raw
+            .map(|raw| raw.prepare(epoch, boot_id, Arc::new(Dictionary::with_capacity(0)), config.durability, &lock))
+        {
             Some(Err(error)) => {
                 ticks.give_up();
                 return Err(error);
@@ -160,6 +162,7 @@ impl Opening {
         epoch: u64,
         boot_id: [u8; 16],
         dictionary: Arc<Dictionary>,
+        durability: Durability,
         lock: &Arc<File>,
     ) -> Result<Beginning, OpenError> {
         let maker = Maker {
@@ -169,6 +172,7 @@ impl Opening {
             boot_id,
             segment_bytes: self.config.segment_bytes,
             dictionary,
+            is_synced: durability != Durability::Process,
             _lock: Arc::clone(lock),
         };
         let first = maker.prepare(self.recovered.next_ordinal).map_err(|error| io_error(&self.folder, error))?;
@@ -205,7 +209,7 @@ impl Beginning {
         control.set_space(None);
         control.set_durability(config.durability);
         control.set_sync_state(SyncState::Off);
-        let (ready, prepared) = rtrb::RingBuffer::new(1);
+        let (ready, prepared) = rtrb::RingBuffer::new(SEGMENTS_AHEAD);
         let (retired, to_unmap) = rtrb::RingBuffer::new(4);
         let active = Arc::clone(first.segment.map());
         let writer = StreamWriter::begin(Begin {

@@ -225,6 +225,12 @@ impl WriteMap {
         Ok(())
     }
 
+    /// Asks for a page cache of single pages where nothing of the file is in it yet, rather than of larger pieces.
+    pub fn advise_single_pages(&self) {
+        // Advice: without it the kernel chooses.
+        let _ = self.map.raw.advise(Advice::Random);
+    }
+
     /// Writes a range back to the disk and waits for it.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The helper thread: prepares segments ahead, touches pages ahead of the writers, unmaps what they left. Cold.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,10 @@ const SLEEP_MAX: Duration = Duration::from_millis(50);
 const SLEEP_MIN: Duration = Duration::from_micros(500);
 /// Sleep while a segment is being prepared: who prepares it wakes the helper.
 const SLEEP_MAKING: Duration = Duration::from_millis(5);
+/// Most segments prepared ahead: two when one is full before the next could be late, else one.
+pub(in crate::journal) const SEGMENTS_AHEAD: usize = 2;
+/// A segment that lasts less is full soon: preparing the next one may take as long.
+const FULL_SOON: Duration = Duration::from_secs(1);
 /// Part of the touched window that may be written during a sleep.
 const SLEEP_SHARE: usize = 8;
 /// Bytes touched in one go.
@@ -62,6 +67,8 @@ pub(in crate::journal) struct Maker {
     pub(in crate::journal) boot_id: [u8; 16],
     pub(in crate::journal) segment_bytes: u64,
     pub(in crate::journal) dictionary: Arc<Dictionary>,
+    /// Whether the sync thread writes the pages back every few moments.
+    pub(in crate::journal) is_synced: bool,
     /// The journal's single-writer lock: a preparation that hangs in the disk keeps other writers out until it is over.
     pub(in crate::journal) _lock: Arc<File>,
 }
@@ -95,6 +102,11 @@ impl Maker {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         allocate(&file, self.segment_bytes)?;
         let map = Arc::new(WriteMap::new(&file)?);
+        if self.is_synced {
+            // Pages that are written back together are write-protected together, the one with the tail among them: the
+            // next append would fault.
+            map.advise_single_pages();
+        }
         let mut prepared = Prepared {
             magic: SEGMENT_MAGIC,
             format_major: FORMAT_MAJOR,
@@ -173,10 +185,10 @@ pub(in crate::journal) struct StreamHelper {
     /// A preparation under way, on a thread of its own: allocating and syncing takes many milliseconds, in which the
     /// writers' pages must go on being touched.
     making: Option<JoinHandle<io::Result<PreparedSegment>>>,
-    /// The segment prepared: its ordinal and map.
-    next: Option<(u64, Arc<WriteMap>)>,
+    /// The segments prepared: ordinal and map.
+    next: VecDeque<(u64, Arc<WriteMap>)>,
     next_ordinal: u64,
-    /// Bytes from the front touched of the active segment, and of the next.
+    /// Bytes from the front touched of the active segment, and of the first of those.
     touched: usize,
     next_touched: usize,
     /// Bytes ahead of the writer that are touched: at least as configured, more while it is fast.
@@ -186,6 +198,7 @@ pub(in crate::journal) struct StreamHelper {
     last: (u64, usize, Instant),
     /// How long the writer takes for its share of the window at its present pace.
     share_lasts: Duration,
+    is_full_soon: bool,
     retry_at: Option<Instant>,
     beats: u64,
 }
@@ -212,7 +225,7 @@ impl StreamHelper {
             active,
             active_ordinal: ordinal,
             making: None,
-            next: None,
+            next: VecDeque::new(),
             next_ordinal: ordinal + 1,
             touched: 0,
             next_touched: 0,
@@ -220,6 +233,7 @@ impl StreamHelper {
             window_min: window,
             last: (ordinal, 0, Instant::now()),
             share_lasts: SLEEP_MAX,
+            is_full_soon: false,
             retry_at: None,
             beats,
         }
@@ -257,26 +271,25 @@ impl StreamHelper {
     /// used up, in this segment or in the next, whose own successor is to be prepared then.
     fn sleep(&self) {
         let len = self.active.len();
-        let touched = self.touched + if self.next.is_some() { self.next_touched } else { 0 };
+        let touched = self.touched + if self.next.is_empty() { 0 } else { self.next_touched };
         let wake_at = touched.saturating_sub(self.window.min(len) / 2).max(1);
         self.control.ahead().sleep(self.active_ordinal + (wake_at / len) as u64, wake_at % len);
     }
 
-    /// Notices that the writer took the prepared segment.
+    /// Notices that the writer took a prepared segment.
     fn follow(&mut self) {
-        if let Some((ordinal, map)) = &self.next
-            && self.control.active_ordinal() >= *ordinal
+        while let Some((ordinal, map)) =
+            self.next.pop_front_if(|(ordinal, _)| self.control.active_ordinal() >= *ordinal)
         {
-            self.active = Arc::clone(map);
-            self.active_ordinal = *ordinal;
-            self.touched = self.next_touched;
-            self.next_touched = 0;
-            self.next = None;
+            self.active = map;
+            self.active_ordinal = ordinal;
+            self.touched = std::mem::take(&mut self.next_touched);
         }
     }
 
     fn prepare(&mut self) {
-        if self.next.is_some() || self.retry_at.is_some_and(|at| Instant::now() < at) {
+        let wanted = if self.is_full_soon { SEGMENTS_AHEAD } else { 1 };
+        if self.next.len() >= wanted || self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
         let made = match self.making.take() {
@@ -292,12 +305,12 @@ impl StreamHelper {
         };
         match made {
             Ok(prepared) => {
-                self.next = Some((self.next_ordinal, Arc::clone(prepared.segment.map())));
+                self.next.push_back((self.next_ordinal, Arc::clone(prepared.segment.map())));
                 self.control.prepared(self.next_ordinal);
                 self.next_ordinal += 1;
                 self.retry_at = None;
                 let pushed = self.ready.push(prepared);
-                debug_assert!(pushed.is_ok(), "one is prepared at a time");
+                debug_assert!(pushed.is_ok(), "no more are prepared than the ring holds");
                 self.control.set_failure(None);
             }
             Err(error) => {
@@ -343,7 +356,7 @@ impl StreamHelper {
             }
         }
         let beyond = (position + self.window).saturating_sub(self.active.len());
-        if let Some((_, map)) = &self.next
+        if let Some((_, map)) = self.next.front()
             && beyond > 0
         {
             let end = beyond.min(map.len());
@@ -371,9 +384,10 @@ impl StreamHelper {
             0 => SLEEP_MAX,
             _ => (now - then).mul_f64((share as f64 / written as f64).min(1000.0)),
         };
+        self.is_full_soon = self.share_lasts.mul_f64(self.active.len() as f64 / share.max(1) as f64) < FULL_SOON;
     }
 
-    /// Removes a segment that was prepared and that nobody will use.
+    /// Removes segments that were prepared and that nobody will use.
     fn finish(&mut self) {
         let begun = Instant::now();
         while self.making.as_ref().is_some_and(|making| !making.is_finished()) {
@@ -384,14 +398,14 @@ impl StreamHelper {
             std::thread::park_timeout(SLEEP_MAKING);
         }
         if let Some(Ok(Ok(made))) = self.making.take().map(JoinHandle::join) {
-            self.next = Some((made.segment.prepared().ordinal, Arc::clone(made.segment.map())));
+            self.next.push_back((made.segment.prepared().ordinal, Arc::clone(made.segment.map())));
         }
         self.follow();
-        if let Some((ordinal, _)) = self.next.take()
-            && self.ready.is_abandoned()
-        {
-            // If it stays the next opening removes it.
-            let _ = fs::remove_file(self.maker.folder.join(segment_name(ordinal)));
+        if self.ready.is_abandoned() {
+            for (ordinal, _) in self.next.drain(..) {
+                // If it stays the next opening removes it.
+                let _ = fs::remove_file(self.maker.folder.join(segment_name(ordinal)));
+            }
         }
     }
 }
