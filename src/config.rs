@@ -56,8 +56,8 @@ impl Default for RetentionSection {
 pub struct JournalSection {
     /// Folder of the journal; made when it is not there. One engine at a time writes to it.
     pub dir: PathBuf,
-    /// MiB a segment file; default 128, 1 to 2047. Larger: fewer rolls; smaller: less space allocated ahead (two
-    /// segments a stream).
+    /// MiB a segment file; default 128, 1 to 2047. Larger: fewer rolls; smaller: less space allocated ahead (the
+    /// segment in use and the next one a stream, two where a segment lasts less than a second).
     #[serde(default = "default_segment_mib")]
     pub segment_mib: u32,
     /// Whether every inbound frame is kept verbatim in stream `raw`; default true. Off saves about half of the space and

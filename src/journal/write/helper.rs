@@ -216,6 +216,7 @@ impl StreamHelper {
         retired: rtrb::Consumer<SegmentWriter>,
     ) -> StreamHelper {
         let beats = control.beats();
+        let position = usize::try_from(control.position()).unwrap_or(0);
         StreamHelper {
             maker,
             control,
@@ -231,7 +232,7 @@ impl StreamHelper {
             next_touched: 0,
             window,
             window_min: window,
-            last: (ordinal, 0, Instant::now()),
+            last: (ordinal, position, Instant::now()),
             share_lasts: SLEEP_MAX,
             is_full_soon: false,
             retry_at: None,
