@@ -9,8 +9,8 @@ use hoga::tick::{Flags, RType, Trade, view};
 use hoga_replay::export::arrays::{Decimals, TooWide, array_of};
 use hoga_replay::export::rows::{Instruments, Rows};
 
-/// Words of a header before its flags are not touched.
-const HEADER_WORDS: usize = 4;
+/// Words of a header: they stay as they are.
+const HEADER_WORDS: usize = 5;
 
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

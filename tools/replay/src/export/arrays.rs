@@ -1,4 +1,4 @@
-//! Columns of a batch of rows as Arrow arrays: a loop a column, over words that lie one behind the other, no allocation a row.
+//! Columns of a batch of rows as Arrow arrays: a loop a column over words that lie side by side, no allocation a row.
 
 use std::collections::HashMap;
 use std::sync::Arc;
