@@ -8,19 +8,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 use arrow::ipc::writer::FileWriter;
 use hoga::tick::RType;
-use hoga::tick::columns::{Column, ColumnType, columns};
-use parquet::arrow::arrow_writer::{
-    ArrowColumnChunk, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
-};
+use hoga::tick::columns::{ColumnType, columns};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
-use super::arrays::{TooWide, array_of, exact};
+use super::arrays::{Decimals, TooWide, array_of, exact};
 use super::rows::{Instruments, Rows};
 use super::{ExportError, ExportedFile, Format};
 use crate::temporary::Temporary;
@@ -44,6 +42,7 @@ enum Form {
     Csv {
         writer: Box<csv::Writer<BufWriter<File>>>,
         cell: Vec<u8>,
+        room: Vec<u64>,
     },
 }
 
@@ -68,7 +67,7 @@ impl KindFile {
                     .write_record(columns(kind).iter().map(|column| column.name.as_bytes()))
                     .map_err(io::Error::other)
                     .map_err(fail)?;
-                Form::Csv { writer, cell: Vec::new() }
+                Form::Csv { writer, cell: Vec::new(), room: Vec::new() }
             }
             _ => {
                 let options = ArrowWriterOptions::new().with_properties(properties(kind, is_wide));
@@ -80,7 +79,7 @@ impl KindFile {
         Ok(KindFile { kind, is_wide, rows: 0, form, file: temporary })
     }
 
-    /// Writes a batch, in Parquet as one row group. Columns are encoded by so many threads.
+    /// Writes a batch, in Parquet as one row group. Columns are made by so many threads.
     pub fn write(
         &mut self,
         rows: &Rows,
@@ -93,7 +92,25 @@ impl KindFile {
         match &mut self.form {
             Form::Parquet { writer, factory, groups } => {
                 let Some(writer) = writer else { return Ok(()) };
-                let chunks = encode(rows, columns, schema, instruments, self.is_wide, threads, factory, *groups)?;
+                let writers = factory.create_column_writers(*groups)?;
+                let writers: Vec<_> = writers.into_iter().map(|writer| Mutex::new(Some(writer))).collect();
+                let encode = |index: usize| {
+                    let taken = writers[index].lock().ok().and_then(|mut writer| writer.take());
+                    let Some(mut writer) = taken else { return Err(ExportError::Ended) };
+                    let array = array_of(rows, &columns[index], instruments, self.is_wide, Decimals::Bits64)
+                        .map_err(|TooWide| ExportError::TooWide(kind))?;
+                    // The file's schema is the writer's; this is of the array as it lies in memory.
+                    let field = Field::new(
+                        schema.field(index).name(),
+                        array.data_type().clone(),
+                        schema.field(index).is_nullable(),
+                    );
+                    for leaf in compute_leaves(&field, &array)? {
+                        writer.write(&leaf)?;
+                    }
+                    Ok(writer.close()?)
+                };
+                let chunks = each_column(columns.len(), threads_for(rows, threads), encode)?;
                 *groups += 1;
                 let mut group = writer.next_row_group()?;
                 for chunk in chunks {
@@ -102,21 +119,21 @@ impl KindFile {
                 group.close()?;
             }
             Form::Arrow(writer) => {
-                let array = |(column, field): (&Column, &Arc<arrow::datatypes::Field>)| {
-                    let array = array_of(rows, column, instruments, self.is_wide)
+                let array = |index: usize| {
+                    let array = array_of(rows, &columns[index], instruments, self.is_wide, Decimals::Bits128)
                         .map_err(|TooWide| ExportError::TooWide(kind))?;
-                    Ok::<_, ExportError>(exact(array, field.data_type())?)
+                    Ok(exact(array, schema.field(index).data_type())?)
                 };
-                let arrays: Result<Vec<_>, _> = columns.iter().zip(schema.fields()).map(array).collect();
-                writer.write(&RecordBatch::try_new(Arc::clone(schema), arrays?)?)?;
+                let arrays = each_column(columns.len(), threads_for(rows, threads), array)?;
+                writer.write(&RecordBatch::try_new(Arc::clone(schema), arrays)?)?;
             }
-            Form::Csv { writer, cell } => {
+            Form::Csv { writer, cell, room } => {
                 let fail = |error: csv::Error| ExportError::Io {
                     path: self.file.path().to_owned(),
                     source: io::Error::other(error),
                 };
                 for index in 0..rows.len() {
-                    let row = rows.row(index, instruments);
+                    let row = rows.row(index, instruments, room);
                     for column in columns {
                         cell.clear();
                         column.write_text(&row, cell);
@@ -179,45 +196,30 @@ impl std::fmt::Debug for KindFile {
     }
 }
 
-/// Encodes the columns of a row group, each as a whole, several at a time.
-#[allow(clippy::too_many_arguments, reason = "one caller, and each is another thing")]
-fn encode(
-    rows: &Rows,
-    columns: &[Column],
-    schema: &SchemaRef,
-    instruments: &Instruments,
-    is_wide: bool,
+/// Threads that are worth it: they cost more than they help with a few rows.
+fn threads_for(rows: &Rows, threads: usize) -> usize {
+    if rows.len() < 4096 { 1 } else { threads }
+}
+
+/// Makes something of each column, several at a time; what is made is in the order of the columns.
+fn each_column<T: Send>(
+    columns: usize,
     threads: usize,
-    factory: &ArrowRowGroupWriterFactory,
-    group: usize,
-) -> Result<Vec<ArrowColumnChunk>, ExportError> {
-    let writers = factory.create_column_writers(group)?;
-    let writers: Vec<_> = writers.into_iter().map(|writer| Mutex::new(Some(writer))).collect();
+    make: impl Fn(usize) -> Result<T, ExportError> + Sync,
+) -> Result<Vec<T>, ExportError> {
     let next = AtomicUsize::new(0);
-    let one = |index: usize| -> Result<Option<ArrowColumnChunk>, ExportError> {
-        let column = &columns[index];
-        let taken = writers[index].lock().ok().and_then(|mut writer| writer.take());
-        let Some(mut writer) = taken else { return Ok(None) };
-        let array = array_of(rows, column, instruments, is_wide).map_err(|TooWide| ExportError::TooWide(rows.kind))?;
-        for leaf in compute_leaves(schema.field(index), &array)? {
-            writer.write(&leaf)?;
-        }
-        Ok(Some(writer.close()?))
-    };
     let work = || {
         let mut done = Vec::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= columns.len() {
+            if index >= columns {
                 return done;
             }
-            done.push((index, one(index)));
+            done.push((index, make(index)));
         }
     };
-    // Threads cost more than they help with a few rows.
-    let helpers = if rows.len() < 4096 { 0 } else { threads.saturating_sub(1) };
     let mut done = std::thread::scope(|scope| {
-        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut done = work();
         for helper in helpers {
             match helper.join() {
@@ -228,10 +230,10 @@ fn encode(
         done
     });
     done.sort_by_key(|(index, _)| *index);
-    done.into_iter().filter_map(|(_, chunk)| chunk.transpose()).collect()
+    done.into_iter().map(|(_, made)| made).collect()
 }
 
-/// Statistics of every column and row group; zstd; the encoding that fits what a column holds.
+/// Statistics of every row group, of columns that a reader chooses by; zstd; the encoding that fits what a column holds.
 fn properties(kind: RType, is_wide: bool) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -249,11 +251,16 @@ fn properties(kind: RType, is_wide: bool) -> WriterProperties {
                 | ColumnType::EventTimestamp
                 | ColumnType::Number
                 | ColumnType::Count
+                | ColumnType::Date
         ) || (column.ty == ColumnType::Turnover && !is_wide);
         if runs {
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        // Least and greatest of such a text tell nobody which row groups to leave out, and cost two comparisons a value.
+        if matches!(column.ty, ColumnType::Flags | ColumnType::Findings | ColumnType::Code) {
+            builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
         }
     }
     builder.build()

@@ -1,8 +1,8 @@
 //! Journals as typed columns, one file a kind, or as a new journal.
 //!
 //! One thread reads the journals, checks every record and lays it out as a row; another turns batches of rows into columns
-//! and writes them, the columns of a Parquet row group by as many threads as there are processors. What is in memory is
-//! bounded: a batch a kind and two on their way.
+//! and writes them; the columns of a batch are made by as many threads as there are processors. What is in memory is
+//! bounded: a batch a kind, two on their way and one that comes back to be filled again.
 
 pub mod arrays;
 mod files;
@@ -12,6 +12,7 @@ mod new_journal;
 pub mod rows;
 pub mod schema;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -206,9 +207,11 @@ fn export_columns(
     let inputs = what.journals.iter().map(|(dir, filter)| (dir.as_path(), filter.clone()));
     let mut merge = Merge::open_with(inputs, By::Recv, controls)?;
     let (send, receive) = sync_channel::<Rows>(2);
+    // Memory that was touched once is cheaper than fresh memory, which the system clears page by page.
+    let (give_back, used) = sync_channel::<Rows>(1);
     std::thread::scope(|scope| {
-        let encoder = scope.spawn(|| write_batches(what, wide, &instruments, receive));
-        let read = read_rows(&mut merge, &instruments, &send, controls, progress);
+        let encoder = scope.spawn(|| write_batches(what, wide, &instruments, receive, give_back));
+        let read = read_rows(&mut merge, &instruments, &send, &used, controls, progress);
         drop(send);
         let files = match encoder.join() {
             Ok(files) => files,
@@ -245,6 +248,7 @@ fn read_rows(
     merge: &mut Merge,
     instruments: &Instruments,
     send: &SyncSender<Rows>,
+    used: &Receiver<Rows>,
     controls: &Controls,
     progress: &mut impl FnMut(u64),
 ) -> Result<u64, ExportError> {
@@ -264,14 +268,22 @@ fn read_rows(
         }
         let Some(seen) = view(record.bytes) else { continue };
         let header = seen.header();
-        let Some(kind) = RType::from_number(header.rtype).filter(|kind| row_bytes(*kind) > 0) else {
-            unknown += 1;
-            continue;
-        };
         let hour = record.time / GROUP_NS;
-        let (rows, began) = batches.entry(header.rtype).or_insert_with(|| (Rows::new(kind), hour));
+        let (rows, began) = match batches.entry(header.rtype) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let Some(kind) = RType::from_number(header.rtype).filter(|kind| row_bytes(*kind) > 0) else {
+                    unknown += 1;
+                    continue;
+                };
+                entry.insert((Rows::new(kind), hour))
+            }
+        };
         if !rows.is_empty() && (rows.is_full() || *began != hour) {
-            let full = std::mem::replace(rows, Rows::new(kind));
+            let kind = rows.kind;
+            let empty = used.try_recv().ok().filter(|used| used.kind == kind).unwrap_or_else(|| Rows::new(kind));
+            let mut full = std::mem::replace(rows, empty);
+            full.complete();
             if send.send(full).is_err() {
                 return Ok(unknown);
             }
@@ -279,7 +291,8 @@ fn read_rows(
         *began = hour;
         rows.push(&seen, instruments.number(record.journal, header.instrument_id));
     }
-    for (rows, _) in batches.into_values() {
+    for (mut rows, _) in batches.into_values() {
+        rows.complete();
         if send.send(rows).is_err() {
             break;
         }
@@ -297,6 +310,7 @@ fn write_batches(
     wide: &BTreeSet<u8>,
     instruments: &Instruments,
     batches: Receiver<Rows>,
+    give_back: SyncSender<Rows>,
 ) -> Result<BTreeMap<u8, KindFile>, ExportError> {
     let names: Vec<String> = what.journals.iter().map(|(dir, _)| dir.display().to_string()).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -313,12 +327,15 @@ fn write_batches(
     for kind in asked.into_iter().filter_map(RType::from_number).filter(|kind| row_bytes(*kind) > 0) {
         files.insert(kind as u8, begin(kind)?);
     }
-    for rows in batches {
+    for mut rows in batches {
         let (file, schema) = match files.entry(rows.kind as u8) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(begin(rows.kind)?),
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(begin(rows.kind)?),
         };
         file.write(&rows, schema, instruments, threads)?;
+        rows.clear();
+        // One that waits already is enough.
+        let _ = give_back.try_send(rows);
     }
     Ok(files.into_iter().map(|(kind, (file, _))| (kind, file)).collect())
 }

@@ -1,4 +1,8 @@
-//! Batches of rows: records of one kind laid out one behind the other, and the instruments they name.
+//! Batches of rows, each word of the row a column, and the instruments they name.
+//!
+//! A row is laid out as one; columns of it are read down the batch. Rows one behind the other are far apart in memory, and
+//! each of some fifty columns would fetch all of them again: so a few rows at a time, while they are in the first cache, are
+//! turned into columns of words.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,6 +17,8 @@ use crate::merge::ReadError;
 const BATCH_BYTES: usize = 32 << 20;
 /// Rows of a batch, at least and at most.
 const BATCH_ROWS: (usize, usize) = (4096, 131_072);
+/// Rows that are turned into columns at a time: a few dozen KiB.
+const BLOCK_ROWS: usize = 64;
 
 /// Instruments of several journals under one numbering, by market and symbol.
 #[derive(Debug, Default)]
@@ -91,37 +97,68 @@ fn place(place_of: &mut HashMap<String, i32>, texts: &mut Vec<String>, text: Str
     })
 }
 
-/// Rows of one kind.
+/// Rows of one kind. What is pushed is read after [`complete`](Rows::complete).
 #[derive(Debug)]
 pub struct Rows {
     /// Their kind.
     pub kind: RType,
-    /// The rows one behind the other.
-    pub words: Vec<u64>,
-    /// Words of a row.
-    pub stride: usize,
     /// Number of each row's instrument.
     pub instruments: Vec<u32>,
     /// Bytes behind the rows' fixed parts.
     pub tails: Vec<u8>,
     /// End of each row's bytes in `tails`.
     pub tail_ends: Vec<i32>,
+    /// The last rows, one behind the other, not in `columns` yet.
+    block: Vec<u64>,
+    /// The rows before them, by word.
+    columns: Vec<Vec<u64>>,
+    /// Rows of a full batch.
+    most: usize,
 }
 
 impl Rows {
-    /// No rows, with room for a batch when they come often.
+    /// No rows.
     pub fn new(kind: RType) -> Rows {
-        let stride = row_bytes(kind) / 8;
-        Rows { kind, words: Vec::new(), stride, instruments: Vec::new(), tails: Vec::new(), tail_ends: Vec::new() }
+        let (least, most) = BATCH_ROWS;
+        Rows {
+            kind,
+            instruments: Vec::new(),
+            tails: Vec::new(),
+            tail_ends: Vec::new(),
+            block: Vec::new(),
+            columns: vec![Vec::new(); row_bytes(kind) / 8],
+            most: (BATCH_BYTES / row_bytes(kind).max(1)).clamp(least, most),
+        }
+    }
+
+    /// Takes all rows away and keeps their memory.
+    pub fn clear(&mut self) {
+        self.instruments.clear();
+        self.tails.clear();
+        self.tail_ends.clear();
+        self.block.clear();
+        self.columns.iter_mut().for_each(Vec::clear);
     }
 
     /// Appends a record. `false`: of a kind without columns.
     pub fn push(&mut self, record: &RecordView<'_>, instrument: u32) -> bool {
-        let Some(tail) = lay_out(record, &mut self.words) else { return false };
+        let Some(tail) = lay_out(record, &mut self.block) else { return false };
         self.tails.extend_from_slice(tail);
         self.tail_ends.push(i32::try_from(self.tails.len()).unwrap_or(i32::MAX));
         self.instruments.push(instrument);
+        if self.block.len() >= BLOCK_ROWS * self.columns.len() {
+            self.complete();
+        }
         true
+    }
+
+    /// Turns the last rows into columns.
+    pub fn complete(&mut self) {
+        let stride = self.columns.len();
+        for (word, column) in self.columns.iter_mut().enumerate() {
+            column.extend(self.block.chunks_exact(stride).map(|row| row[word]));
+        }
+        self.block.clear();
     }
 
     /// Rows there are.
@@ -136,17 +173,27 @@ impl Rows {
 
     /// Whether it is time to write them.
     pub fn is_full(&self) -> bool {
-        let bytes = (self.stride * 8).max(1);
-        let (least, most) = BATCH_ROWS;
-        self.len() >= (BATCH_BYTES / bytes).clamp(least, most) || self.tails.len() >= BATCH_BYTES
+        self.len() >= self.most || self.tails.len() >= BATCH_BYTES
     }
 
-    /// One row.
-    pub fn row<'a>(&'a self, index: usize, instruments: &'a Instruments) -> Row<'a> {
+    /// A word of every row; none behind the fixed part.
+    ///
+    /// # Panics
+    ///
+    /// When rows were pushed since [`complete`](Rows::complete).
+    pub fn words(&self, word: usize) -> &[u64] {
+        assert!(self.block.is_empty(), "rows are complete before they are read");
+        self.columns.get(word).map_or(&[], Vec::as_slice)
+    }
+
+    /// One row, put together in `room`.
+    pub fn row<'a>(&'a self, index: usize, instruments: &'a Instruments, room: &'a mut Vec<u64>) -> Row<'a> {
+        room.clear();
+        room.extend((0..self.columns.len()).map(|word| self.words(word)[index]));
         let (symbol, market) = instruments.names(self.instruments[index]);
         let from = index.checked_sub(1).map_or(0, |before| self.tail_ends[before]) as usize;
         Row {
-            bytes: bytemuck::cast_slice(&self.words[index * self.stride..][..self.stride]),
+            bytes: bytemuck::cast_slice(room),
             tail: &self.tails[from..self.tail_ends[index] as usize],
             symbol,
             market,
