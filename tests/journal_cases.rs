@@ -317,7 +317,7 @@ fn a_frame_of_a_later_epoch_is_later_whatever_its_number() {
     }
     drop(journal);
     let journal = Journal::open_in_boot(dir, small(8 << 10), [9; 16]).unwrap();
-    let again: Vec<u64> = journal.recovery.raw_frames.iter().map(|frame| frame.prefix.header.sequence).collect();
+    let again: Vec<u64> = frames_again(&journal).into_iter().map(|(sequence, _)| sequence).collect();
     assert_eq!(again, [lost_from + 3, lost_from + 4, lost_from + 5], "frames that did not reach `ticks`");
 }
 

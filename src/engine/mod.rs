@@ -182,7 +182,7 @@ impl Engine {
     /// The same with credentials at hand (a simulated venue's).
     pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
         let dir = config.journal.dir.clone();
-        let Journal { ticks, raw, helper, mut recovery } = Journal::open(&dir, journal_config(config, &options.market))
+        let Journal { ticks, raw, helper, recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let placement = plan(&config.engine, available_cores());
         let system = |what| move |source| EngineError::System { what, source };
@@ -230,7 +230,8 @@ impl Engine {
         let said = resume_continuity(&dir, date.load(Ordering::Relaxed), &mut parser);
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
-        recover(&mut recovery, &said, &mut parser, &mut committer);
+        recover(&recovery, &said, &mut parser, &mut committer)
+            .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let recovered_records = committer.counters.get(Counter::RecordsJournaled);
 
         let cold = Cold { inbox, counters: metrics.counters("session")? };
