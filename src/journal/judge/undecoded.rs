@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::journal::examine::open_segment;
 use crate::journal::format::Stream;
 use crate::journal::reader::{Start, TailError, TailState, Tailer};
 use crate::journal::recent::LastFrame;
 use crate::journal::record::RecordRef;
-use crate::journal::{OpenError, io_error};
+use crate::journal::{OpenError, io_error, list_segments};
 use crate::tick::{Flags, RawPrefix, RecordView, view};
 
 /// Frames between two looks at whether the last one was reached.
@@ -47,8 +48,12 @@ impl RawFrames {
     /// Those behind the last that reached `ticks`, and that one if records of it are missing. `until`: the sequence at
     /// which stream `raw` goes on. Each is read and checked, so that an opening is refused before it changes anything.
     pub(in crate::journal) fn after(dir: &Path, last: LastFrame, until: u64) -> Result<RawFrames, OpenError> {
-        let partial = last.is_partial().then_some(last.raw_sequence);
-        let from = partial.unwrap_or(last.raw_sequence + 1);
+        let folder = dir.join(Stream::Raw.name());
+        // NB: a host's death cuts each stream at a place of its own: below what `ticks` names, the numbers of `raw` are
+        // used again. What `raw` got in a later opening than that of the last tick is later, whatever its number.
+        let later = begin_of_later(&folder, last.epoch).map_err(|error| io_error(&folder, error))?.unwrap_or(until);
+        let partial = (last.is_partial() && last.raw_sequence < later).then_some(last.raw_sequence);
+        let from = partial.unwrap_or(last.raw_sequence + 1).min(later);
         let mut frames = RawFrames { dir: dir.to_owned(), from, until, partial, count: 0, payload_bytes: 0 };
         if from >= until {
             return Ok(frames);
@@ -107,4 +112,18 @@ impl RawFrames {
         }
         Ok(())
     }
+}
+
+/// The first sequence that stream `raw` gave out in an opening later than that one; `None` = there was no later one.
+fn begin_of_later(folder: &Path, epoch: u64) -> io::Result<Option<u64>> {
+    let mut first = None;
+    for ordinal in list_segments(folder)?.into_iter().rev() {
+        // What is damaged is found where it is read.
+        let Ok(header) = open_segment(folder, ordinal)?.0.checked_header(Stream::Raw, ordinal) else { break };
+        if header.prepared.epoch <= epoch {
+            break;
+        }
+        first = header.activation.map(|activation| activation.base_sequence).or(first);
+    }
+    Ok(first)
 }
