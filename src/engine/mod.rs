@@ -235,6 +235,7 @@ impl Engine {
         let recovered_records = committer.counters.get(Counter::RecordsJournaled);
 
         let cold = Cold { inbox, counters: metrics.counters("session")? };
+        let maintenance_counters = metrics.counters("maintenance")?;
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
         let reader =
             Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
@@ -304,8 +305,14 @@ impl Engine {
             .map_err(unstarted.clone()("the session thread"))?;
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
-        let maintenance = Maintenance::start(&dir, config.retention.clone(), Arc::clone(&date), MAINTENANCE_PERIOD)
-            .map_err(unstarted.clone()("the maintenance thread"))?;
+        let maintenance = Maintenance::start(
+            &dir,
+            config.retention.clone(),
+            Arc::clone(&date),
+            MAINTENANCE_PERIOD,
+            maintenance_counters,
+        )
+        .map_err(unstarted.clone()("the maintenance thread"))?;
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
         let market = options.market;
         let seen_ending = Arc::clone(&ending);

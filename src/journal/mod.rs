@@ -88,7 +88,7 @@ pub use self::reader::{Polled, Start, TailError, TailState, Tailer};
 pub use self::record::{Position, RecordRef};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::retention::{Policy, PruneReport, PrunedDay, hold, holds, prune, prune_with, release};
-pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_with};
+pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_into, seal_with};
 pub use self::seek::{Seek, Sought};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::trouble::{DiskSpace, Trouble, Watch};
