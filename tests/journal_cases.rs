@@ -317,8 +317,51 @@ fn a_frame_of_a_later_epoch_is_later_whatever_its_number() {
     }
     drop(journal);
     let journal = Journal::open_in_boot(dir, small(8 << 10), [9; 16]).unwrap();
-    let again: Vec<u64> = journal.recovery.raw_frames.iter().map(|frame| frame.prefix.header.sequence).collect();
+    let again: Vec<u64> = frames_again(&journal).into_iter().map(|(sequence, _)| sequence).collect();
     assert_eq!(again, [lost_from + 3, lost_from + 4, lost_from + 5], "frames that did not reach `ticks`");
+}
+
+#[test]
+fn frames_committed_again_under_numbers_that_ticks_name_already_are_decoded() {
+    for (partial, tick) in [(false, 0), (true, 0), (false, 2)] {
+        let folder = scratch();
+        let dir = folder.path();
+        journal(dir, Some(BEFORE), false);
+        if partial {
+            // The last tick is the first of three of its frame.
+            let mut journal = Journal::open_in_boot(dir, small(8 << 10), BEFORE).unwrap();
+            let mut half = trade(append_raw(journal.raw.as_mut().unwrap(), b"frame"));
+            half.market.frame_count = 3;
+            journal.ticks.append(hoga::tick::words_of(&mut half)).unwrap();
+        }
+        // The host died: `raw` is cut below the last frame that `ticks` names.
+        change(&segment(dir, Stream::Raw, 1), |bytes| {
+            let at = 4096 + 9 * u32::from_le_bytes(bytes[4096..4100].try_into().unwrap()).next_multiple_of(8) as usize;
+            bytes[at..at + 300].fill(0);
+        });
+        let mut journal = Journal::open_in_boot(dir, small(8 << 10), [8; 16]).unwrap();
+        let named = journal.recovery.last_frame;
+        let again_from = journal.raw.as_ref().unwrap().next_sequence();
+        assert!(again_from < named.raw_sequence && journal.recovery.raw_frames.is_empty(), "{named:?}");
+        assert_eq!(named.is_partial(), partial);
+        // Past the number that `ticks` names; the process dies before it got as far itself.
+        let last = named.raw_sequence + 3;
+        for number in again_from..=last {
+            assert_eq!(append_raw(journal.raw.as_mut().unwrap(), b"again"), number);
+        }
+        for number in again_from..again_from + tick {
+            journal.ticks.append(hoga::tick::words_of(&mut trade(number))).unwrap();
+        }
+        drop(journal);
+        // The opening that finds them may itself be followed by others that decode nothing.
+        for _ in 0..2 {
+            let journal = Journal::open_in_boot(dir, small(8 << 10), [8; 16]).unwrap();
+            let again: Vec<u64> = frames_again(&journal).into_iter().map(|(sequence, _)| sequence).collect();
+            assert_eq!(again, (again_from + tick..=last).collect::<Vec<_>>(), "partial {partial}, ticks {tick}");
+            let frames = &journal.recovery.raw_frames;
+            frames.for_each(|frame| assert!(!frame.is_partial, "another frame of that number")).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use hoga::journal::{
-    Journal, SealOptions, Seek, SegmentReader, Sought, Start, Stream, TailError, TailState, Tailer, Verdict, seal,
-    verify,
+    Finding, Journal, Reason, SealOptions, Seek, SegmentReader, Sought, Start, Stream, TailError, TailState, Tailer,
+    Verdict, seal, verify,
 };
 use hoga::tick::words_of;
 use journal_support::*;
@@ -123,7 +123,7 @@ fn a_damaged_compressed_segment_is_named_and_none_of_it_is_taken_for_good() {
         flipped[at] ^= 0x10;
         cases.push(flipped);
     }
-    let mut named = 0;
+    let (mut named, mut mended) = (0, 0);
     for (number, case) in cases.iter().enumerate() {
         fs::write(packed(&dir, 2), case).unwrap();
         let report = verify(&dir, |_, _, _, _| {}).unwrap();
@@ -133,7 +133,9 @@ fn a_damaged_compressed_segment_is_named_and_none_of_it_is_taken_for_good() {
         let result = tailer.poll(usize::MAX, |record| read.push((record.position.sequence, record.bytes.to_vec())));
         assert_eq!(read[..], all[..read.len()], "case {number}");
         if read.len() == all.len() {
-            // A bit without meaning: of a frame's checksum, or of the seek table's own.
+            // The seek table, which is made anew, or a bit without meaning of it or of a frame's checksum.
+            mended += usize::from(found.iter().any(|finding| finding.reason == Reason::SeekTable));
+            assert_eq!(report.state, Verdict::Clean, "case {number}");
             continue;
         }
         named += 1;
@@ -143,7 +145,64 @@ fn a_damaged_compressed_segment_is_named_and_none_of_it_is_taken_for_good() {
         let sought = Tailer::open(&dir, Stream::Ticks, Start::Beginning).unwrap().seek(Seek::Sequence(u64::MAX));
         assert!(matches!(sought, Ok(Sought::AfterLast { .. }) | Err(TailError::Corrupt(_))), "{sought:?}");
     }
-    assert!(named * 10 > cases.len() * 8, "{named} of {}", cases.len());
+    assert!((named + mended) * 10 > cases.len() * 8, "{named} and {mended} of {}", cases.len());
+    assert!(mended > 10, "{mended}");
+}
+
+#[test]
+fn a_damaged_seek_table_is_made_anew_of_the_frames_and_named_while_every_record_is_read() {
+    let folder = scratch();
+    let dir = folder.path();
+    // Some frames each.
+    let journal = journal(dir, 1 << 20, 9000);
+    journal.close().unwrap();
+    compress(dir);
+    let all = read_all(dir, Stream::Ticks);
+    let bytes = fs::read(packed(dir, 1)).unwrap();
+    let footer = bytes.len() - 9;
+    let frames = u32::from_le_bytes(bytes[footer..footer + 4].try_into().unwrap()) as usize;
+    assert!(frames > 3, "{frames}");
+    // The table: 8 bytes that make it a frame to skip, then two sizes a frame, then the footer.
+    let entry_bytes = (0..).map(|extra| 8 + 4 * extra).find(|bytes_each| {
+        let at = footer - frames * bytes_each - 8;
+        bytes[at..at + 4] == 0x184d_2a5e_u32.to_le_bytes()
+    });
+    let table = footer - frames * entry_bytes.unwrap();
+    let mut cases = vec![("cut away", bytes[..table - 8].to_vec()), ("half there", bytes[..table + 3].to_vec())];
+    let mut zeroed = bytes.clone();
+    zeroed[table - 8..].fill(0);
+    cases.push(("zeroed", zeroed));
+    for at in (table - 8..bytes.len()).filter(|at| *at != bytes.len() - 5) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x08;
+        cases.push(("flipped", flipped));
+    }
+    for (number, (name, case)) in cases.iter().enumerate() {
+        fs::write(packed(dir, 1), case).unwrap();
+        assert_eq!(read_all(dir, Stream::Ticks), all, "{name} {number}");
+        let report = verify(dir, |_, _, _, _| {}).unwrap();
+        let found = &report.streams[0].1.findings;
+        let is_named =
+            |finding: &Finding| finding.segment == "ticks/0000000001.seg.zst" && finding.reason == Reason::SeekTable;
+        assert!(found.len() == 1 && is_named(&found[0]), "{name} {number}: {found:?}");
+        assert_eq!(report.state, Verdict::Clean);
+    }
+    // Cut short between two frames: what is missing is not told by those that are there.
+    let first = table - 8 - entries_from(&bytes, table, frames, entry_bytes.unwrap(), 2);
+    fs::write(packed(dir, 1), &bytes[..first]).unwrap();
+    let mut tailer = Tailer::open(dir, Stream::Ticks, Start::Beginning);
+    let polled = tailer.as_mut().map(|tailer| tailer.poll(usize::MAX, |_| {}));
+    assert!(!matches!(polled, Ok(Ok(_))), "{polled:?}");
+    assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Corrupt);
+}
+
+/// Compressed bytes of the last frames, as the seek table tells.
+fn entries_from(bytes: &[u8], table: usize, frames: usize, entry_bytes: usize, last: usize) -> usize {
+    let size = |frame: usize| {
+        let at = table + frame * entry_bytes;
+        u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+    };
+    (frames - last..frames).map(size).sum()
 }
 
 #[test]

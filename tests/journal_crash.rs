@@ -50,13 +50,15 @@ fn child_writer() {
         assert!(matches!(found.case, Case::Clean | Case::TornByProcessDeath), "{found:?}");
         assert_eq!(found.quarantined_bytes > 0, found.case == Case::TornByProcessDeath, "{found:?}");
     }
-    for lost in std::mem::take(&mut journal.recovery.raw_frames) {
+    let Journal { ticks, recovery, .. } = &mut journal;
+    let decoded = recovery.raw_frames.for_each(|lost| {
         let number = lost.prefix.header.sequence;
         assert!(lost.payload == frame(number, is_long), "frame {number}");
         let mut again = trade(number);
         again.header.flags |= Flags::RECOVERED;
-        assert_eq!(journal.ticks.append(words_of(&mut again)).unwrap(), number);
-    }
+        assert_eq!(ticks.append(words_of(&mut again)).unwrap(), number);
+    });
+    decoded.unwrap();
     while journal.ticks.next_sequence() <= limit {
         for _ in 0..20 {
             let number = journal.ticks.next_sequence();

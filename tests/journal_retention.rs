@@ -232,6 +232,10 @@ fn the_command_says_what_it_would_delete_and_keeps_what_is_held() {
     assert_eq!(first(folder.path()), 1);
     let text = String::from_utf8(hoga(&["--keep-days", "3"]).stdout).unwrap();
     assert!(text.contains("2026-11-22") && text.contains("legal hold"), "{text}");
+    // Who prints over the hole says how many are not there.
+    let tail = Command::new(env!("CARGO_BIN_EXE_hoga")).args(["tail", dir, "-n", "1000"]).output().unwrap();
+    let said = String::from_utf8(tail.stderr).unwrap();
+    assert!(said.contains("60 records on the way were deleted by retention"), "{said}");
     assert_eq!(findings(folder.path()), [""; 0]);
     drop(journal);
 }

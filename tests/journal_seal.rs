@@ -290,3 +290,24 @@ fn the_command_seals_and_tells_in_json_what() {
     let mut tailer = Tailer::open(folder.path(), Stream::Ticks, Start::Beginning).unwrap();
     assert_eq!(tailer.poll(usize::MAX, |_| {}).unwrap().records, 301);
 }
+
+#[test]
+fn the_command_tells_what_it_sealed_also_when_an_error_ends_it() {
+    let folder = scratch();
+    let (json, text) = (folder.path().join("json"), folder.path().join("text"));
+    let hoga = |dir: &Path, args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_hoga")).arg("seal").arg(dir).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "not over");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("2026-11-25 is not over"), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let journals = [three_days(&json, 100), three_days(&text, 100)];
+    let said = hoga(&json, &["--day", "2026-11-25", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let days: Vec<_> = said["sealed"].as_array().unwrap().iter().map(|day| day["day"].as_str().unwrap()).collect();
+    assert_eq!(days, ["2026-11-23", "2026-11-24"]);
+    assert!(said["error"].as_str().unwrap().contains("is not over"), "{said}");
+    let said = hoga(&text, &["--day", "2026-11-25"]);
+    assert!(said.contains("2026-11-23: ") && said.contains("seals/2026-11-24.json"), "{said}");
+    drop(journals);
+}

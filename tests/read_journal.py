@@ -69,6 +69,23 @@ def read_segment(data, stream, ordinal, found):
         at += (length + 7) // 8 * 8
 
 
+def deletions(journal, stream):
+    """What audit.log says that retention deleted of a stream: the last sequence of each segment, by ordinal."""
+    deleted = {}
+    path = os.path.join(journal, "audit.log")
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            for line in file.read().split(b"\n"):
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue  # cut short by a death: it explains nothing
+                if entry["action"] == "prune":
+                    own = [segment for segment in entry.get("segments", []) if segment["stream"] == stream]
+                    deleted.update((segment["ordinal"], segment["last_sequence"]) for segment in own)
+    return deleted
+
+
 def content(path):
     with open(path, "rb") as file:
         if not path.endswith(".zst"):
@@ -81,15 +98,25 @@ def content(path):
 
 folder = sys.argv[1].rstrip("/")
 found = {"records": 0, "restated": 0, "holes": 0, "lost": 0, "segments": 0, "packed": 0, "last_sequence": 0}
+found["pruned"] = 0
 found["digest"] = hashlib.sha256()
 names = {}
 for name in os.listdir(folder):
     if name.endswith((".seg", ".seg.zst")):
         # While one takes the place of the other both are there: the same bytes.
         names.setdefault(int(name.split(".")[0]), []).append(name)
+stream = os.path.basename(folder)
+deleted = deletions(os.path.dirname(os.path.abspath(folder)), stream)
+before = None
 for ordinal in sorted(names):
+    # Between two segments that are there others may have been deleted, if the log says so.
+    for gone in range(before + 1 if before else ordinal, ordinal):
+        assert gone in deleted, f"segment {gone} is missing, and audit.log does not say that it was pruned"
+        found["pruned"] += deleted[gone] - found["last_sequence"]
+        found["last_sequence"] = deleted[gone]
+    before = ordinal
     name = min(names[ordinal])
     found["packed"] += name.endswith(".zst")
-    read_segment(content(os.path.join(folder, name)), os.path.basename(folder), ordinal, found)
+    read_segment(content(os.path.join(folder, name)), stream, ordinal, found)
 found["digest"] = found["digest"].hexdigest()
 print(json.dumps(found))

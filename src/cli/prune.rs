@@ -102,6 +102,7 @@ fn to_json(args: &Args, report: &PruneReport) -> String {
         "pruned": pruned,
         "held": names(&report.held),
         "unsealed": names(&report.unsealed),
+        "damaged_manifests": report.damaged_manifests.iter().map(|(file, _)| file).collect::<Vec<_>>(),
         "bytes_freed": report.pruned.iter().map(|day| day.bytes).sum::<u64>(),
         "bytes_left": report.bytes_left,
     });
@@ -119,6 +120,9 @@ fn to_text(args: &Args, report: &PruneReport) -> String {
     }
     for day in &report.unsealed {
         text.push_str(&format!("{day}: kept, not sealed; see `hoga seal`\n"));
+    }
+    for (file, fault) in &report.damaged_manifests {
+        text.push_str(&format!("{file}: {fault}; that day is left alone\n"));
     }
     let freed: u64 = report.pruned.iter().map(|day| day.bytes).sum();
     text.push_str(&format!("{freed} bytes {verb}, {} left\n", report.bytes_left));

@@ -16,8 +16,8 @@ use crate::journal::{self, SealError, SealEvent, SealOptions, SealReport};
 /// What is sealed may be compressed (--compress): readers see no difference. Nothing sealed changes; running it again
 /// does only what is left to do. It may run while the journal is written; the segment being written is never touched.
 ///
-/// Exit status: 0 sealed, 1 the day is not over, or damaged (what is good before it is sealed then), 2 no journal or no
-/// such day.
+/// Exit status: 0 sealed, 1 the day is not over, or damaged (what is good before it is sealed then, and told on stdout; why
+/// not all is told on stderr, with --json also in `error`), 2 no journal or no such day.
 ///
 /// Examples:
 ///   hoga seal journal --day 2026-11-23
@@ -50,30 +50,40 @@ pub(super) fn day(text: &str) -> Result<Date, String> {
 pub fn run(args: Args) -> ExitCode {
     let options = SealOptions { compress_to: args.compress.then_some(args.day) };
     let mut bar = JournalBar::new("seal");
-    let sealed = journal::seal(&args.dir, args.day, options, |event| {
+    let mut report = SealReport::default();
+    let sealed = journal::seal_into(&args.dir, args.day, options, &mut report, &mut |event| {
         if let SealEvent::Progress { stream, ordinal, done, total } = event {
             bar.at(stream, ordinal, done, total);
         }
+        Ok(())
     });
     drop(bar);
-    let report = match sealed {
-        Ok(report) => report,
-        Err(error) => return failed("seal", &error),
-    };
-    let text = if args.json { format!("{}\n", to_json(&args, &report)) } else { to_text(&args, &report) };
-    match output::write(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => code,
+    let error = sealed.err();
+    // What was done is told whatever ended it; where there is nothing to seal there is nothing to tell.
+    if !error.as_ref().is_some_and(is_wrong_use) {
+        let text = match args.json {
+            true => format!("{}\n", to_json(&args, &report, error.as_ref())),
+            false => to_text(&args, &report),
+        };
+        if let Err(code) = output::write(text.as_bytes()) {
+            return code;
+        }
     }
+    error.map_or(ExitCode::SUCCESS, |error| failed("seal", &error))
+}
+
+/// Whether there is nothing of what was asked for.
+fn is_wrong_use(error: &SealError) -> bool {
+    matches!(error, SealError::NoJournal(_) | SealError::NoSuchDay { .. })
 }
 
 /// Says why, and the exit status that goes with it.
 pub(super) fn failed(name: &str, error: &SealError) -> ExitCode {
     eprintln!("hoga {name}: {error}");
-    ExitCode::from(if matches!(error, SealError::NoJournal(_) | SealError::NoSuchDay { .. }) { 2 } else { 1 })
+    ExitCode::from(if is_wrong_use(error) { 2 } else { 1 })
 }
 
-fn to_json(args: &Args, report: &SealReport) -> Value {
+fn to_json(args: &Args, report: &SealReport, error: Option<&SealError>) -> Value {
     let days: Vec<Value> = report
         .sealed
         .iter()
@@ -106,6 +116,8 @@ fn to_json(args: &Args, report: &SealReport) -> Value {
         "sealed": days,
         "already": report.already,
         "packed": packed,
+        "damaged_manifests": report.damaged_manifests.iter().map(|(file, _)| file).collect::<Vec<_>>(),
+        "error": error.map(ToString::to_string),
     })
 }
 
@@ -115,13 +127,16 @@ fn to_text(args: &Args, report: &SealReport) -> String {
         let records: u64 = entries.iter().map(|entry| entry.records).sum();
         text.push_str(&format!("{day}: {} segments sealed, {records} records: seals/{day}.json\n", entries.len()));
     }
-    if !report.sealed.contains_key(&args.day) {
+    if !report.sealed.contains_key(&args.day) && report.already > 0 {
         text.push_str(&format!("{}: sealed before, {} segments\n", args.day, report.already));
     }
     if !report.packed.is_empty() {
         let bytes: u64 = report.packed.iter().map(|packed| packed.bytes).sum();
         let packed: u64 = report.packed.iter().map(|packed| packed.packed_bytes).sum();
         text.push_str(&format!("{} segments compressed: {bytes} bytes are {packed} now\n", report.packed.len()));
+    }
+    for (file, fault) in &report.damaged_manifests {
+        text.push_str(&format!("{file}: {fault}; that day is left alone\n"));
     }
     text
 }

@@ -81,11 +81,13 @@ fn print(args: &Args, filter: Filter) -> Result<(), ExitCode> {
             return Err(failed(&error));
         }
         if !args.follow {
+            announce_pruned(&tailer, &mut 0);
             return Ok(());
         }
         tailer
     };
     let mut announced = TailState::Live;
+    let mut pruned = 0;
     loop {
         // Before the poll: what was committed by then is read first.
         let is_over = filter.is_over(wall_ns());
@@ -95,6 +97,7 @@ fn print(args: &Args, filter: Filter) -> Result<(), ExitCode> {
             out.clear();
         }
         let polled = polled.map_err(|error| failed(&error))?;
+        announce_pruned(&tailer, &mut pruned);
         if tailer.is_past() || ((!args.follow || is_over) && polled.state != TailState::More) {
             return Ok(());
         }
@@ -161,6 +164,15 @@ fn last_records(
             lines.extend_from_slice(&fresh);
         }
         return Ok((tailer, lines, damage));
+    }
+}
+
+/// Says what was gone past because retention deleted it, when that became more.
+fn announce_pruned(tailer: &Tailer, told: &mut u64) {
+    if tailer.pruned() > *told {
+        let records = tailer.pruned() - *told;
+        *told = tailer.pruned();
+        eprintln!("hoga tail: {records} records on the way were deleted by retention, as audit.log says");
     }
 }
 

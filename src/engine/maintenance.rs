@@ -11,7 +11,8 @@ use jiff::civil::Date;
 use jiff::{Span, ToSpan as _};
 
 use crate::config::RetentionSection;
-use crate::journal::{Policy, SealError, SealOptions, prune, seal_with};
+use crate::journal::{Policy, SealError, SealFault, SealOptions, SealReport, prune, seal_into};
+use crate::metrics::{Counter, Counters};
 
 /// Between two looks at the flag that ends it.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -33,6 +34,7 @@ impl Maintenance {
         config: RetentionSection,
         date: Arc<AtomicU32>,
         every: Duration,
+        counters: Counters,
     ) -> std::io::Result<Option<Maintenance>> {
         if !config.seal {
             return Ok(None);
@@ -42,7 +44,7 @@ impl Maintenance {
         let dir = dir.to_owned();
         let thread = std::thread::Builder::new().name("hoga-maintain".into()).spawn(move || {
             crate::sys::priority::lowest_of_thread();
-            let mut round = Round { dir, config, done_for: 0, waiting: None };
+            let mut round = Round { dir, config, counters, done_for: 0, waiting: None, damaged: Vec::new() };
             let mut next = Instant::now();
             // Relaxed: a flag and a date alone.
             while !stopped.load(Ordering::Relaxed) {
@@ -70,10 +72,13 @@ impl Drop for Maintenance {
 struct Round {
     dir: PathBuf,
     config: RetentionSection,
+    counters: Counters,
     /// The trading date for which everything before was seen to.
     done_for: u32,
     /// Since when something is waited for, with the date; `None` in it: that was said.
     waiting: Option<(u32, Option<Instant>)>,
+    /// Damaged manifests, as they were last told of.
+    damaged: Vec<String>,
 }
 
 impl Round {
@@ -94,7 +99,8 @@ impl Round {
             }
             Err(SealError::NoSuchDay { .. }) => self.done_for = date,
             Err(error) => {
-                tracing::error!(%error, "days that are over could not be sealed or pruned; trying again tomorrow");
+                self.counters.add(Counter::MaintenanceFailures, 1);
+                tracing::error!(%error, "days that are over could not all be sealed or pruned; trying again tomorrow");
                 self.done_for = date;
             }
         }
@@ -108,7 +114,19 @@ impl Round {
         is_late
     }
 
-    fn attempt(&self, today: Date, stop: &AtomicBool) -> Result<(), SealError> {
+    /// Says which manifests are damaged, once while they are the same ones.
+    fn tell_damaged(&mut self, found: &[(String, SealFault)]) {
+        self.counters.set(Counter::ManifestsDamaged, found.len() as u64);
+        let names: Vec<String> = found.iter().map(|(file, _)| file.clone()).collect();
+        if names != self.damaged {
+            for (file, fault) in found {
+                tracing::error!(%file, %fault, "a sealed day is left alone: put its manifest back from a copy");
+            }
+            self.damaged = names;
+        }
+    }
+
+    fn attempt(&mut self, today: Date, stop: &AtomicBool) -> Result<(), SealError> {
         let before = |days: Span| today.checked_sub(days).unwrap_or(Date::MIN);
         let compress_to = self.config.compress_after_days.map(|days| before(i64::from(days.max(1)).days()));
         let options = SealOptions { compress_to };
@@ -116,12 +134,16 @@ impl Round {
             true => Err(std::io::ErrorKind::Interrupted.into()),
             false => Ok(()),
         };
-        let sealed = seal_with(&self.dir, before(1.days()), options, &mut watch);
-        for (day, segments) in sealed.iter().flat_map(|report| &report.sealed) {
+        let mut report = SealReport::default();
+        let sealed = seal_into(&self.dir, before(1.days()), options, &mut report, &mut watch);
+        for (day, segments) in &report.sealed {
             tracing::info!(%day, segments = segments.len(), "sealed");
         }
+        if !matches!(sealed, Err(SealError::Locked(_) | SealError::NoJournal(_))) {
+            self.tell_damaged(&report.damaged_manifests);
+        }
         if stop.load(Ordering::Relaxed) {
-            return sealed.map(|_| ());
+            return sealed;
         }
         // Whatever became of the rest: what is sealed goes as configured, or one damaged segment fills the disk.
         let policy = Policy { keep_days: self.config.keep_days, keep_bytes: self.config.keep_bytes };
@@ -131,7 +153,7 @@ impl Round {
                 tracing::warn!(day = %day.day, bytes = day.bytes, why = day.why, "deleted, as configured");
             }
         }
-        sealed.map(|_| ())
+        sealed
     }
 }
 
@@ -139,6 +161,7 @@ impl Round {
 mod tests {
     use super::*;
     use crate::journal::{Journal, JournalConfig, Verdict, verify};
+    use crate::metrics::{Collector, Metrics};
     use crate::tick::{RType, Trade, words_of};
 
     fn append(journal: &mut Journal, count: usize) {
@@ -148,6 +171,15 @@ mod tests {
             trade.header.rtype = RType::Trade as u8;
             journal.ticks.append(words_of(&mut trade)).unwrap();
         }
+    }
+
+    /// The thread, ten times in a tenth of a second, and what it counts.
+    fn start(dir: &Path, retention: RetentionSection, date: &Arc<AtomicU32>) -> (Maintenance, (Metrics, Collector)) {
+        let (metrics, collector) = Metrics::create(dir, &[]).unwrap();
+        let counters = metrics.counters("maintenance").unwrap();
+        let every = Duration::from_millis(10);
+        let maintenance = Maintenance::start(dir, retention, Arc::clone(date), every, counters).unwrap().unwrap();
+        (maintenance, (metrics, collector))
     }
 
     fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
@@ -169,8 +201,7 @@ mod tests {
         let date = Arc::new(AtomicU32::new(20_261_123));
         let retention =
             RetentionSection { compress_after_days: Some(1), keep_days: Some(2), ..RetentionSection::default() };
-        let every = Duration::from_millis(10);
-        let maintenance = Maintenance::start(dir, retention, Arc::clone(&date), every).unwrap().unwrap();
+        let (maintenance, _metrics) = start(dir, retention, &date);
         std::thread::sleep(Duration::from_millis(200));
         assert!(!dir.join("seals").exists(), "the day is not over");
         for (today, over) in [(20_261_124, "2026-11-23"), (20_261_125, "2026-11-24")] {
@@ -195,9 +226,59 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_manifest_is_counted_and_its_day_left_alone_while_the_others_are_sealed_and_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let config =
+            JournalConfig { raw: None, trading_date: 20_261_123, ..JournalConfig::with_segment_bytes(8 << 10) };
+        let mut journal = Journal::open(dir, config).unwrap();
+        let date = Arc::new(AtomicU32::new(20_261_123));
+        let retention = RetentionSection { keep_days: Some(2), ..RetentionSection::default() };
+        let (maintenance, (_metrics, mut collector)) = start(dir, retention, &date);
+        let manifest = |day: u32| dir.join(format!("seals/2026-11-{day}.json"));
+        let mut rotten = Vec::new();
+        for day in 23..=27 {
+            date.store(20_261_100 + day, Ordering::Relaxed);
+            journal.ticks.set_trading_date(20_261_100 + day).unwrap();
+            append(&mut journal, 60);
+            if day > 23 && day != 25 {
+                wait_for("sealed", || manifest(day - 1).exists());
+            } else if day == 25 {
+                // The newest there is: the next seal follows from what it said.
+                wait_for("sealed", || manifest(24).exists());
+                rotten = std::fs::read(manifest(24)).unwrap();
+                let at = rotten.len() / 2;
+                rotten[at] ^= 1;
+                std::fs::write(manifest(24), &rotten).unwrap();
+            }
+        }
+        let counted = |collector: &mut Collector| {
+            collector.poll();
+            let counters = crate::metrics::MetricsReader::open(dir).unwrap().snapshot().unwrap().counters;
+            (counters.get(Counter::ManifestsDamaged), counters.get(Counter::MaintenanceFailures) > 0)
+        };
+        wait_for("counted", || counted(&mut collector) == (1, true));
+        drop(maintenance);
+        assert_eq!(std::fs::read(manifest(24)).unwrap(), rotten, "left alone");
+        assert!(!dir.join("ticks/0000000001.seg").exists(), "the day before it is deleted");
+        journal.close().unwrap();
+        let findings = verify(dir, |_, _, _, _| {}).unwrap().streams.remove(0).1.findings;
+        assert!(findings.len() == 1 && findings[0].segment == "seals/2026-11-24.json", "{findings:?}");
+        // Put back it fits: the seal behind it was made from the same bytes.
+        let at = rotten.len() / 2;
+        rotten[at] ^= 1;
+        std::fs::write(manifest(24), &rotten).unwrap();
+        assert_eq!(verify(dir, |_, _, _, _| {}).unwrap().state, Verdict::Clean);
+    }
+
+    #[test]
     fn waiting_for_hours_is_said_once_a_day() {
         let config = RetentionSection::default();
-        let mut round = Round { dir: PathBuf::new(), config, done_for: 0, waiting: None };
+        let folder = tempfile::tempdir().unwrap();
+        let (metrics, _collector) = Metrics::create(folder.path(), &[]).unwrap();
+        let counters = metrics.counters("maintenance").unwrap();
+        let (dir, damaged) = (PathBuf::new(), Vec::new());
+        let mut round = Round { dir, config, counters, done_for: 0, waiting: None, damaged };
         let begin = Instant::now();
         let said = |round: &mut Round, date, hours: u64| round.is_late(date, begin + Duration::from_secs(hours * 3600));
         assert_eq!([0, 2, 4, 5].map(|hours| said(&mut round, 1, hours)), [false, false, true, false]);

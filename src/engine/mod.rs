@@ -182,7 +182,7 @@ impl Engine {
     /// The same with credentials at hand (a simulated venue's).
     pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
         let dir = config.journal.dir.clone();
-        let Journal { ticks, raw, helper, mut recovery } = Journal::open(&dir, journal_config(config, &options.market))
+        let Journal { ticks, raw, helper, recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let placement = plan(&config.engine, available_cores());
         let system = |what| move |source| EngineError::System { what, source };
@@ -230,10 +230,12 @@ impl Engine {
         let said = resume_continuity(&dir, date.load(Ordering::Relaxed), &mut parser);
         // The clock by which dates are inferred comes first.
         committer.record(&mut boxed_record(clock_record(&options.market), RType::Clock));
-        recover(&mut recovery, &said, &mut parser, &mut committer);
+        recover(&recovery, &said, &mut parser, &mut committer)
+            .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
         let recovered_records = committer.counters.get(Counter::RecordsJournaled);
 
         let cold = Cold { inbox, counters: metrics.counters("session")? };
+        let maintenance_counters = metrics.counters("maintenance")?;
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
         let reader =
             Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
@@ -303,8 +305,14 @@ impl Engine {
             .map_err(unstarted.clone()("the session thread"))?;
         let metrics_stop = Arc::new(AtomicBool::new(false));
         let live = Arc::new(ArrayQueue::new(1));
-        let maintenance = Maintenance::start(&dir, config.retention.clone(), Arc::clone(&date), MAINTENANCE_PERIOD)
-            .map_err(unstarted.clone()("the maintenance thread"))?;
+        let maintenance = Maintenance::start(
+            &dir,
+            config.retention.clone(),
+            Arc::clone(&date),
+            MAINTENANCE_PERIOD,
+            maintenance_counters,
+        )
+        .map_err(unstarted.clone()("the maintenance thread"))?;
         let (thread_stop, thread_live) = (Arc::clone(&metrics_stop), Arc::clone(&live));
         let market = options.market;
         let seen_ending = Arc::clone(&ending);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::commit::{Committer, ReadStamp};
 use super::parser::{Parser, StampedSink};
 use crate::feed::RecordSink;
-use crate::journal::{LastFrame, RawFrame, RecoveryReport, Start, Stream, Tailer};
+use crate::journal::{LastFrame, OpenError, RecoveryReport, Start, Stream, Tailer};
 use crate::net::FrameMeta;
 use crate::tick::{
     Flags, Gap, HEADER_BYTES, Header, MARKET_PREFIX_BYTES, Market, RType, RawPrefix, RecordView, Session, SessionEvent,
@@ -15,6 +15,8 @@ use crate::tick::{
 
 /// Segments read back at the start for the cumulative volumes of today: half a GiB, well under a second.
 const RESUME_SEGMENTS_MAX: usize = 5;
+/// Frames decoded again between two signs of life: there may be gigabytes of them.
+const CYCLE_FRAMES: usize = 1024;
 
 /// Tells the decoder where the cumulative volumes of today stood, so that what was traded while no engine ran is a gap.
 ///
@@ -68,17 +70,20 @@ pub(super) fn meta_of(prefix: &RawPrefix) -> FrameMeta {
 ///
 /// That frame's trades are held against cumulative volume once more from the first, so the base is its last present trade
 /// again when the first missing one comes.
+///
+/// # Errors
+///
+/// [`OpenError`]: stream `raw` could not be read on. What was decoded by then is in `ticks`; the next opening goes on there.
 pub(super) fn recover(
-    recovery: &mut RecoveryReport,
+    recovery: &RecoveryReport,
     said: &[(u16, u64)],
     parser: &mut Parser,
     committer: &mut Committer,
-) {
-    let last = recovery.last_frame;
-    for RawFrame { prefix, payload } in std::mem::take(&mut recovery.raw_frames) {
-        let meta = meta_of(&prefix);
-        let is_last = last.is_partial() && prefix.header.sequence == last.raw_sequence;
-        let last = if is_last { last } else { LastFrame::default() };
+) -> Result<(), OpenError> {
+    let mut cycle = 0;
+    let recovered = recovery.raw_frames.for_each(|frame| {
+        let meta = meta_of(frame.prefix);
+        let last = if frame.is_partial { recovery.last_frame } else { LastFrame::default() };
         let mut missing = Missing {
             committer,
             present: last.records_present,
@@ -88,13 +93,19 @@ pub(super) fn recover(
             gap: None,
             gaps_present: (0, 0),
         };
-        parser.recovered_frame(&meta, &payload, &mut missing);
+        parser.recovered_frame(&meta, frame.payload, &mut missing);
         missing.end_gap(false);
         // An earlier run counted them.
         parser.mirrored.gaps += missing.gaps_present.0;
         parser.mirrored.gap_qty = parser.mirrored.gap_qty.saturating_add(missing.gaps_present.1);
-    }
+        cycle += 1;
+        if cycle == CYCLE_FRAMES {
+            committer.end_cycle(cycle);
+            cycle = 0;
+        }
+    });
     committer.end_cycle(1);
+    recovered
 }
 
 /// Passes on the records of a frame but those that are in the journal already.

@@ -66,7 +66,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use self::archive::{compress, manifest, packed, retention, seal, seal_verify};
-use self::judge::{decision, examine, quarantine, recent, recovery, verify, walk};
+use self::judge::{decision, examine, quarantine, recent, recovery, undecoded, verify, walk};
 pub use self::mend::{build, rebuild, repair, rescue};
 use self::mend::{build_journal, salvage, source};
 use self::read::{filter, follow, index, lines, reader, record, seek, visit};
@@ -88,10 +88,11 @@ pub use self::reader::{Polled, Start, TailError, TailState, Tailer};
 pub use self::record::{Position, RecordRef};
 pub use self::recovery::{LastFrame, StreamRecovery};
 pub use self::retention::{Policy, PruneReport, PrunedDay, hold, holds, prune, prune_with, release};
-pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_with};
+pub use self::seal::{PackedSegment, SealError, SealEvent, SealOptions, SealReport, seal, seal_into, seal_with};
 pub use self::seek::{Seek, Sought};
 pub use self::segment::{BadLength, SegmentReader};
 pub use self::trouble::{DiskSpace, Trouble, Watch};
+pub use self::undecoded::{RawFrame, RawFrames};
 pub use self::verify::{Report, StreamReport, VerifyError, is_live, verify};
 pub use self::visit::Visit;
 pub use self::walk::{Finding, Reason, Tail, Verdict, Walked, walk};
@@ -99,7 +100,7 @@ pub use self::writer::{AppendError, StreamWriter};
 
 use self::format::segment_ordinal;
 use self::open::take_lock;
-use crate::tick::{Instrument, RawPrefix};
+use crate::tick::Instrument;
 
 /// Name of the lock file.
 pub(crate) const LOCK_NAME: &str = "lock";
@@ -224,15 +225,6 @@ pub(crate) fn io_error(path: &Path, source: io::Error) -> OpenError {
     OpenError::Io { path: path.to_owned(), source }
 }
 
-/// A frame of stream `raw` that did not reach stream `ticks`.
-#[derive(Clone, Debug)]
-pub struct RawFrame {
-    /// Its stamps and sequence.
-    pub prefix: RawPrefix,
-    /// Its bytes.
-    pub payload: Vec<u8>,
-}
-
 /// What an opening found and did.
 #[derive(Debug)]
 pub struct RecoveryReport {
@@ -246,12 +238,8 @@ pub struct RecoveryReport {
     pub instruments: Vec<Instrument>,
     /// The last frame that reached `ticks`.
     pub last_frame: LastFrame,
-    /// The frames to decode again and append with flag RECOVERED, in order. When
-    /// [`last_frame`](Self::last_frame) is partial it comes first, and its records with a place below `records_present`,
-    /// the gaps before them and its first `rejects_present` rejects are there already; so is the gap before its next
-    /// record when `is_gap_pending`. Empty after an orderly close. Frames kept only because they were rejected are not
-    /// among them. Control frames are: they say nothing about the present connections.
-    pub raw_frames: Vec<RawFrame>,
+    /// The frames to decode again and append with flag RECOVERED.
+    pub raw_frames: RawFrames,
 }
 
 /// An open journal: the writers are taken out and given to their threads.

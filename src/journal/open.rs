@@ -12,12 +12,11 @@ use super::dictionary::Dictionary;
 use super::durability::{Durability, StreamSync, SyncThread, Syncer};
 use super::format::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_GRAIN, Stream, segment_name};
 use super::helper::{Disk, Helper, Maker, PreparedSegment, SEGMENTS_AHEAD, StreamHelper};
-use super::reader::{Start, TailError, Tailer};
-use super::record::RecordRef;
-use super::recovery::{LastFrame, Recovered, recover};
+use super::recovery::{Recovered, recover};
+use super::undecoded::RawFrames;
 use super::writer::{Begin, StreamWriter};
-use super::{Journal, JournalConfig, LOCK_NAME, OpenError, RawFrame, RecoveryReport, StreamConfig, io_error};
-use crate::tick::{Flags, Instrument, RecordView, view, words_of};
+use super::{Journal, JournalConfig, LOCK_NAME, OpenError, RecoveryReport, StreamConfig, io_error};
+use crate::tick::{Instrument, words_of};
 
 impl Journal {
     /// Opens the journal in a folder for writing, and makes it when there is none: takes the lock, puts both streams in
@@ -70,9 +69,9 @@ impl Journal {
             // Also when only `raw` was left open: a host's death may have taken back the beginning of the last opening from
             // `ticks` alone.
             Some(raw) if !ticks.recovered.report.was_closed || !raw.recovered.report.was_closed => {
-                raw_frames_after(dir, raw, last_frame)?
+                RawFrames::after(dir, last_frame, raw.recovered.next_sequence)?
             }
-            _ => Vec::new(),
+            _ => RawFrames::default(),
         };
         let epoch_max = raw.as_ref().map_or(0, |raw| raw.recovered.epoch_max).max(ticks.recovered.epoch_max);
         let epoch = epoch_max + 1;
@@ -247,24 +246,4 @@ pub(super) fn take_lock(dir: &Path) -> Result<File, OpenError> {
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(fail)?;
     Ok(file)
-}
-
-/// Frames of `raw` behind the last that reached `ticks`, and that one if records of it are missing.
-fn raw_frames_after(dir: &Path, raw: &Opening, last: LastFrame) -> Result<Vec<RawFrame>, OpenError> {
-    let from = if last.is_partial() { last.raw_sequence } else { last.raw_sequence + 1 };
-    let mut frames = Vec::new();
-    if from >= raw.recovered.next_sequence {
-        return Ok(frames);
-    }
-    let fail = |error: TailError| io_error(&raw.folder, io::Error::other(error));
-    let mut tailer = Tailer::open(dir, Stream::Raw, Start::Sequence(from)).map_err(fail)?.with_crc_check(true);
-    let take = |record: RecordRef<'_>| {
-        if let Some(RecordView::Raw(prefix, payload)) = view(record.bytes)
-            && prefix.header.flags & Flags::KEPT_REJECTED == 0
-        {
-            frames.push(RawFrame { prefix: *prefix, payload: payload.to_vec() });
-        }
-    };
-    tailer.poll(usize::MAX, take).map_err(fail)?;
-    Ok(frames)
 }

@@ -105,6 +105,12 @@ impl SegmentReader {
         self.packed.as_ref()?.damage()
     }
 
+    /// Whether the seek table of the compressed file was found damaged, as far as it was read: it was made anew of the
+    /// frames, and nothing is lost.
+    pub fn has_damaged_table(&self) -> bool {
+        self.packed.as_ref().is_some_and(|packed| packed.is_table_mended())
+    }
+
     /// What a length word that no writer wrote means here.
     pub(super) fn reason(&self, bad: BadLength) -> Reason {
         self.damage().map_or(Reason::Length(bad.0), Reason::Packed)

@@ -183,6 +183,10 @@ counters! {
     /// Registrations the broker refused.
     RegistrationsRefused = 100 Sum Count "registrations_refused",
     // 101 is taken: it was `repairs`.
+    /// Manifests of sealed days that could not be read when maintenance last looked: those days are left alone.
+    ManifestsDamaged = 102 Max Count "manifests_damaged",
+    /// Times that days that are over could not all be sealed, compressed or deleted as configured, other than for waiting.
+    MaintenanceFailures = 103 Sum Count "maintenance_failures",
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one

@@ -7,7 +7,7 @@ pub mod policy;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hoga::journal::{Journal, JournalConfig, Start, Stream, StreamConfig, StreamWriter, Tailer};
+use hoga::journal::{Journal, JournalConfig, RawFrame, Start, Stream, StreamConfig, StreamWriter, Tailer};
 use hoga::tick::{Flags, Instrument, InstrumentKey, RType, RawPrefix, Trade, words_of};
 
 /// A scratch folder, in memory where there is such a place: these tests sync a lot.
@@ -76,6 +76,14 @@ pub fn read_all(dir: &Path, stream: Stream) -> Vec<(u64, Vec<u8>)> {
     let mut tailer = Tailer::open(dir, stream, Start::Beginning).expect("open").with_crc_check(true);
     tailer.poll(usize::MAX, |record| records.push((record.position.sequence, record.bytes.to_vec()))).expect("poll");
     records
+}
+
+/// The frames that an opening found to be decoded again: sequence and bytes.
+pub fn frames_again(journal: &Journal) -> Vec<(u64, Vec<u8>)> {
+    let mut frames = Vec::new();
+    let take = |frame: RawFrame<'_>| frames.push((frame.prefix.header.sequence, frame.payload.to_vec()));
+    journal.recovery.raw_frames.for_each(take).expect("frames");
+    frames
 }
 
 /// Path of a segment.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::wall_ns;
 use crate::journal::format::{Stream, index_name, packed_name, segment_name};
-use crate::journal::manifest::{Manifest, SealedSegment, ZEROS, sha256, store_whole};
-use crate::journal::seal::{MaintenanceLock, SealError, io_at, maintenance_lock, newest_in_use};
+use crate::journal::manifest::{Manifest, SealFault, SealedSegment, ZEROS, sha256, store_whole};
+use crate::journal::seal::{MaintenanceLock, SealError, io_at, maintenance_lock, manifest_name, newest_in_use};
 use crate::sys::file::sync_folder;
 
 /// Name of the log of deletions.
@@ -52,6 +52,8 @@ pub struct PruneReport {
     pub held: Vec<Date>,
     /// Days that the policy would delete, but that are not sealed wholly, or written to.
     pub unsealed: Vec<Date>,
+    /// Manifests that can't be read, by file, relative to the journal. Their days count as not sealed.
+    pub damaged_manifests: Vec<(String, SealFault)>,
     /// Bytes of segment files left.
     pub bytes_left: u64,
 }
@@ -110,9 +112,10 @@ pub fn prune_with(
     watch: &mut dyn FnMut(&Path) -> io::Result<()>,
 ) -> Result<PruneReport, SealError> {
     let _lock = locked(dir)?;
-    let days = days_of(dir)?;
+    let mut report = PruneReport::default();
+    let days = days_of(dir, &mut report.damaged_manifests)?;
     let holds = holds(dir).map_err(io_at(&dir.join(HOLDS_NAME)))?;
-    let mut report = PruneReport { bytes_left: days.values().map(|day| day.bytes).sum(), ..PruneReport::default() };
+    report.bytes_left = days.values().map(|day| day.bytes).sum();
     let keep_days = policy.keep_days.map_or(usize::MAX, |days| days.max(1) as usize);
     let keep_bytes = policy.keep_bytes.unwrap_or(u64::MAX);
     let count = days.len();
@@ -163,10 +166,16 @@ struct DayFound {
 }
 
 /// The days of which segments are there, ascending.
-fn days_of(dir: &Path) -> Result<BTreeMap<Date, DayFound>, SealError> {
+fn days_of(dir: &Path, damaged: &mut Vec<(String, SealFault)>) -> Result<BTreeMap<Date, DayFound>, SealError> {
     let mut sealed: BTreeMap<(String, u64), (Date, SealedSegment)> = BTreeMap::new();
     for (path, manifest) in Manifest::read_all(dir).map_err(io_at(dir))? {
-        let manifest = manifest.map_err(|fault| SealError::Manifest { path, fault })?;
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
+            Err(fault) => {
+                damaged.push((manifest_name(&path), fault));
+                continue;
+            }
+        };
         let Ok(day) = manifest.day.parse::<Date>() else { continue };
         for entry in manifest.segments {
             sealed.insert((entry.stream.clone(), entry.ordinal), (day, entry));

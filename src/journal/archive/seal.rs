@@ -4,7 +4,7 @@
 //! Every step leaves a journal that reads the same and verifies clean, so being killed between any two costs nothing but
 //! the work: the next run begins where it has to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,8 @@ pub struct SealReport {
     pub already: usize,
     /// Segments compressed now.
     pub packed: Vec<PackedSegment>,
+    /// Manifests that can't be read, by file, relative to the journal. Their days were left alone.
+    pub damaged_manifests: Vec<(String, SealFault)>,
 }
 
 /// Why nothing, or not all, was sealed.
@@ -108,8 +110,8 @@ pub enum SealError {
     /// Damage is never sealed.
     #[error("{} is corrupt at offset {}: {}; see `hoga verify`", .0.segment, .0.offset, .0.reason)]
     Damaged(Finding),
-    /// A manifest there is damaged.
-    #[error("{path}: {fault}")]
+    /// A manifest there is damaged: the first such one. Its day was left alone, the others are seen to.
+    #[error("{path}: {fault}; that day is left alone. Put the file back from a copy")]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -136,7 +138,8 @@ pub(in crate::journal) fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SealEr
 ///
 /// # Errors
 ///
-/// See [`SealError`]. The days before the one it is of are sealed all the same, and of damage in one stream the other.
+/// See [`SealError`]. The days before the one it is of are sealed all the same, and of damage in one stream the other; of a
+/// damaged manifest all days but its own.
 pub fn seal(
     dir: &Path,
     day: Date,
@@ -157,20 +160,44 @@ pub fn seal_with(
     options: SealOptions,
     watch: &mut dyn FnMut(SealEvent) -> io::Result<()>,
 ) -> Result<SealReport, SealError> {
+    let mut report = SealReport::default();
+    seal_into(dir, day, options, &mut report, watch).map(|()| report)
+}
+
+/// As [`seal`]; what was done stands in `report` also when an error ends it, that of `watch` at its step.
+///
+/// # Errors
+///
+/// As [`seal`].
+pub fn seal_into(
+    dir: &Path,
+    day: Date,
+    options: SealOptions,
+    report: &mut SealReport,
+    watch: &mut dyn FnMut(SealEvent) -> io::Result<()>,
+) -> Result<(), SealError> {
     if !dir.join(Stream::Ticks.name()).is_dir() {
         return Err(SealError::NoJournal(dir.to_owned()));
     }
     let _lock = maintenance_lock(dir)?;
     remove_parts(dir)?;
     let mut manifests = BTreeMap::new();
+    // Days whose manifest can't be read are left alone: what it says can't be told from what it should.
+    let mut left_alone = BTreeSet::new();
+    let mut unreadable = None;
     for (path, manifest) in Manifest::read_all(dir).map_err(io_at(dir))? {
-        let manifest = manifest.map_err(|fault| SealError::Manifest { path, fault })?;
-        manifests.insert(manifest.day.clone(), manifest);
+        match manifest {
+            Ok(manifest) => {
+                manifests.insert(manifest.day.clone(), manifest);
+            }
+            Err(fault) => {
+                left_alone.extend(day_of_manifest(&path));
+                report.damaged_manifests.push((manifest_name(&path), fault.clone()));
+                unreadable.get_or_insert(SealError::Manifest { path, fault });
+            }
+        }
     }
-    let mut report = SealReport {
-        already: manifests.get(&day.to_string()).map_or(0, |manifest| manifest.segments.len()),
-        ..SealReport::default()
-    };
+    report.already = manifests.get(&day.to_string()).map_or(0, |manifest| manifest.segments.len());
     // Days go one after the other, both streams of each, so that what is wrong with one takes nothing from those before.
     let mut work = Vec::new();
     let mut first = None;
@@ -186,7 +213,12 @@ pub fn seal_with(
         work.extend(in_order);
     }
     work.sort_by_key(|(day, _)| *day);
-    if work.is_empty() && trouble.is_none() && report.already == 0 && first.is_none_or(|first| first > day) {
+    if work.is_empty()
+        && trouble.is_none()
+        && unreadable.is_none()
+        && report.already == 0
+        && first.is_none_or(|first| first > day)
+    {
         return Err(SealError::NoSuchDay { dir: dir.to_owned(), day, first });
     }
     let total = work.iter().map(|(_, segment)| segment.header.prepared.segment_bytes).sum();
@@ -197,7 +229,7 @@ pub fn seal_with(
     let mut present = Date::MIN;
     for (day, segment) in &work {
         if *day != present {
-            store(dir, std::mem::take(&mut sealed), &mut manifests, &mut report, watch)?;
+            store(dir, std::mem::take(&mut sealed), &mut manifests, report, watch)?;
             present = *day;
         }
         if stopped.contains(&segment.stream) {
@@ -227,16 +259,29 @@ pub fn seal_with(
             Err(error) => return Err(error),
         };
         last.insert(stream.number(), entry.seal.clone());
-        sealed.entry(segment.day).or_default().push(entry);
+        // Sealed again only for the chain: a seal follows from the bytes, so it is the one in the manifest.
+        if !left_alone.contains(&segment.day) {
+            sealed.entry(segment.day).or_default().push(entry);
+        }
         done += segment.header.prepared.segment_bytes;
     }
-    store(dir, sealed, &mut manifests, &mut report, watch)?;
+    store(dir, sealed, &mut manifests, report, watch)?;
     restore_indexes(dir, &manifests).map_err(io_at(dir))?;
     if let Some(to) = options.compress_to {
-        let damage = compress(dir, to, &manifests, &mut report, watch)?;
+        let damage = compress(dir, to, &manifests, report, watch)?;
         trouble = trouble.or(damage);
     }
-    trouble.map_or(Ok(report), Err)
+    trouble.or(unreadable).map_or(Ok(()), Err)
+}
+
+/// The day that a manifest's name says.
+pub(in crate::journal) fn day_of_manifest(path: &Path) -> Option<Date> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// Name of a manifest, relative to the journal.
+pub(in crate::journal) fn manifest_name(path: &Path) -> String {
+    format!("{SEALS_NAME}/{}", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// Puts what was sealed into the manifests.

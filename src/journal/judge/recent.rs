@@ -9,6 +9,8 @@ use crate::tick::{Flags, Gap, HEADER_BYTES, Header, Instrument, MARKET_PREFIX_BY
 pub struct LastFrame {
     /// Its sequence in `raw`; 0 = none.
     pub raw_sequence: u64,
+    /// The opening in which its records were appended to `ticks`.
+    pub epoch: u64,
     /// Records of it that are in `ticks`: those with a lower `frame_index`.
     pub records_present: u16,
     /// Records in the frame; 0 = only rejects or a gap of it are there.
@@ -48,7 +50,7 @@ impl Recent {
         // are cut at places of their own. So a frame of a later epoch is later, whatever its number.
         if epoch != self.epoch {
             self.earlier = self.last_frame();
-            self.last_frame = LastFrame::default();
+            self.last_frame = LastFrame { epoch, ..LastFrame::default() };
             self.epoch = epoch;
         }
     }
@@ -87,6 +89,7 @@ fn note(head: &Header, record: &[u8], instruments: &mut BTreeMap<u32, Instrument
         } else if market.raw_sequence >= last.raw_sequence {
             *last = LastFrame {
                 raw_sequence: market.raw_sequence,
+                epoch: last.epoch,
                 records_present: market.frame_index.saturating_add(1),
                 frame_count: market.frame_count,
                 rejects_present: if market.raw_sequence == last.raw_sequence { last.rejects_present } else { 0 },
@@ -98,7 +101,8 @@ fn note(head: &Header, record: &[u8], instruments: &mut BTreeMap<u32, Instrument
         let Some(prefix) = record.get(..size_of::<RejectPrefix>()) else { return };
         let reject: RejectPrefix = bytemuck::pod_read_unaligned(prefix);
         if reject.raw_sequence > last.raw_sequence {
-            *last = LastFrame { raw_sequence: reject.raw_sequence, rejects_present: 1, ..LastFrame::default() };
+            let fresh = LastFrame { epoch: last.epoch, ..LastFrame::default() };
+            *last = LastFrame { raw_sequence: reject.raw_sequence, rejects_present: 1, ..fresh };
         } else if reject.raw_sequence == last.raw_sequence && last.raw_sequence > 0 {
             last.rejects_present = last.rejects_present.saturating_add(1);
         }
@@ -106,7 +110,8 @@ fn note(head: &Header, record: &[u8], instruments: &mut BTreeMap<u32, Instrument
         let Some(bytes) = record.get(..size_of::<Gap>()) else { return };
         let gap: Gap = bytemuck::pod_read_unaligned(bytes);
         if gap.raw_sequence > last.raw_sequence {
-            *last = LastFrame { raw_sequence: gap.raw_sequence, is_gap_pending: true, ..LastFrame::default() };
+            let fresh = LastFrame { epoch: last.epoch, ..LastFrame::default() };
+            *last = LastFrame { raw_sequence: gap.raw_sequence, is_gap_pending: true, ..fresh };
         } else if gap.raw_sequence == last.raw_sequence && last.raw_sequence > 0 {
             last.is_gap_pending = true;
         }

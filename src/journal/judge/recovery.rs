@@ -434,6 +434,7 @@ impl Recovered {
             let (reader, _) = open_segment(folder, ordinal).map_err(|error| io_error(folder, error))?;
             let Ok(header) = reader.checked_header(stream, ordinal) else { break };
             let mut segment = Recent::default();
+            segment.enter(header.prepared.epoch);
             walk(&reader, &header, false, |_, head, record| segment.note(head, record));
             self.recent.set_earlier(segment.last_frame());
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::journal::control::{CONTROL_NAME, ControlReader};
 use crate::journal::decision::{Case, Circumstances, ControlPage, Place};
 use crate::journal::examine::{Look, control_evidence, examine, missing, open_segment};
-use crate::journal::format::{DurableSlot, SEGMENT_HEADER_BYTES, Stream};
+use crate::journal::format::{DurableSlot, SEGMENT_HEADER_BYTES, Stream, packed_name};
 use crate::journal::manifest::{Manifest, SealedTo};
 use crate::journal::retention::Pruned;
 use crate::journal::seal_verify::check_seals;
@@ -194,6 +194,12 @@ fn verify_stream(
         // Torn before the newest segment: the host died, and the next opening cuts here.
         let cut = finding.verdict == Verdict::Torn && !last && finding.reason != Reason::Control;
         if finding.verdict != Verdict::Clean && finding.reason != Reason::Control {
+            report.add(finding);
+        }
+        if found.segment.as_ref().is_some_and(|(reader, _)| reader.has_damaged_table()) {
+            // Said, but no damage to what is recorded: every record is there.
+            let mut finding = Finding::new(stream, ordinal, 0, Verdict::Clean, Reason::SeekTable);
+            finding.segment = format!("{}/{}", stream.name(), packed_name(ordinal));
             report.add(finding);
         }
         let Some(walked) = &found.walked else {

@@ -65,6 +65,8 @@ pub enum Reason {
     Control,
     /// The compressed file can't be unpacked here.
     Packed(PackedError),
+    /// The seek table of the compressed file is damaged; readers make their own of its frames.
+    SeekTable,
     /// The index beside the segment does not say what the segment holds; readers make their own.
     Index,
     /// Not what was sealed.
@@ -89,6 +91,9 @@ impl fmt::Display for Reason {
             Reason::BelowDurable { sequence } => write!(f, "record {sequence} was marked durable and is not there"),
             Reason::Control => f.write_str("the control page is damaged"),
             Reason::Packed(error) => write!(f, "{error}"),
+            Reason::SeekTable => f.write_str(
+                "the seek table of the compressed file is damaged: readers make their own of its frames, which are good",
+            ),
             Reason::Index => f.write_str("the index does not fit the segment: readers make their own; delete it"),
             Reason::Seal(fault) => write!(f, "{fault}"),
         }

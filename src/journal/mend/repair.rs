@@ -120,7 +120,8 @@ impl Repair<'_> {
     fn foretell(&mut self, stream: Stream, report: &StreamReport) -> Result<(), RepairError> {
         let folder = self.dir.join(stream.name());
         let mut seen = BTreeSet::new();
-        for finding in &report.findings {
+        // What is only said is nothing to be done.
+        for finding in report.findings.iter().filter(|finding| finding.verdict != Verdict::Clean) {
             let kind = match (ordinal_of(finding), finding.verdict) {
                 _ if is_control(finding) => ActionKind::Control,
                 (_, Verdict::Torn) => ActionKind::Cut,

@@ -2030,6 +2030,13 @@ int32_t hoga_state(struct hoga_tailer *tailer);
 int32_t hoga_get_lag(struct hoga_tailer *tailer, struct hoga_lag *out);
 
 /**
+ * Records between those read that were not there any more: retention deleted their days, as the journal's audit.log
+ * says. The sequences jump there; those before the place where reading began are not counted. HOGA_NONE or an error.
+ * Leaves records lent; allocates nothing.
+ */
+int32_t hoga_tailer_pruned(struct hoga_tailer *tailer, uint64_t *out);
+
+/**
  * What an instrument id stands for, as far as read: HOGA_RECORD when it is known, HOGA_NONE when not. Leaves records
  * lent; allocates nothing; may be called inside a callback of hoga_poll.
  */

@@ -135,6 +135,25 @@ pub unsafe extern "C" fn hoga_get_lag(tailer: *mut HogaTailer, out: *mut HogaLag
     unsafe { with_tailer(tailer, work) }
 }
 
+/// Records between those read that were not there any more: retention deleted their days, as the journal's audit.log
+/// says. The sequences jump there; those before the place where reading began are not counted. HOGA_NONE or an error.
+/// Leaves records lent; allocates nothing.
+///
+/// # Safety
+///
+/// `tailer` is null or came from `hoga_open` and was not closed; `out` is null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hoga_tailer_pruned(tailer: *mut HogaTailer, out: *mut u64) -> i32 {
+    // SAFETY: valid or null by contract.
+    let Some(out) = (unsafe { out.as_mut() }) else { return HOGA_ERROR_NULL };
+    let work = |handle: &mut HogaTailer| {
+        *out = handle.tailer.pruned();
+        Ok(HOGA_NONE)
+    };
+    // SAFETY: by contract.
+    unsafe { with_tailer(tailer, work) }
+}
+
 /// What an instrument id stands for, as far as read: HOGA_RECORD when it is known, HOGA_NONE when not. Leaves records
 /// lent; allocates nothing; may be called inside a callback of hoga_poll.
 ///

@@ -304,3 +304,43 @@ fn prices_are_written_exactly_and_never_past_their_room() {
     // SAFETY: null is refused.
     assert_eq!(unsafe { hoga_format_px(1, null_mut(), 24) }, HOGA_ERROR_NULL);
 }
+
+#[test]
+fn what_retention_deleted_between_two_records_is_counted() {
+    use hoga_reader::journal::{JournalConfig, Policy, SealOptions, hold, prune, seal};
+    use hoga_reader::tick::{RType, Trade};
+
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let config = JournalConfig { raw: None, ..JournalConfig::with_segment_bytes(8 << 10) };
+    let mut journal = Journal::open(dir, config).unwrap();
+    for day in 21..=24 {
+        journal.ticks.set_trading_date(20_261_100 + day).unwrap();
+        for _ in 0..10 {
+            let mut trade = Trade::UNDEF;
+            trade.header.length = size_of::<Trade>() as u32;
+            trade.header.rtype = RType::Trade as u8;
+            journal.ticks.append(words_of(&mut trade)).unwrap();
+        }
+    }
+    journal.close().unwrap();
+    let day = |day: u32| format!("2026-11-{day}").parse().unwrap();
+    seal(dir, day(23), SealOptions::default(), |_| {}).unwrap();
+    hold(dir, day(21), "a case").unwrap();
+    prune(dir, Policy { keep_days: Some(1), ..Policy::default() }, false, |_| {}).unwrap();
+
+    let tailer = open(dir, &options()).unwrap();
+    let mut pruned = 9;
+    // SAFETY: open, valid.
+    assert_eq!(unsafe { hoga_tailer_pruned(tailer, &mut pruned) }, HOGA_NONE);
+    assert_eq!(pruned, 0);
+    let read: Vec<u64> = (0..20).map(|_| next(tailer).1.position.sequence).collect();
+    assert_eq!(read, (1..=10).chain(31..=40).collect::<Vec<_>>());
+    // SAFETY: open, valid.
+    assert_eq!(unsafe { hoga_tailer_pruned(tailer, &mut pruned) }, HOGA_NONE);
+    assert_eq!(pruned, 20);
+    // SAFETY: null is allowed.
+    assert_eq!(unsafe { hoga_tailer_pruned(tailer, null_mut()) }, HOGA_ERROR_NULL);
+    // SAFETY: open.
+    unsafe { hoga_close(tailer) };
+}
