@@ -117,6 +117,11 @@ impl Merge {
         Ok(merge)
     }
 
+    /// Records that were gone past because retention had deleted their days, of all journals, as far as read.
+    pub fn pruned(&self) -> u64 {
+        self.inputs.iter().map(|input| input.tailer.pruned()).sum()
+    }
+
     /// The next record; `None` at the end of what was committed.
     ///
     /// # Errors

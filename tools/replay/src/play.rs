@@ -50,6 +50,8 @@ pub struct Played {
     pub lateness: Option<Lateness>,
     /// The end was asked for before the records ended.
     pub was_ended: bool,
+    /// Records on the way that retention had deleted, as the journals' logs say.
+    pub pruned: u64,
 }
 
 /// Plays what is merged. `on_record` is told of each record after it was written.
@@ -111,6 +113,7 @@ pub fn play(
     };
     lines.flush()?;
     end?;
+    played.pruned = merge.pruned();
     played.elapsed = started.elapsed();
     played.lateness = pacer.map(|pacer| pacer.lateness());
     Ok(played)

@@ -216,3 +216,31 @@ fn wrong_use_is_said_with_what_would_be_right() {
         assert!(said.contains(word), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn what_retention_deleted_on_the_way_is_told_at_the_end() {
+    use hoga::journal::{Journal, JournalConfig, Policy, SealOptions, hold, prune, seal};
+    use hoga::tick::words_of;
+
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let config = JournalConfig { raw: None, ..JournalConfig::with_segment_bytes(8 << 10) };
+    let mut journal = Journal::open(dir, config).unwrap();
+    for day in 21..=24 {
+        journal.ticks.set_trading_date(20_261_100 + day).unwrap();
+        for at in 0..10 {
+            journal.ticks.append(words_of(&mut support::trade((A, NINE + at, NINE, 1), 1, 0))).unwrap();
+        }
+    }
+    journal.close().unwrap();
+    let day = |day: u32| format!("2026-11-{day}").parse().unwrap();
+    seal(dir, day(23), SealOptions::default(), |_| {}).unwrap();
+    hold(dir, day(21), "a case").unwrap();
+    assert_eq!(prune(dir, Policy { keep_days: Some(1), ..Policy::default() }, false, |_| {}).unwrap().pruned.len(), 2);
+
+    let played = run(&["play", text(dir), "--json"]);
+    let said: serde_json::Value = serde_json::from_slice(&played.stderr).unwrap();
+    assert_eq!((said["records"].as_u64(), said["pruned"].as_u64()), (Some(20), Some(20)), "{said}");
+    let said = String::from_utf8(run(&["play", text(dir)]).stderr).unwrap();
+    assert!(said.contains("20 records on the way were deleted by retention"), "{said}");
+}

@@ -110,9 +110,15 @@ fn say(played: &Played, json: bool) {
         let object = json!({
             "records": played.records, "seconds": seconds, "ended_early": played.was_ended,
             "first_time_ns": played.first_time, "last_time_ns": played.last_time, "pace_error_ns": late,
+            "pruned": played.pruned,
         });
         eprintln!("{object}");
-    } else if let Some(late) = played.lateness {
+        return;
+    }
+    if played.pruned > 0 {
+        eprintln!("{} records on the way were deleted by retention, as audit.log says", played.pruned);
+    }
+    if let Some(late) = played.lateness {
         eprintln!(
             "{} records in {seconds:.3} s; behind their moment by {:.1} µs at p50, {:.1} µs at p99, {:.1} µs at most",
             played.records,
