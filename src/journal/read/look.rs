@@ -84,13 +84,16 @@ impl Default for Lookout {
 }
 
 impl Lookout {
-    /// The time, unless it is not due yet: read at each call by who calls seldom, at some of many by who spins.
+    /// Whether the clock is to be read: at each call by who calls seldom, at some of many by who spins.
     #[inline]
+    fn is_due(&mut self) -> bool {
+        let is_due = self.skip == 0;
+        self.skip = self.skip.saturating_sub(1);
+        is_due
+    }
+
+    /// The time, when it is time to look around.
     fn due(&mut self) -> Option<Instant> {
-        if self.skip > 0 {
-            self.skip -= 1;
-            return None;
-        }
         let now = Instant::now();
         let is_spinning = self.read_at.replace(now).is_some_and(|at| now.duration_since(at) < LOOK_EVERY / 8);
         self.stride = if is_spinning { (2 * self.stride).min(SKIP_MAX) } else { 1 };
@@ -160,8 +163,14 @@ impl DurableMark {
 }
 
 impl Tailer {
-    /// Looks around, at most once a millisecond: is there still a writer?
+    /// As [`look`](Self::look), for who waits in the middle of a segment, where the commit word tells what matters: the
+    /// state may be up to [`SKIP_MAX`] calls old, when these come within microseconds.
     #[inline]
+    pub(super) fn look_seldom(&mut self) -> Result<TailState, TailError> {
+        if self.lookout.is_due() { self.look() } else { Ok(self.lookout.state) }
+    }
+
+    /// Looks around, at most once a millisecond: is there still a writer?
     pub(super) fn look(&mut self) -> Result<TailState, TailError> {
         match self.lookout.due() {
             None => Ok(self.lookout.state),

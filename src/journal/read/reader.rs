@@ -37,7 +37,7 @@ pub enum TailState {
 pub struct Polled {
     /// Records handed over.
     pub records: usize,
-    /// How it ended.
+    /// How it ended: as of the last look around, which is at most a millisecond ago, or some calls ago for who spins.
     pub state: TailState,
 }
 
@@ -218,7 +218,7 @@ impl Tailer {
             }
             let bytes = match self.current.reader.record(self.offset) {
                 Ok(Some(bytes)) => bytes,
-                Ok(None) => return Ok(Polled { records, state: self.look()? }),
+                Ok(None) => return Ok(Polled { records, state: self.look_seldom()? }),
                 Err(bad) => return Err(self.corrupt(self.current.reader.reason(bad))),
             };
             if self.crc_check {
