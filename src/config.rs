@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::feed::kis::rest::RestSection;
 use crate::journal::Durability;
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
@@ -148,6 +149,9 @@ pub struct KisSection {
     /// Registrations one app key may hold; default 41 (the broker's limit).
     #[serde(default = "default_registrations")]
     pub max_registrations: usize,
+    /// How REST is called.
+    #[serde(default)]
+    pub rest: RestSection,
     /// App keys, one connection each. The subscriptions are spread over them.
     pub account: Vec<KisAccount>,
     /// What to record.
@@ -330,6 +334,9 @@ impl Config {
                 "0".to_owned(),
                 "at least 1: the broker blocks bursts of registrations",
             );
+        }
+        if let Err((field, value, expected)) = self.kis.rest.check() {
+            return refuse(field, value, expected);
         }
         if self.kis.account.is_empty() {
             return refuse("kis.account", "[]".to_owned(), "at least one [[kis.account]]");

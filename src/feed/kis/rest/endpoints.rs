@@ -106,7 +106,8 @@ impl Endpoint {
             }
         }
         let value = |parameter: &Parameter| {
-            let given = given.iter().find(|(name, _)| parameter.name.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+            let given =
+                given.iter().find(|(name, _)| parameter.name.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
             match given {
                 None if parameter.optional => None,
                 value => Some((parameter.name.to_owned(), value.unwrap_or_default().to_owned())),
@@ -118,8 +119,10 @@ impl Endpoint {
 
 /// Up to three names that are like another.
 fn nearest(name: &str, known: impl Iterator<Item = String>) -> Vec<String> {
-    let mut likely: Vec<(f64, String)> =
-        known.map(|known| (strsim::jaro_winkler(name, &known), known)).filter(|(likeness, _)| *likeness > 0.8).collect();
+    let mut likely: Vec<(f64, String)> = known
+        .map(|known| (strsim::jaro_winkler(name, &known), known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .collect();
     likely.sort_by(|left, right| right.0.total_cmp(&left.0));
     likely.into_iter().take(3).map(|(_, known)| known).collect()
 }
@@ -150,7 +153,10 @@ mod tests {
         let shown = |name| Endpoint::find(name).unwrap_err().to_string();
         assert!(shown("domestic-stock/inquire-prise").contains("domestic-stock/inquire-price"));
         let ambiguous = shown("inquire-price");
-        assert!(ambiguous.contains("domestic-stock/inquire-price") && ambiguous.contains("elw/") || ambiguous.contains("etfetn/"));
+        assert!(
+            ambiguous.contains("domestic-stock/inquire-price") && ambiguous.contains("elw/")
+                || ambiguous.contains("etfetn/")
+        );
         assert!(!shown("zzz").contains("did you mean"));
     }
 

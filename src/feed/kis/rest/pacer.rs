@@ -203,8 +203,9 @@ mod tests {
         };
         // The turn is held until all are in line.
         pacer.lock().held_until = Instant::now() + Duration::from_millis(300);
-        let threads = [Priority::Backfill, Priority::Backfill, Priority::Interactive, Priority::Session, Priority::Interactive]
-            .map(wait_in_line);
+        let threads =
+            [Priority::Backfill, Priority::Backfill, Priority::Interactive, Priority::Session, Priority::Interactive]
+                .map(wait_in_line);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         let order = order.lock().unwrap().clone();
         let mut sorted = order.clone();

@@ -124,8 +124,7 @@ mod tests {
     #[test]
     fn the_pace_follows_server_and_customer_unless_it_is_set() {
         let section = RestSection::default();
-        let (real, mock) =
-            ("https://openapi.koreainvestment.com:9443", "https://openapivts.koreainvestment.com:29443");
+        let (real, mock) = ("https://openapi.koreainvestment.com:9443", "https://openapivts.koreainvestment.com:29443");
         assert_eq!((section.pace(real), section.pace(mock)), (15.0, 1.0));
         let new = RestSection { new_customer: true, ..RestSection::default() };
         assert_eq!((new.pace(real), new.pace(mock)), (3.0, 1.0));
