@@ -32,7 +32,23 @@ pub(super) struct Reply {
 
 /// The server was not reached, or its answer broke off.
 #[derive(Debug)]
-pub(super) struct Unreached(pub(super) String);
+pub(super) struct Unreached {
+    pub(super) message: String,
+    /// Whether the request may have reached it: false when there was no connection.
+    pub(super) perhaps_sent: bool,
+}
+
+impl Unreached {
+    fn new(error: &ureq::Error) -> Unreached {
+        let no_connection = match error {
+            ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            ureq::Error::Timeout(at) => matches!(at, ureq::Timeout::Connect | ureq::Timeout::Resolve),
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+            _ => false,
+        };
+        Unreached { message: error.to_string(), perhaps_sent: !no_connection }
+    }
+}
 
 impl Agent {
     pub(super) fn new(rest_url: &str, settings: &RestSection, connections: usize) -> Agent {
@@ -97,19 +113,22 @@ impl Agent {
 
 fn secret_header(value: &str) -> Result<HeaderValue, Unreached> {
     // The error of the HTTP library could show the value.
-    let refused = |_| Unreached("a secret holds characters that no header can carry".to_owned());
+    let refused = |_| {
+        let message = "a secret holds characters that no header can carry".to_owned();
+        Unreached { message, perhaps_sent: false }
+    };
     let mut header = HeaderValue::from_str(value).map_err(refused)?;
     header.set_sensitive(true);
     Ok(header)
 }
 
 fn reply(outcome: Result<Response<ureq::Body>, ureq::Error>) -> Result<Reply, Unreached> {
-    let unreached = |error: ureq::Error| Unreached(error.to_string());
-    let mut response = outcome.map_err(unreached)?;
+    let mut response = outcome.map_err(|error| Unreached::new(&error))?;
     let status = response.status().as_u16();
     let tr_cont = response.headers().get("tr_cont").map(|value| value.as_bytes().trim_ascii());
     let more = matches!(tr_cont, Some(b"F" | b"M"));
-    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec().map_err(unreached)?;
+    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
+    let body = body.map_err(|error| Unreached::new(&error))?;
     Ok(Reply { status, more, body })
 }
 

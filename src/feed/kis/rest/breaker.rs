@@ -63,6 +63,11 @@ impl Breaker {
         }
     }
 
+    /// How long the host is left alone yet; `None` when a call may try.
+    pub(super) fn left_alone(&self, now: Instant) -> Option<Duration> {
+        self.lock().open_until.and_then(|until| until.checked_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
     /// Lets a call through, or says how long the host is left alone.
     pub(super) fn enter(&self, now: Instant) -> Result<Pass<'_>, Duration> {
         let mut state = self.lock();

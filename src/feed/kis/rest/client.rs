@@ -9,7 +9,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use super::RestError;
 use super::agent::{Agent, Reply, Unreached};
 use super::answer::{self, Answer};
-use super::breaker::{Breaker, BreakerState};
+use super::breaker::{Breaker, BreakerState, Pass};
 use super::codes::Reaction;
 use super::counters::{AppKeyReport, Counters, Event, Report};
 use super::endpoints::Endpoint;
@@ -198,20 +198,26 @@ impl Client {
         let mut lane = self.lane()?;
         let mut refused: Option<Secret> = None;
         loop {
+            let open = |retry_in| {
+                shared.counters.add(Event::NotTried);
+                RestError::CircuitOpen { what: endpoint.name(), host: shared.agent.base().to_owned(), retry_in }
+            };
+            if let Some(retry_in) = shared.breaker.left_alone(Instant::now()) {
+                return Err(open(retry_in));
+            }
             let token = match lane.keys.token(refused.as_ref(), deadline) {
                 Err(KeyError::Refused { code, .. }) if self.drop_lane(lane, &code) => {
                     lane = self.lane()?;
                     continue;
                 }
+                Err(error @ KeyError::Transport { .. }) => {
+                    if let Ok(pass) = shared.breaker.enter(Instant::now()) {
+                        self.unreached(pass);
+                    }
+                    return Err(error.into());
+                }
                 token => token?,
             };
-            let open = |retry_in| {
-                shared.counters.add(Event::NotTried);
-                RestError::CircuitOpen { what: endpoint.name(), host: shared.agent.base().to_owned(), retry_in }
-            };
-            if let (BreakerState::Open, Err(retry_in)) = (self.breaker(), shared.breaker.enter(Instant::now())) {
-                return Err(open(retry_in));
-            }
             lane.pacer.acquire(self.priority, deadline).map_err(|_| too_slow())?;
             let pass = shared.breaker.enter(Instant::now()).map_err(open)?;
             let begun = Instant::now();
@@ -220,13 +226,7 @@ impl Client {
                 shared.agent.query(endpoint.path, endpoint.tr_id, parameters, next_page, &lane.credentials, &token);
             let attempt = read(endpoint, reply, &lane.credentials, &token);
             match &attempt {
-                Attempt::Unreached(_) => {
-                    shared.counters.add(Event::Unreached);
-                    if pass.failed(Instant::now()) {
-                        shared.counters.add(Event::BreakerOpened);
-                        tracing::warn!(host = shared.agent.base(), "the server can't be reached; calls pause");
-                    }
-                }
+                Attempt::Unreached(_) => self.unreached(pass),
                 _ => pass.reached(),
             }
             let took_ms = begun.elapsed().as_millis() as u64;
@@ -277,6 +277,15 @@ impl Client {
         }
     }
 
+    fn unreached(&self, pass: Pass<'_>) {
+        let shared = &*self.shared;
+        shared.counters.add(Event::Unreached);
+        if pass.failed(Instant::now()) {
+            shared.counters.add(Event::BreakerOpened);
+            tracing::warn!(host = shared.agent.base(), "the server can't be reached; calls pause");
+        }
+    }
+
     /// Takes an app key out of use when a code says that it is wrong; whether there is another.
     fn drop_lane(&self, lane: &Lane, code: &str) -> bool {
         if Reaction::to(code) != Reaction::DropKey {
@@ -293,7 +302,7 @@ fn read(endpoint: &Endpoint, reply: Result<Reply, Unreached>, credentials: &Cred
     let what = endpoint.name();
     let mut reply = match reply {
         Ok(reply) => reply,
-        Err(Unreached(message)) => return Attempt::Unreached(RestError::Transport { what, message }),
+        Err(Unreached { message, .. }) => return Attempt::Unreached(RestError::Transport { what, message }),
     };
     let status = reply.status;
     let body = match answer::parse(&mut reply.body) {

@@ -122,7 +122,10 @@ impl Locked<'_> {
         let aside = place.path.with_extension("damaged");
         std::fs::rename(&place.path, &aside).map_err(|source| place.failed(source))?;
         tracing::warn!(path = %aside.display(), "file of keys was damaged or of another app key; it is set aside");
-        Ok(self.nothing(written))
+        let nothing = self.nothing(written);
+        // For whoever reads it next, too.
+        self.write(&nothing)?;
+        Ok(nothing)
     }
 
     fn nothing(&self, asked: u64) -> Kept {

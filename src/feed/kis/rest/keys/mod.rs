@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use self::file::{Kept, Place, Slot};
-use super::agent::{Agent, post_patience};
+use super::agent::{Agent, Unreached, post_patience};
 use super::answer;
 use super::codes::Reaction;
 use super::counters::Counters;
@@ -83,6 +83,8 @@ pub enum KeyError {
         url: String,
         /// What the HTTP library said.
         message: String,
+        /// Whether the request may have reached it all the same.
+        perhaps_sent: bool,
     },
     /// The server refused.
     #[error("POST {url}: HTTP {status} {code} {text}")]
@@ -235,7 +237,7 @@ impl Keys {
             let old = usable.then(|| self.remember(kind, slot));
             let mut wait = self.wait(kind, slot.asked);
             if wait.is_zero() {
-                slot.asked = wall_s();
+                let asked_before = std::mem::replace(&mut slot.asked, wall_s());
                 locked.write(&kept)?;
                 let slot = kind.slot(&mut kept);
                 match self.issue(kind, slot) {
@@ -253,6 +255,12 @@ impl Keys {
                         wait = Duration::from_secs(self.interval(kind));
                     }
                     Err(error) => match old {
+                        _ if matches!(error, KeyError::Transport { perhaps_sent: false, .. }) => {
+                            // Nothing was asked for, so that the minute need not be waited for.
+                            kind.slot(&mut kept).asked = asked_before;
+                            locked.write(&kept)?;
+                            return old.ok_or(error);
+                        }
                         Some(old) => {
                             tracing::warn!(kind = kind.name(), %error, "not renewed; the old one is used to its end");
                             return Ok(old);
@@ -303,7 +311,11 @@ impl Keys {
         let body = json!({ "grant_type": "client_credentials", "appkey": key, secret_name: secret });
         let asked = wall_s();
         let sent = self.agent.post(kind.path(), &Zeroizing::new(body.to_string()));
-        let mut reply = sent.map_err(|unreached| KeyError::Transport { url: url.clone(), message: unreached.0 })?;
+        let mut reply = sent.map_err(|Unreached { message, perhaps_sent }| KeyError::Transport {
+            url: url.clone(),
+            message,
+            perhaps_sent,
+        })?;
         let body = answer::parse(&mut reply.body).unwrap_or_default();
         if let Some(refusal) = answer::refusal(&body).or_else(|| worded(reply.status)) {
             let text = scrub(refusal.text, &self.credentials, None);
