@@ -187,6 +187,7 @@ impl SimMarket {
         market.phase = [KRX, NXT].map(|venue| market.phase_of(venue, second));
         let open = market.open();
         market.stocks.iter_mut().for_each(|stock| stock.remember_totals(open));
+        market.stocks.iter().enumerate().for_each(|(i, stock)| market.tape.keep_book(i, second, open, stock));
         for venue in [KRX, NXT] {
             if market.phase[venue].is_auction() {
                 market.stocks.iter_mut().for_each(|stock| stock.expect(venue));
@@ -422,6 +423,7 @@ impl SimMarket {
     }
 
     fn emit_book(&mut self, i: usize, venue: usize) {
+        self.tape.keep_book(i, self.second, self.open(), &self.stocks[i]);
         let width = self.nxt_book_width;
         for feed in [venue, 2] {
             let cx = self.context(feed, self.phase[venue]);

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::market::stock::{Execution, Side, Stock};
+use crate::market::book::{Depth, Ladder};
+use crate::market::stock::{Execution, Expected, Side, Stock};
 
 /// Executions kept for a symbol; beyond, the older half is forgotten, as a broker that serves a bounded day.
 const PRINTS_MAX: usize = 1 << 18;
@@ -12,6 +13,11 @@ const PRINTS_MAX: usize = 1 << 18;
 pub struct Feed(usize);
 
 impl Feed {
+    /// Number of the feed: KRX, NXT, both.
+    pub fn index(self) -> usize {
+        self.0
+    }
+
     /// `J`, `NX` or `UN`.
     pub fn of(code: &str) -> Option<Self> {
         ["J", "NX", "UN"].iter().position(|known| *known == code).map(Self)
@@ -68,16 +74,31 @@ pub struct MinuteBar {
     pub turnover: i64,
 }
 
+/// The book of a symbol after its last change.
+#[derive(Clone, Debug)]
+pub struct BookShot {
+    /// Second of the day of the change.
+    pub second: u32,
+    /// Prices of the levels.
+    pub ladder: Ladder,
+    /// Quantities on KRX, on NXT and on both, as their feeds have them.
+    pub depth: [Depth; 3],
+    /// Expected price on KRX and NXT.
+    pub expected: [Expected; 2],
+}
+
 /// The executions of all symbols; written by the market's thread, read by those of REST.
 #[derive(Debug, Default)]
 pub struct Tape {
     symbols: Vec<Mutex<Vec<Print>>>,
+    books: Vec<Mutex<Option<BookShot>>>,
 }
 
 impl Tape {
     /// Nothing has traded.
     pub fn new(symbols: usize) -> Self {
-        Self { symbols: (0..symbols).map(|_| Mutex::default()).collect() }
+        let books = (0..symbols).map(|_| Mutex::default()).collect();
+        Self { symbols: (0..symbols).map(|_| Mutex::default()).collect(), books }
     }
 
     fn lock(&self, index: usize) -> Option<MutexGuard<'_, Vec<Print>>> {
@@ -103,6 +124,20 @@ impl Tape {
             bid: ladder.bid[0],
             volumes,
         });
+    }
+
+    /// Keeps the book of a symbol; `open` says which venues are.
+    pub(crate) fn keep_book(&self, index: usize, second: u32, open: [bool; 2], stock: &Stock) {
+        let depth = [0, 1, 2].map(|feed| stock.depth(feed, open));
+        let shot = BookShot { second, ladder: stock.book.ladder.clone(), depth, expected: stock.expected };
+        if let Some(book) = self.books.get(index) {
+            *book.lock().unwrap_or_else(PoisonError::into_inner) = Some(shot);
+        }
+    }
+
+    /// The book of a symbol, once it has changed in the run.
+    pub fn book(&self, index: usize) -> Option<BookShot> {
+        self.books.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Up to `count` executions of a feed at or before `second`, newest first.

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::http::Request;
 use super::quotations::{hhmmss, missing, second, text};
-use super::{Answer, Rest, output};
+use super::{Answer, Rest, output, success};
 use crate::market::SymbolInfo;
 use crate::market::tick::tick_size;
 use crate::rng::Rng;
 
-const MINUTE_ROWS: usize = 30;
+const ROWS: usize = 30;
 const DAY_ROWS: usize = 100;
 /// Trading days before the simulated one that are known.
 const DAYS_MAX: usize = 2_000;
@@ -42,7 +42,7 @@ impl Rest {
         let mut rows = Vec::new();
         let mut minute = until / 60 * 60;
         let first = bars.first().map_or(u32::MAX, |bar| bar.second);
-        while rows.len() < MINUTE_ROWS && minute >= first {
+        while rows.len() < ROWS && minute >= first {
             let at = bars.partition_point(|bar| bar.second <= minute);
             let bar = bars[at - 1];
             let traded = bar.second == minute;
@@ -98,6 +98,19 @@ impl Rest {
             rows.push(day_row(&day));
         }
         output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
+    }
+
+    /// The 30 trading days before the simulated one, newest first.
+    pub(super) fn inquire_daily_price(&self, request: &Request) -> Answer {
+        let symbol = match self.asked_symbol(request) {
+            Ok((_, symbol, _)) => symbol,
+            Err(refusal) => return refusal,
+        };
+        if request.query("FID_PERIOD_DIV_CODE") != Some("D") {
+            return missing("FID_PERIOD_DIV_CODE");
+        }
+        let from = self.date.checked_sub(60.days()).unwrap_or(Date::MIN);
+        success(self.days_before(symbol, from).iter().take(ROWS).map(day_row).collect())
     }
 
     /// Trading days before the simulated one, newest first, down to `from`: a walk backwards from the base price.

@@ -62,8 +62,10 @@ impl Answer {
 type Handler = fn(&Rest, &Request) -> Answer;
 
 /// Path after `/uapi/domestic-stock/v1/quotations/`, TR id, whether the mock server knows it, answer.
-const QUOTATIONS: [(&str, &str, bool, Handler); 9] = [
+const QUOTATIONS: [(&str, &str, bool, Handler); 11] = [
     ("inquire-price", "FHKST01010100", true, Rest::inquire_price),
+    ("inquire-asking-price-exp-ccn", "FHKST01010200", true, Rest::inquire_asking_price),
+    ("inquire-daily-price", "FHKST01010400", true, Rest::inquire_daily_price),
     ("inquire-ccnl", "FHKST01010300", true, Rest::inquire_ccnl),
     ("inquire-time-itemconclusion", "FHPST01060000", true, Rest::inquire_time_itemconclusion),
     ("inquire-time-itemchartprice", "FHKST03010200", true, Rest::inquire_time_itemchartprice),

@@ -95,6 +95,36 @@ impl Rest {
         success(Value::Object(row))
     }
 
+    /// The book after its last change, and the expected price.
+    pub(super) fn inquire_asking_price(&self, request: &Request) -> Answer {
+        let (index, symbol, feed) = match self.asked_symbol(request) {
+            Ok(asked) => asked,
+            Err(refusal) => return refusal,
+        };
+        let Some(shot) = self.tape.book(index) else { return missing("FID_INPUT_ISCD") };
+        let depth = &shot.depth[feed.index()];
+        let mut book = Map::new();
+        book.insert("aspr_acpt_hour".into(), Value::from(hhmmss(shot.second)));
+        for (side, prices, quantities) in
+            [("askp", &shot.ladder.ask, &depth.ask), ("bidp", &shot.ladder.bid, &depth.bid)]
+        {
+            for (level, (price, quantity)) in (1..).zip(prices.iter().zip(quantities)) {
+                book.insert(format!("{side}{level}"), text(*price));
+                book.insert(format!("{side}_rsqn{level}"), text(*quantity));
+                book.insert(format!("{side}_rsqn_icdc{level}"), text(0));
+            }
+        }
+        let (ask, bid) = depth.totals();
+        book.insert("total_askp_rsqn".into(), text(ask));
+        book.insert("total_bidp_rsqn".into(), text(bid));
+        // Both venues' auctions have one price.
+        let expected = shot.expected[feed.index().min(1)];
+        let mut more = json!({ "antc_cnpr": text(expected.price), "antc_vol": text(expected.volume) });
+        more["stck_shrn_iscd"] = Value::from(symbol.code.as_str());
+        more["stck_sdpr"] = text(symbol.base_px);
+        output(json!({ "output1": book, "output2": more }))
+    }
+
     /// The newest 30 executions, without cumulative volume.
     pub(super) fn inquire_ccnl(&self, request: &Request) -> Answer {
         let (index, symbol, feed) = match self.asked_symbol(request) {

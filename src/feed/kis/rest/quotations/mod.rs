@@ -5,10 +5,14 @@
 //! for `inquire-daily-itemchartprice` and *raw* for `inquire-daily-price`. [`Prices`] hides that.
 
 mod bars;
+mod markets;
 mod others;
 mod stock;
 
 pub use self::bars::{DailyBar, MinuteBar, Prices};
+pub use self::markets::{
+    DerivativeBook, DerivativeQuote, FundQuote, IndexBar, IndexLevel, OverseasMinutes, OverseasQuote,
+};
 pub use self::others::{Holiday, RankedStock, StockInfo, VolatilityEvent};
 pub use self::stock::{BookSide, BookSnapshot, LatestTrade, Polled, Quote, TimedTrade};
 

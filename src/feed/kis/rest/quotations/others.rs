@@ -199,16 +199,6 @@ impl Client {
         self.call("domestic-stock/market-time", &[])?.row("output1")
     }
 
-    /// An index, by its four-digit code: 0001 KOSPI, 1001 KOSDAQ, 2001 KOSPI 200, 3003 KOSDAQ 150 (`inquire-index-price`).
-    ///
-    /// # Errors
-    ///
-    /// As [`call`](Client::call).
-    pub fn index(&self, code: &str) -> Result<Row, RestError> {
-        let parameters = [("FID_COND_MRKT_DIV_CODE", "U"), ("FID_INPUT_ISCD", code)];
-        self.call("domestic-stock/inquire-index-price", &parameters)?.row("output")
-    }
-
     /// All rows of one output of any endpoint, over its pages: indices, rankings, funds, derivatives, overseas markets.
     ///
     /// # Errors
