@@ -491,6 +491,7 @@ mod tests {
             ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 2", "at least 3"),
             ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
             ("keys = [\"005930\"]", "keys = []", "at least one"),
+            ("[kis]", "[kis]\nrest.retries_max = 99", "0 to 20"),
             ("[kis]", "[kis]\nmax_registrations = 0", "add a [[kis.account]]"),
         ] {
             let error = load(&GOOD.replace(from, to)).unwrap_err().to_string();

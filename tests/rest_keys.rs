@@ -201,6 +201,21 @@ fn a_token_that_somebody_else_has_just_asked_for_is_waited_for() {
 }
 
 #[test]
+fn while_one_app_key_waits_for_its_minute_the_other_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = vec![fault("tokenP", 1, refuse(403, "EGW00133"))];
+    let venue = Venue::start(SimConfig { rest_faults: faults, ..sim() }).unwrap();
+    let client = client(&venue, &settings(folder.path()), 2);
+    let begun = Instant::now();
+    for _ in 0..4 {
+        client.quote(Market::Krx, &venue.symbols()[0].code).unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let counts = venue.rest_counts();
+    assert_eq!((counts.requests_of("tokenP"), counts.by_app.len()), (2, 1));
+}
+
+#[test]
 fn an_expired_token_is_renewed_once_and_the_call_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let venue = Venue::start(fast()).unwrap();

@@ -178,6 +178,15 @@ impl Client {
             .ok_or_else(|| RestError::NoAppKey(": the broker refused each of them; see the log".to_owned()))
     }
 
+    /// The usable app key after another in the order of the configuration.
+    fn after(&self, lane: &Lane) -> Result<&Lane, RestError> {
+        let lanes = &self.shared.lanes;
+        let at = lanes.iter().position(|other| std::ptr::eq(other, lane)).unwrap_or_default();
+        let next = (1..=lanes.len()).filter_map(|step| lanes.get((at + step) % lanes.len()));
+        let mut usable = next.filter(|lane| !lane.refused.load(Ordering::Relaxed));
+        usable.next().map_or_else(|| self.lane(), Ok)
+    }
+
     /// One call with all its repetitions.
     pub(super) fn ask(
         &self,
@@ -197,6 +206,7 @@ impl Client {
             .build();
         let mut lane = self.lane()?;
         let mut refused: Option<Secret> = None;
+        let mut waiting = 0;
         loop {
             let open = |retry_in| {
                 shared.counters.add(Event::NotTried);
@@ -205,9 +215,17 @@ impl Client {
             if let Some(retry_in) = shared.breaker.left_alone(Instant::now()) {
                 return Err(open(retry_in));
             }
-            let token = match lane.keys.token(refused.as_ref(), deadline) {
+            // While an app key waits for the minute of its token to pass, another may serve.
+            let last = waiting + 1 >= shared.lanes.len();
+            let token = match lane.keys.token(refused.as_ref(), if last { deadline } else { Instant::now() }) {
                 Err(KeyError::Refused { code, .. }) if self.drop_lane(lane, &code) => {
                     lane = self.lane()?;
+                    continue;
+                }
+                Err(KeyError::TooSoon { .. }) if !last => {
+                    waiting += 1;
+                    refused = None;
+                    lane = self.after(lane)?;
                     continue;
                 }
                 Err(error @ KeyError::Transport { .. }) => {

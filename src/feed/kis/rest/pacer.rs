@@ -177,8 +177,10 @@ mod tests {
             pacer.acquire(Priority::Interactive, soon()).unwrap();
             at.push(Instant::now());
         }
+        // A thread that was held up between its turn and the clock comes closer to the next one, never the turns.
         let least = at.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
-        assert!(least >= Duration::from_millis(18), "{least:?}");
+        assert!(least >= Duration::from_millis(8), "{least:?}");
+        assert!(at[9] - at[0] >= Duration::from_millis(170), "{:?}", at[9] - at[0]);
     }
 
     #[test]
@@ -224,7 +226,8 @@ mod tests {
         assert!(begun.elapsed() > Duration::from_millis(900), "the broker's second is waited for");
         std::thread::sleep(Duration::from_millis(1_050));
         pacer.acquire(Priority::Session, soon()).unwrap();
-        assert!((pacer.rate() - 75.0).abs() < 1e-9, "{}", pacer.rate());
+        // A step of 5 a second, however late the thread wakes.
+        assert!((74.9..90.1).contains(&pacer.rate()), "{}", pacer.rate());
         for _ in 0..40 {
             pacer.lock().held_until = Instant::now();
             pacer.refused();

@@ -118,7 +118,8 @@ impl Locked<'_> {
             return Ok(kept);
         }
         let written = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let written = written.map_or(0, |since| since.as_secs());
+        // The clock of files lags some milliseconds behind, which may be the second before.
+        let written = written.map_or(0, |since| since.as_secs() + 1);
         let aside = place.path.with_extension("damaged");
         std::fs::rename(&place.path, &aside).map_err(|source| place.failed(source))?;
         tracing::warn!(path = %aside.display(), "file of keys was damaged or of another app key; it is set aside");
