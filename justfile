@@ -54,6 +54,10 @@ bench *ARGS:
 deny:
     cargo deny check bans licenses sources
 
+# How close REST comes to the allowed rate without a refusal; nothing else may run
+rest-rate:
+    cargo test --release -p hoga --test rest_limits -- --ignored --nocapture
+
 # What this machine offers a low-latency process; changes nothing
 tuning:
     tuning/check.sh

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::feed::kis::rest::RestSection;
 use crate::journal::Durability;
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
@@ -148,6 +149,9 @@ pub struct KisSection {
     /// Registrations one app key may hold; default 41 (the broker's limit).
     #[serde(default = "default_registrations")]
     pub max_registrations: usize,
+    /// How REST is called.
+    #[serde(default)]
+    pub rest: RestSection,
     /// App keys, one connection each. The subscriptions are spread over them.
     pub account: Vec<KisAccount>,
     /// What to record.
@@ -331,6 +335,9 @@ impl Config {
                 "at least 1: the broker blocks bursts of registrations",
             );
         }
+        if let Err((field, value, expected)) = self.kis.rest.check() {
+            return refuse(field, value, expected);
+        }
         if self.kis.account.is_empty() {
             return refuse("kis.account", "[]".to_owned(), "at least one [[kis.account]]");
         }
@@ -484,6 +491,7 @@ mod tests {
             ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 2", "at least 3"),
             ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
             ("keys = [\"005930\"]", "keys = []", "at least one"),
+            ("[kis]", "[kis]\nrest.retries_max = 99", "0 to 20"),
             ("[kis]", "[kis]\nmax_registrations = 0", "add a [[kis.account]]"),
         ] {
             let error = load(&GOOD.replace(from, to)).unwrap_err().to_string();

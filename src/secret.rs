@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A secret text. `Debug` and `Display` show stars; only [`expose`](Secret::expose) gives the value.
-#[derive(Clone, PartialEq, Eq)]
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A secret text. `Debug` and `Display` show stars; only [`expose`](Secret::expose) gives the value. Overwritten in memory
+/// when it is dropped.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {

@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 11] =
-    ["demo", "run", "decode", "stat", "tail", "dump", "verify", "repair", "recover", "seal", "prune"];
+const SUBCOMMANDS: [&str; 12] =
+    ["demo", "run", "decode", "stat", "tail", "dump", "verify", "repair", "recover", "seal", "prune", "calendar"];
 
 fn hoga(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hoga")).args(args).stdin(Stdio::null()).output().expect("hoga")

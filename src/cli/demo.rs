@@ -203,6 +203,7 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
             ws_url: venue.ws_url(),
             subscribe_pace_ms: 1,
             max_registrations: REGISTRATIONS_MAX,
+            rest: crate::feed::kis::rest::RestSection::default(),
             account: accounts
                 .iter()
                 .map(|account| KisAccount { name: account.name.clone(), ..KisAccount::default() })

@@ -10,6 +10,7 @@ macro_rules! say {
     }};
 }
 
+mod calendar;
 mod decode;
 #[cfg(feature = "demo")]
 mod demo;
@@ -63,6 +64,7 @@ enum Command {
     Recover(recover::Args),
     Seal(seal::Args),
     Prune(prune::Args),
+    Calendar(calendar::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -83,5 +85,6 @@ pub fn main() -> ExitCode {
         Command::Recover(args) => recover::run(args),
         Command::Seal(args) => seal::run(args),
         Command::Prune(args) => prune::run(args),
+        Command::Calendar(args) => calendar::run(args),
     }
 }

@@ -87,7 +87,7 @@ impl Round {
         if date == self.done_for {
             return;
         }
-        let Some(today) = crate::journal::date_of(date) else { return };
+        let Some(today) = crate::market::kst::date_of(date) else { return };
         match self.attempt(today, stop) {
             Ok(()) => self.done_for = date,
             Err(_) if stop.load(Ordering::Relaxed) => {}

@@ -6,14 +6,13 @@ use crate::clock::{MarketClock, wall_ns};
 use crate::config::Config;
 use crate::feed::kis::session::{Account, LineState};
 use crate::journal::JournalConfig;
+use crate::market::kst;
 use crate::metrics::ConnectionState;
 use crate::net::ReaderConfig;
 use crate::secret::Secret;
 use crate::stage::WaitStrategy;
 use crate::tick::{Clock, Header, Publisher};
 
-/// Hour of KST at which a trading day begins: between the end of the night session and the first pre-market.
-const TRADING_DAY_BEGINS_HOUR: i8 = 7;
 /// Segments of stream `raw` when it keeps rejected frames only.
 const REJECTS_SEGMENT_BYTES: u64 = 8 << 20;
 
@@ -38,9 +37,7 @@ pub(super) fn journal_config(config: &Config, market: &MarketClock) -> JournalCo
 
 /// The trading date of a market time, decimal YYYYMMDD: the KST date, a day beginning at 07:00.
 pub(super) fn trading_date(market_ns: u64) -> u32 {
-    let Ok(stamp) = jiff::Timestamp::from_nanosecond(i128::from(market_ns)) else { return 0 };
-    let shifted = jiff::tz::offset(9 - TRADING_DAY_BEGINS_HOUR).to_datetime(stamp);
-    shifted.year() as u32 * 10_000 + shifted.month() as u32 * 100 + shifted.day() as u32
+    kst::number_of(kst::trading_date(market_ns))
 }
 
 pub(super) fn reader_config(config: &Config) -> ReaderConfig {

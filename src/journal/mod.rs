@@ -75,7 +75,6 @@ use self::write::{ahead, dictionary, durability, helper, trouble, writer};
 pub use self::control::{ControlError, ControlReader, SyncState, WriterState};
 pub use self::decision::Case;
 pub use self::durability::{BadDurability, Durability, Syncer};
-pub(crate) use self::filter::date_of;
 pub use self::filter::{Bound, BoundError, Filter, UnknownVenue, Venue, newest_day, parse_bound};
 pub use self::follow::{Follower, Lag};
 pub use self::format::Stream;

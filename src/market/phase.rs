@@ -1,32 +1,51 @@
 //! Phases of a trading day: what a venue does at a time of day, from which date on, and in which phase a trade happened.
 //!
-//! The tables are data with dates. Sources:
+//! Which days are trading days, and which of them are special, [`calendar`](super::calendar) knows; a day is open or closed here
+//! as there. The tables are data with dates. Sources:
 //!
-//! - KRX until 2026-09-11: auction from 08:30 (the exchange's rule since 2019-04-29), continuous 09:00-15:20, closing auction
-//!   to 15:30, closing-price trading 15:40-16:00, single price each ten minutes 16:00-18:00.
+//! - KRX until 2026-09-11: auction from 08:30 (from 08:00 before 2019-04-29: etoday 1750105), continuous 09:00-15:20, closing
+//!   auction to 15:30, closing-price trading 15:40-16:00, single price each ten minutes 16:00-18:00. Until 2016-07-29 the close
+//!   was at 15:00, and what follows it half an hour earlier, but for the end at 18:00 (wowtv X20160728181845).
 //! - KRX from 2026-09-14: after-market 16:00-20:00, continuous; the single-price session is abolished (notice of the
 //!   exchange of June 2026, the broker's of 2026-09-09; first trades seen that day).
 //! - NXT from 2025-03-04: pre-market 08:00-08:50, main market 09:00:30-15:20, auction 15:30-15:40, after-market to 20:00.
-//! - KRX derivatives: auction 08:30-08:45, day session to 15:35, closing auction to 15:45; night session 18:00-06:00.
-//! - First trading day of a year: the opening an hour later, at 10:00, the close as ever; derivatives from 09:45; NXT
-//!   without a pre-market, its main market from 10:00:30 (notices of both exchanges of December 2025).
+//! - KRX derivatives: auction 08:30-08:45, day session to 15:35, closing auction to 15:45; opening at 09:00 until 2023-07-28 (fnnews
+//!   202307061335562628, mediapen 834196), end at 15:15 until 2016-07-29.
+//! - Night session of derivatives, KRX's own from 2025-06-09: 18:00-06:00, on the evening of every trading day (newsis
+//!   NISX20250528_0003193347) but those the calendar names. Its auctions (order entry from 17:50, last ten minutes) are not told
+//!   apart. The earlier night markets were those of CME and Eurex, and are not known here.
+//! - First trading day of a year: the opening an hour later, at 10:00, the close as ever; derivatives a quarter of an hour
+//!   before that, as on other days; NXT without a pre-market, its main market from 10:00:30 (notices of both exchanges of December
+//!   2025; newspim 20220103000022, launchdog 8787277).
 //! - Day of the college entrance exam: KRX 10:00-16:30, closing-price trading 16:40-17:00, single price 17:00-18:00;
 //!   derivatives 09:45-16:45, their night session from 19:00; NXT without a pre-market, main market 10:00-16:20, auction
-//!   16:30-16:40, after-market to 20:00 (notices for 2025-11-13).
+//!   16:30-16:40, after-market to 20:00 (notices for 2025-11-13). Before 2019-04-29 what precedes the opening an hour later, too
+//!   (notice for 2017-11-16).
+//!
+//! The tables hold one phase at a time. Closing-price trading before the opening runs beside the opening auction (08:30-08:40,
+//! before 2019-04-29 07:30-08:30), that of NXT beside its break and auction (15:30-16:00): a trade of it is told by its session
+//! code, see [`phase_of_trade`].
 //!
 //! Assumed, since no notice was found:
 //!
 //! - on the exam's day the after-market of KRX begins an hour later, at 17:00, and ends at 20:00 as ever;
-//! - on both special days the opening auction takes half an hour as ever (derivatives: a quarter), so it begins at 09:30;
-//! - the special days of 2027 (see `tables::SPECIAL_DAYS`).
+//! - on both special days the opening auction takes as long as ever;
+//! - before 2016-08-01 closing-price trading took twenty minutes from 15:10, and the auctions as long as later;
+//! - derivatives took orders from 08:00 before 2019-04-29, as the stock market did;
+//! - a night session is held on the evening before a holiday unless the calendar names it.
 
 mod tables;
 
-use self::tables::{Table, table};
+pub use self::tables::DayKind;
+pub(super) use self::tables::{at, table};
+use super::calendar::{Calendar, Plan};
+use super::kst;
 use crate::tick::{Flags, Publisher, Trade, tr_name};
 
 /// A print may be stamped this long after its session's end: auctions end at random within 30 s, and matching takes time.
 const LATE: u32 = 60;
+/// Until then in the morning a night session, and what is stamped late of it, is that of the evening before.
+const NIGHT_ENDS: u32 = at(7, 0, 0);
 
 /// What a venue does at a moment; of a trade: the session it belongs to.
 #[repr(u8)]
@@ -56,7 +75,7 @@ pub enum Phase {
     Block = 10,
     /// Outside every session of the venue.
     Closed = 11,
-    /// The venue's sessions are not known here (bonds, overseas).
+    /// The venue's sessions are not known here (bonds, overseas), or not on that date.
     Untold = 12,
 }
 
@@ -97,6 +116,14 @@ impl Phase {
         }
     }
 
+    /// Name in a calendar, where the regular session is what it is to an order: continuous.
+    pub const fn calendar_name(self) -> &'static str {
+        match self {
+            Phase::Regular => "continuous",
+            _ => self.name(),
+        }
+    }
+
     /// Whether orders are gathered and matched at one price.
     pub const fn is_auction(self) -> bool {
         matches!(self, Phase::OpeningAuction | Phase::MiddayAuction | Phase::ClosingAuction | Phase::AfterAuction)
@@ -108,23 +135,65 @@ impl Phase {
     }
 }
 
-/// The phase of a venue on a date (decimal YYYYMMDD, Korean) at a second since midnight, Korean time.
+/// The phase of a venue on a date (decimal YYYYMMDD, Korean) at a second since midnight, Korean time, as of a print: the minute
+/// after a session belongs to it when nothing follows.
 ///
-/// The minute after a session belongs to it when nothing follows. [`Phase::Untold`] for venues without a table, and for NXT
-/// before it began.
+/// [`Phase::Closed`] on days on which the venue is closed. [`Phase::Untold`] for venues without a table, before a venue began,
+/// and outside the years the calendar knows. What a venue does at an instant, without that minute, is
+/// [`Calendar::phase_at`].
 pub fn phase_at(publisher: Publisher, date: u32, second: u32) -> Phase {
-    let Some(table) = table(publisher, date) else { return Phase::Untold };
-    match place(table, second) {
-        None => Phase::Closed,
-        Some(index) => match table[index] {
-            (start, Phase::Closed) if index > 0 && second - start < LATE => table[index - 1].1,
-            (_, phase) => phase,
-        },
+    match Hours::of(publisher, date, second) {
+        Err(phase) => phase,
+        Ok(hours) => hours.phase(),
     }
 }
 
-fn place(table: Table, second: u32) -> Option<usize> {
-    table.iter().rposition(|(start, _)| *start <= second)
+/// The table that holds at a moment, and the moment in it.
+struct Hours {
+    table: &'static [(u32, Phase)],
+    second: u32,
+}
+
+impl Hours {
+    /// The phase itself where no table holds.
+    fn of(publisher: Publisher, date: u32, second: u32) -> Result<Hours, Phase> {
+        // A night session belongs to the day on which it began.
+        let (date, second) = match publisher {
+            Publisher::KisKrxNight if second < NIGHT_ENDS => {
+                match kst::date_of(date).and_then(|date| date.yesterday().ok()) {
+                    Some(yesterday) => (kst::number_of(yesterday), second + 86_400),
+                    None => return Err(Phase::Untold),
+                }
+            }
+            _ => (date, second),
+        };
+        match Calendar::shipped().plan(publisher, date) {
+            Plan::Untold => Err(Phase::Untold),
+            Plan::Closed => Err(Phase::Closed),
+            Plan::Table(table) => Ok(Hours { table, second }),
+        }
+    }
+
+    /// Index of what began last.
+    fn place(&self) -> Option<usize> {
+        self.table.iter().rposition(|(start, _)| *start <= self.second)
+    }
+
+    fn phase(&self) -> Phase {
+        match self.place() {
+            None => Phase::Closed,
+            Some(index) => match self.table[index] {
+                (start, Phase::Closed) if index > 0 && self.second - start < LATE => self.table[index - 1].1,
+                (_, phase) => phase,
+            },
+        }
+    }
+
+    /// What ran before, when another phase began within the last minute.
+    fn before(&self) -> Option<Phase> {
+        let index = self.place().filter(|index| *index > 0 && self.second - self.table[*index].0 < LATE)?;
+        Some(self.table[index - 1].1)
+    }
 }
 
 /// The session a trade belongs to; `date` and `second` are its event time, Korean.
@@ -147,7 +216,11 @@ pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u3
         b'2' | b'3' => return Phase::Block,
         _ => {}
     }
-    let phase = phase_at(publisher, date, second);
+    let hours = match Hours::of(publisher, date, second) {
+        Err(phase) => return phase,
+        Ok(hours) => hours,
+    };
+    let phase = hours.phase();
     if publisher == Publisher::KisUn {
         match (phase, trade.market_cls) {
             (Phase::ClosingAuction, b'3') => return Phase::AfterAuction,
@@ -155,11 +228,7 @@ pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u3
             _ => {}
         }
     }
-    let Some(table) = table(publisher, date) else { return phase };
-    // What ran before, when another phase began within the last minute.
-    let before = place(table, second)
-        .filter(|index| *index > 0 && second - table[*index].0 < LATE)
-        .map(|index| table[index - 1].1);
+    let before = hours.before();
     match (trade.header.flags & Flags::AUCTION != 0, phase.is_continuous()) {
         (true, true) => before.filter(|before| before.is_auction()).unwrap_or(Phase::MiddayAuction),
         (false, false) if phase.is_auction() => before.filter(|before| before.is_continuous()).unwrap_or(phase),
@@ -169,7 +238,7 @@ pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u3
 
 #[cfg(test)]
 mod tests {
-    use super::tables::{TABLES, at};
+    use super::tables::TABLES;
     use super::*;
 
     const KRX: Publisher = Publisher::KisKrx;
@@ -228,6 +297,53 @@ mod tests {
         let unified = Publisher::KisUn;
         assert_eq!(phase_of_trade(unified, &trade(0, b"30", b'3'), 20_261_120, at(15, 30, 5)), Phase::AfterAuction);
         assert_eq!(phase_of_trade(unified, &trade(0, b"20", b'5'), 20_261_120, at(15, 30, 5)), Phase::ClosingAuction);
+    }
+
+    #[test]
+    fn a_closed_day_is_closed_all_day_and_an_unknown_one_untold() {
+        for date in [20_261_121, 20_260_717, 20_251_231] {
+            for publisher in [KRX, Publisher::KisNxt, Publisher::KisUn, Publisher::KisKrxDeriv] {
+                for second in [at(8, 35, 0), at(10, 0, 0), at(15, 30, 10), at(19, 0, 0)] {
+                    assert_eq!(phase_at(publisher, date, second), Phase::Closed, "{publisher:?} {date} {second}");
+                }
+            }
+        }
+        for date in [0, 20_141_231, 20_280_103, 20_261_131, u32::MAX] {
+            assert_eq!(phase_at(KRX, date, at(10, 0, 0)), Phase::Untold, "{date}");
+        }
+        let plain = trade(0, b"20", b'2');
+        assert_eq!(phase_of_trade(KRX, &plain, 20_260_717, at(10, 0, 0)), Phase::Closed);
+        assert_eq!(phase_of_trade(KRX, &plain, 20_280_103, at(10, 0, 0)), Phase::Untold);
+    }
+
+    #[test]
+    fn the_close_moved_on_2016_08_01_and_order_entry_on_2019_04_29() {
+        assert_eq!(phase_at(KRX, 20_160_729, at(14, 55, 0)), Phase::ClosingAuction);
+        assert_eq!(phase_at(KRX, 20_160_729, at(15, 5, 0)), Phase::Closed);
+        assert_eq!(phase_at(KRX, 20_160_729, at(15, 45, 0)), Phase::SinglePrice);
+        assert_eq!(phase_at(KRX, 20_160_801, at(15, 5, 0)), Phase::Regular);
+        assert_eq!(phase_at(KRX, 20_190_426, at(7, 45, 0)), Phase::ClosingPrice);
+        assert_eq!(phase_at(KRX, 20_190_426, at(8, 5, 0)), Phase::OpeningAuction);
+        assert_eq!(phase_at(KRX, 20_190_429, at(8, 5, 0)), Phase::Closed);
+        assert_eq!(phase_at(KRX, 20_151_112, at(15, 55, 0)), Phase::ClosingAuction);
+        let derivatives = Publisher::KisKrxDeriv;
+        assert_eq!(phase_at(derivatives, 20_230_728, at(8, 50, 0)), Phase::OpeningAuction);
+        assert_eq!(phase_at(derivatives, 20_230_731, at(8, 50, 0)), Phase::Regular);
+        assert_eq!(phase_at(derivatives, 20_160_729, at(15, 10, 0)), Phase::ClosingAuction);
+    }
+
+    #[test]
+    fn a_night_belongs_to_the_trading_day_before_and_ends_at_six() {
+        let night = Publisher::KisKrxNight;
+        // Friday's night ends on Saturday; a Sunday evening has none, nor has Monday's small hours.
+        assert_eq!(phase_at(night, 20_261_120, at(18, 0, 0)), Phase::Night);
+        assert_eq!(phase_at(night, 20_261_121, at(5, 59, 59)), Phase::Night);
+        assert_eq!(phase_at(night, 20_261_121, at(6, 0, 30)), Phase::Night);
+        assert_eq!(phase_at(night, 20_261_121, at(6, 1, 0)), Phase::Closed);
+        assert_eq!(phase_at(night, 20_261_122, at(19, 0, 0)), Phase::Closed);
+        assert_eq!(phase_at(night, 20_261_123, at(3, 0, 0)), Phase::Closed);
+        assert_eq!(phase_at(night, 20_260_213, at(20, 0, 0)), Phase::Closed, "the eve of long holidays");
+        assert_eq!(phase_at(night, 20_250_605, at(20, 0, 0)), Phase::Untold, "not the exchange's own yet");
     }
 
     #[test]

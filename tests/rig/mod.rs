@@ -318,6 +318,7 @@ pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str]
             ws_url: ws.to_owned(),
             subscribe_pace_ms: 1,
             max_registrations: 41,
+            rest: hoga::feed::kis::rest::RestSection::default(),
             account: vec![KisAccount::default(); accounts],
             subscribe: trs.iter().map(subscription).collect(),
         },

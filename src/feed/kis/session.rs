@@ -520,6 +520,7 @@ mod tests {
             ws_url: String::new(),
             subscribe_pace_ms: 1,
             max_registrations: 41,
+            rest: Default::default(),
             account: Vec::new(),
             subscribe: trs.iter().map(|tr| KisSubscription { tr: (*tr).to_owned(), keys: keys.clone() }).collect(),
         }

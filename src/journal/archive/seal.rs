@@ -9,19 +9,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::Offset;
 
 use crate::clock::wall_ns;
 use crate::journal::compress::compress;
-use crate::journal::filter::date_of;
 use crate::journal::format::{SegmentHeader, Stream, index_name, segment_name};
 use crate::journal::index::SegmentIndex;
 use crate::journal::list_segments;
 use crate::journal::manifest::{Manifest, SEALS_NAME, SealFault, SealedSegment, ZEROS, sha256};
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Tail, Verdict, walk};
+use crate::market::kst;
 use crate::sys::file::{sync_folder, try_lock, unlock};
 
 /// Held by whoever seals, compresses or prunes; the writer has a lock of its own.
@@ -348,12 +346,8 @@ fn remove_parts(dir: &Path) -> Result<(), SealError> {
 
 /// The trading day of a segment in use; of one that was told none, the day on which it was made.
 pub(in crate::journal) fn day_of(header: &SegmentHeader) -> Date {
-    let told = header.activation.and_then(|activation| date_of(activation.trading_date));
-    told.unwrap_or_else(|| {
-        let made = Timestamp::from_nanosecond(i128::from(header.prepared.anchor_realtime_ns)).unwrap_or_default();
-        // Days begin at 07:00 in Korea.
-        Offset::constant(9 - 7).to_datetime(made).date()
-    })
+    let told = header.activation.and_then(|activation| kst::date_of(activation.trading_date));
+    told.unwrap_or_else(|| kst::trading_date(header.prepared.anchor_realtime_ns))
 }
 
 /// Segments to be sealed so that all of a day are, in order, up to a header that is damaged.

@@ -4,21 +4,17 @@ use std::path::Path;
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 
 use crate::journal::format::Stream;
 use crate::journal::list_segments;
 use crate::journal::record::RecordRef;
 use crate::journal::segment::SegmentReader;
+use crate::market::kst;
 use crate::tick::{Publisher, RType};
 
 /// Stamps of one stream step back by less than this while an engine runs: the connections are read in turn.
 pub(in crate::journal) const STEP_BACK_NS: u64 = 60_000_000_000;
-/// Hour of Korea at which a trading day begins, for journals that were told no trading date.
-const TRADING_DAY_BEGINS_HOUR: i8 = 7;
-/// Korea has no daylight saving time.
-const KST_HOURS: i8 = 9;
 
 /// A record is taken when it passes every part that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -226,25 +222,14 @@ pub fn parse_bound(text: &str, day: Option<Date>, is_to: bool) -> Result<Bound, 
     } else if text.len() <= 10 && text.parse::<Date>().is_ok() {
         let date: Date = text.parse().map_err(|_| form())?;
         let date = if is_to { date.checked_add(1.day()).map_err(|_| range())? } else { date };
-        korean(date.to_datetime(Time::midnight())).ok_or_else(range)?
+        kst::timestamp(date.to_datetime(Time::midnight())).ok_or_else(range)?
     } else if let (true, Ok(time)) = (text.as_bytes().get(2) == Some(&b':'), text.parse::<Time>()) {
         let day = day.ok_or_else(|| BoundError::NoDay(text.to_owned()))?;
-        korean(day.to_datetime(time)).ok_or_else(range)?
+        kst::timestamp(day.to_datetime(time)).ok_or_else(range)?
     } else {
-        korean(text.parse::<DateTime>().map_err(|_| form())?).ok_or_else(range)?
+        kst::timestamp(text.parse::<DateTime>().map_err(|_| form())?).ok_or_else(range)?
     };
     u64::try_from(stamp.as_nanosecond()).map(Bound::Time).map_err(|_| range())
-}
-
-/// A civil time of Korea as an instant.
-fn korean(time: DateTime) -> Option<Timestamp> {
-    Offset::constant(KST_HOURS).to_timestamp(time).ok()
-}
-
-/// A date from decimal YYYYMMDD; `None` when it is none (0 = not told).
-pub(crate) fn date_of(number: u32) -> Option<Date> {
-    let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
-    Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
 /// Newest trading date of a journal: the day a time alone means. `None` when there is no segment in use.
@@ -254,9 +239,9 @@ pub fn newest_day(dir: &Path) -> Option<Date> {
         let ordinals = list_segments(&folder).ok()?;
         ordinals.into_iter().rev().find_map(|ordinal| {
             let header = SegmentReader::open_in(&folder, ordinal).ok()?.checked_header(stream, ordinal).ok()?;
-            date_of(header.activation?.trading_date).or_else(|| {
-                let made = Timestamp::from_nanosecond(i128::from(header.prepared.anchor_realtime_ns)).ok()?;
-                Some(Offset::constant(KST_HOURS - TRADING_DAY_BEGINS_HOUR).to_datetime(made).date())
+            kst::date_of(header.activation?.trading_date).or_else(|| {
+                // Told no trading date: the day on which it was made.
+                Some(kst::trading_date(header.prepared.anchor_realtime_ns))
             })
         })
     })

@@ -3,34 +3,74 @@
 use super::Phase;
 use crate::tick::Publisher;
 
-/// Beginnings of phases in seconds since midnight, ascending; a day begins closed.
-pub(super) type Table = &'static [(u32, Phase)];
+/// Beginnings of phases in seconds since midnight, ascending; a day begins closed. A night that ends the next morning ends
+/// beyond 24 hours.
+pub(in crate::market) type Table = &'static [(u32, Phase)];
 
-pub(super) const fn at(hour: u32, minute: u32, second: u32) -> u32 {
+pub(in crate::market) const fn at(hour: u32, minute: u32, second: u32) -> u32 {
     hour * 3600 + minute * 60 + second
 }
 
-const KRX: Table = &[
-    (at(8, 30, 0), Phase::OpeningAuction),
-    (at(9, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(15, 40, 0), Phase::ClosingPrice),
-    (at(16, 0, 0), Phase::SinglePrice),
-    (at(18, 0, 0), Phase::Closed),
-];
+const MINUTE: u32 = 60;
 
-const KRX_FROM_2026_09_14: Table = &[
-    (at(8, 30, 0), Phase::OpeningAuction),
-    (at(9, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(15, 40, 0), Phase::ClosingPrice),
-    (at(16, 0, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
+/// A day of KRX: the closing auction takes the last ten minutes, closing-price trading begins ten minutes after the close and
+/// takes twenty, the evening follows.
+const fn krx(auction: u32, open: u32, close: u32, evening: Phase, end: u32) -> [(u32, Phase); 7] {
+    [
+        (auction, Phase::OpeningAuction),
+        (open, Phase::Regular),
+        (close - 10 * MINUTE, Phase::ClosingAuction),
+        (close, Phase::Closed),
+        (close + 10 * MINUTE, Phase::ClosingPrice),
+        (close + 30 * MINUTE, evening),
+        (end, Phase::Closed),
+    ]
+}
 
-const NXT: Table = &[
+/// The same before 2019-04-29: closing-price trading began half an hour before the order entry for the opening auction, and
+/// went on beside it for another half.
+const fn krx_before_2019(auction: u32, open: u32, close: u32) -> [(u32, Phase); 8] {
+    let [a, b, c, d, e, f, g] = krx(auction, open, close, Phase::SinglePrice, at(18, 0, 0));
+    [(auction - 30 * MINUTE, Phase::ClosingPrice), a, b, c, d, e, f, g]
+}
+
+const fn nxt(open: u32, close: u32) -> [(u32, Phase); 5] {
+    [
+        (open, Phase::Regular),
+        (close - 10 * MINUTE, Phase::Closed),
+        (close, Phase::AfterAuction),
+        (close + 10 * MINUTE, Phase::AfterMarket),
+        (at(20, 0, 0), Phase::Closed),
+    ]
+}
+
+/// Both exchanges on one feed: what one does while the other is closed, KRX where both are open. KRX's closing print may be
+/// stamped up to a minute after the close.
+const fn unified(auction: u32, open: u32, close: u32) -> [(u32, Phase); 6] {
+    [
+        (auction, Phase::OpeningAuction),
+        (open, Phase::Regular),
+        (close - 10 * MINUTE, Phase::ClosingAuction),
+        (close + MINUTE, Phase::AfterAuction),
+        (close + 10 * MINUTE, Phase::AfterMarket),
+        (at(20, 0, 0), Phase::Closed),
+    ]
+}
+
+const fn derivatives(auction: u32, open: u32, close: u32) -> [(u32, Phase); 4] {
+    [
+        (auction, Phase::OpeningAuction),
+        (open, Phase::Regular),
+        (close - 10 * MINUTE, Phase::ClosingAuction),
+        (close, Phase::Closed),
+    ]
+}
+
+const fn night(open: u32) -> [(u32, Phase); 2] {
+    [(open, Phase::Night), (at(30, 0, 0), Phase::Closed)]
+}
+
+const NXT_ORDINARY: Table = &[
     (at(8, 0, 0), Phase::PreMarket),
     (at(8, 50, 0), Phase::Closed),
     (at(9, 0, 30), Phase::Regular),
@@ -40,9 +80,7 @@ const NXT: Table = &[
     (at(20, 0, 0), Phase::Closed),
 ];
 
-/// Both exchanges on one feed: what one does while the other is closed, KRX where both are open. KRX's closing print may be
-/// stamped up to a minute after 15:30.
-const UNIFIED: Table = &[
+const UNIFIED_ORDINARY: Table = &[
     (at(8, 0, 0), Phase::PreMarket),
     (at(8, 50, 0), Phase::OpeningAuction),
     (at(9, 0, 0), Phase::Regular),
@@ -52,156 +90,77 @@ const UNIFIED: Table = &[
     (at(20, 0, 0), Phase::Closed),
 ];
 
-const DERIVATIVES: Table = &[
-    (at(8, 30, 0), Phase::OpeningAuction),
-    (at(8, 45, 0), Phase::Regular),
-    (at(15, 35, 0), Phase::ClosingAuction),
-    (at(15, 45, 0), Phase::Closed),
-];
-
-const NIGHT: Table = &[(0, Phase::Night), (at(6, 0, 0), Phase::Closed), (at(18, 0, 0), Phase::Night)];
-
-const KRX_FIRST_DAY: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(10, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(15, 40, 0), Phase::ClosingPrice),
-    (at(16, 0, 0), Phase::SinglePrice),
-    (at(18, 0, 0), Phase::Closed),
-];
-
-const KRX_FIRST_DAY_FROM_2027: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(10, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(15, 40, 0), Phase::ClosingPrice),
-    (at(16, 0, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const KRX_EXAM: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(10, 0, 0), Phase::Regular),
-    (at(16, 20, 0), Phase::ClosingAuction),
-    (at(16, 30, 0), Phase::Closed),
-    (at(16, 40, 0), Phase::ClosingPrice),
-    (at(17, 0, 0), Phase::SinglePrice),
-    (at(18, 0, 0), Phase::Closed),
-];
-
-const KRX_EXAM_FROM_2026: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(10, 0, 0), Phase::Regular),
-    (at(16, 20, 0), Phase::ClosingAuction),
-    (at(16, 30, 0), Phase::Closed),
-    (at(16, 40, 0), Phase::ClosingPrice),
-    (at(17, 0, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const NXT_FIRST_DAY: Table = &[
-    (at(10, 0, 30), Phase::Regular),
-    (at(15, 20, 0), Phase::Closed),
-    (at(15, 30, 0), Phase::AfterAuction),
-    (at(15, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-/// The main market begins on the hour.
-const NXT_EXAM: Table = &[
-    (at(10, 0, 0), Phase::Regular),
-    (at(16, 20, 0), Phase::Closed),
-    (at(16, 30, 0), Phase::AfterAuction),
-    (at(16, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-/// Without a pre-market, KRX's opening auction is all there is before the opening.
-const UNIFIED_FIRST_DAY: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(10, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 31, 0), Phase::AfterAuction),
-    (at(15, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const UNIFIED_EXAM: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(10, 0, 0), Phase::Regular),
-    (at(16, 20, 0), Phase::ClosingAuction),
-    (at(16, 31, 0), Phase::AfterAuction),
-    (at(16, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const DERIVATIVES_FIRST_DAY: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(9, 45, 0), Phase::Regular),
-    (at(15, 35, 0), Phase::ClosingAuction),
-    (at(15, 45, 0), Phase::Closed),
-];
-
-const DERIVATIVES_EXAM: Table = &[
-    (at(9, 30, 0), Phase::OpeningAuction),
-    (at(9, 45, 0), Phase::Regular),
-    (at(16, 35, 0), Phase::ClosingAuction),
-    (at(16, 45, 0), Phase::Closed),
-];
-
-const NIGHT_EXAM: Table = &[(0, Phase::Night), (at(6, 0, 0), Phase::Closed), (at(19, 0, 0), Phase::Night)];
-
 /// What kind of trading day a date is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Day {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DayKind {
+    /// Any other.
     Ordinary,
-    /// First trading day of the year.
-    First,
-    /// College entrance exam.
-    Exam,
+    /// First trading day of the year: the opening ceremony, trading begins an hour later.
+    FirstTradingDay,
+    /// College entrance exam: trading begins and ends an hour later.
+    CollegeEntranceExam,
 }
 
+impl DayKind {
+    /// Why the hours are other than usual.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            DayKind::Ordinary => None,
+            DayKind::FirstTradingDay => Some("first trading day of the year"),
+            DayKind::CollegeEntranceExam => Some("college entrance exam (CSAT)"),
+        }
+    }
+}
+
+use DayKind::{CollegeEntranceExam as Exam, FirstTradingDay as First, Ordinary};
+use Phase::{AfterMarket, SinglePrice};
+use Publisher::{KisKrx, KisKrxDeriv, KisKrxNight, KisNxt, KisUn};
+
 /// Which table holds for a venue on a kind of day from a date (decimal YYYYMMDD) on; of several the last that has begun. A
-/// special day without a table of its own is as an ordinary one.
-pub(super) const TABLES: [(Publisher, Day, u32, Table); 17] = [
-    (Publisher::KisKrx, Day::Ordinary, 0, KRX),
-    (Publisher::KisKrx, Day::Ordinary, 20_260_914, KRX_FROM_2026_09_14),
-    (Publisher::KisKrx, Day::First, 0, KRX_FIRST_DAY),
-    (Publisher::KisKrx, Day::First, 20_260_914, KRX_FIRST_DAY_FROM_2027),
-    (Publisher::KisKrx, Day::Exam, 0, KRX_EXAM),
-    (Publisher::KisKrx, Day::Exam, 20_260_914, KRX_EXAM_FROM_2026),
-    (Publisher::KisNxt, Day::Ordinary, 20_250_304, NXT),
-    (Publisher::KisNxt, Day::First, 20_250_304, NXT_FIRST_DAY),
-    (Publisher::KisNxt, Day::Exam, 20_250_304, NXT_EXAM),
-    (Publisher::KisUn, Day::Ordinary, 20_250_304, UNIFIED),
-    (Publisher::KisUn, Day::First, 20_250_304, UNIFIED_FIRST_DAY),
-    (Publisher::KisUn, Day::Exam, 20_250_304, UNIFIED_EXAM),
-    (Publisher::KisKrxDeriv, Day::Ordinary, 0, DERIVATIVES),
-    (Publisher::KisKrxDeriv, Day::First, 0, DERIVATIVES_FIRST_DAY),
-    (Publisher::KisKrxDeriv, Day::Exam, 0, DERIVATIVES_EXAM),
-    (Publisher::KisKrxNight, Day::Ordinary, 0, NIGHT),
-    (Publisher::KisKrxNight, Day::Exam, 0, NIGHT_EXAM),
+/// special day without a table of its own is as an ordinary one, a date before the first is before the venue.
+pub(super) const TABLES: [(Publisher, DayKind, u32, Table); 32] = [
+    (KisKrx, Ordinary, 0, &krx_before_2019(at(8, 0, 0), at(9, 0, 0), at(15, 0, 0))),
+    (KisKrx, Ordinary, 20_160_801, &krx_before_2019(at(8, 0, 0), at(9, 0, 0), at(15, 30, 0))),
+    (KisKrx, Ordinary, 20_190_429, &krx(at(8, 30, 0), at(9, 0, 0), at(15, 30, 0), SinglePrice, at(18, 0, 0))),
+    (KisKrx, Ordinary, 20_260_914, &krx(at(8, 30, 0), at(9, 0, 0), at(15, 30, 0), AfterMarket, at(20, 0, 0))),
+    (KisKrx, First, 0, &krx_before_2019(at(9, 0, 0), at(10, 0, 0), at(15, 0, 0))),
+    (KisKrx, First, 20_160_801, &krx_before_2019(at(9, 0, 0), at(10, 0, 0), at(15, 30, 0))),
+    (KisKrx, First, 20_190_429, &krx(at(9, 30, 0), at(10, 0, 0), at(15, 30, 0), SinglePrice, at(18, 0, 0))),
+    (KisKrx, First, 20_260_914, &krx(at(9, 30, 0), at(10, 0, 0), at(15, 30, 0), AfterMarket, at(20, 0, 0))),
+    (KisKrx, Exam, 0, &krx_before_2019(at(9, 0, 0), at(10, 0, 0), at(16, 0, 0))),
+    (KisKrx, Exam, 20_160_801, &krx_before_2019(at(9, 0, 0), at(10, 0, 0), at(16, 30, 0))),
+    (KisKrx, Exam, 20_190_429, &krx(at(9, 30, 0), at(10, 0, 0), at(16, 30, 0), SinglePrice, at(18, 0, 0))),
+    (KisKrx, Exam, 20_260_914, &krx(at(9, 30, 0), at(10, 0, 0), at(16, 30, 0), AfterMarket, at(20, 0, 0))),
+    (KisNxt, Ordinary, 20_250_304, NXT_ORDINARY),
+    (KisNxt, First, 20_250_304, &nxt(at(10, 0, 30), at(15, 30, 0))),
+    // The main market begins on the hour.
+    (KisNxt, Exam, 20_250_304, &nxt(at(10, 0, 0), at(16, 30, 0))),
+    (KisUn, Ordinary, 20_250_304, UNIFIED_ORDINARY),
+    // Without a pre-market, KRX's opening auction is all there is before the opening.
+    (KisUn, First, 20_250_304, &unified(at(9, 30, 0), at(10, 0, 0), at(15, 30, 0))),
+    (KisUn, Exam, 20_250_304, &unified(at(9, 30, 0), at(10, 0, 0), at(16, 30, 0))),
+    (KisKrxDeriv, Ordinary, 0, &derivatives(at(8, 0, 0), at(9, 0, 0), at(15, 15, 0))),
+    (KisKrxDeriv, Ordinary, 20_160_801, &derivatives(at(8, 0, 0), at(9, 0, 0), at(15, 45, 0))),
+    (KisKrxDeriv, Ordinary, 20_190_429, &derivatives(at(8, 30, 0), at(9, 0, 0), at(15, 45, 0))),
+    (KisKrxDeriv, Ordinary, 20_230_731, &derivatives(at(8, 30, 0), at(8, 45, 0), at(15, 45, 0))),
+    (KisKrxDeriv, First, 0, &derivatives(at(9, 0, 0), at(10, 0, 0), at(15, 15, 0))),
+    (KisKrxDeriv, First, 20_160_801, &derivatives(at(9, 0, 0), at(10, 0, 0), at(15, 45, 0))),
+    (KisKrxDeriv, First, 20_190_429, &derivatives(at(9, 30, 0), at(10, 0, 0), at(15, 45, 0))),
+    (KisKrxDeriv, First, 20_230_731, &derivatives(at(9, 30, 0), at(9, 45, 0), at(15, 45, 0))),
+    (KisKrxDeriv, Exam, 0, &derivatives(at(9, 0, 0), at(10, 0, 0), at(16, 15, 0))),
+    (KisKrxDeriv, Exam, 20_160_801, &derivatives(at(9, 0, 0), at(10, 0, 0), at(16, 45, 0))),
+    (KisKrxDeriv, Exam, 20_190_429, &derivatives(at(9, 30, 0), at(10, 0, 0), at(16, 45, 0))),
+    (KisKrxDeriv, Exam, 20_230_731, &derivatives(at(9, 30, 0), at(9, 45, 0), at(16, 45, 0))),
+    (KisKrxNight, Ordinary, 20_250_609, &night(at(18, 0, 0))),
+    (KisKrxNight, Exam, 20_250_609, &night(at(19, 0, 0))),
 ];
 
-/// The special days, decimal YYYYMMDD. 2027 is projected: the exchange publishes its list each December.
-const SPECIAL_DAYS: [(u32, Day); 8] = [
-    (20_240_102, Day::First),
-    (20_241_114, Day::Exam),
-    (20_250_102, Day::First),
-    (20_251_113, Day::Exam),
-    (20_260_102, Day::First),
-    (20_261_119, Day::Exam),
-    (20_270_104, Day::First),
-    (20_271_118, Day::Exam),
-];
-
-pub(super) fn table(publisher: Publisher, date: u32) -> Option<Table> {
-    let day = SPECIAL_DAYS.iter().find(|(special, _)| *special == date).map_or(Day::Ordinary, |(_, day)| *day);
-    let of = |day| {
-        let holds = |(venue, kind, from, _): &&_| *venue == publisher && *kind == day && *from <= date;
+/// What holds for a venue on a kind of day; `None` for one that is not known here, or not yet open on that date.
+pub(in crate::market) fn table(publisher: Publisher, kind: DayKind, date: u32) -> Option<Table> {
+    let of = |kind| {
+        let holds = |(venue, of_kind, from, _): &&_| *venue == publisher && *of_kind == kind && *from <= date;
         TABLES.iter().rev().find(holds).map(|(.., table)| *table)
     };
-    of(day).or_else(|| of(Day::Ordinary))
+    of(kind).or_else(|| of(Ordinary))
 }

@@ -170,13 +170,17 @@ impl Auth {
         let bearer = bearer.ok_or(Denied::TokenMissing)?;
         let now = self.now();
         let mut state = self.lock();
-        let valid = state.apps.iter().filter_map(|app| app.token.as_ref()).find(|token| token.value == bearer);
-        match valid {
+        let held = |app: &App| app.token.as_ref().filter(|t| t.value == bearer).map(|t| now - t.at >= LIFETIME_S);
+        let owner = state.apps.iter().enumerate().find_map(|(app, slot)| Some((app, held(slot)?)));
+        let owner = match owner {
             None => return Err(Denied::TokenInvalid),
-            Some(token) if now - token.at >= LIFETIME_S => return Err(Denied::TokenExpired),
-            Some(_) => {}
-        }
+            Some((_, true)) => return Err(Denied::TokenExpired),
+            Some((app, false)) => app,
+        };
         let app = self.app(&mut state, app_key, secret)?;
+        if app != owner {
+            return Err(Denied::TokenInvalid);
+        }
         let requests = &mut state.apps[app].requests;
         while requests.front().is_some_and(|at| now - at >= 1.0) {
             requests.pop_front();

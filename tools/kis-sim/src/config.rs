@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use serde::Deserialize;
 
 use crate::error::SimError;
 use crate::fault::FaultScript;
+use crate::rest::RestFaultSpec;
 use crate::rng::Rng;
 
 /// A venue: addresses, credentials, market, pace and faults.
@@ -82,6 +83,10 @@ pub struct SimConfig {
     pub spin: bool,
     /// Faults to inject. Default none.
     pub faults: FaultScript,
+    /// Faults of REST, each counted in its own requests. Default none.
+    pub rest_faults: Vec<RestFaultSpec>,
+    /// Weekdays without trading beyond those of KRX from 2015 to 2027, for chk-holiday. Default none.
+    pub closures: Vec<Date>,
 }
 
 impl Default for SimConfig {
@@ -119,6 +124,8 @@ impl Default for SimConfig {
             close_wait_s: 5.0,
             spin: true,
             faults: FaultScript::default(),
+            rest_faults: Vec::new(),
+            closures: Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A KIS venue on loopback, built from the broker's public protocol alone.
 //!
-//! [`Venue::start`] serves REST (tokens, approval keys, two quotations) and WebSocket (registrations, acks, PINGPONG,
+//! [`Venue::start`] serves REST (tokens, approval keys, quotations of the day it simulates) and WebSocket (registrations, acks, PINGPONG,
 //! data frames) on ports of 127.0.0.1, with a market whose figures add up and, by script, faults. What it sends is
 //! counted, and on request written line by line, so that a recorder can be compared with it record by record.
 //!
@@ -44,5 +44,6 @@ pub use error::SimError;
 pub use fault::{At, CorruptPlace, Fault, FaultScript, FaultSpec, Target, TargetName};
 pub use ledger::{LedgerCounts, unescape};
 pub use market::SymbolInfo;
+pub use rest::{RestCounts, RestFault, RestFaultSpec};
 pub use source::{Demand, FrameSource, IterSource, Next, Registrations, TimedFrame};
 pub use venue::{MarketAnchor, Summary, Venue};

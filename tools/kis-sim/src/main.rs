@@ -66,6 +66,9 @@ struct Args {
     /// Print the symbols, one a line.
     #[arg(long)]
     show_symbols: bool,
+    /// Quotations a second that REST answers for one app key; 0: no limit [default: 18].
+    #[arg(long, value_name = "COUNT")]
+    rest_rate: Option<u32>,
     /// Behave as the mock server, which knows five TRs.
     #[arg(long)]
     mock: bool,
@@ -123,6 +126,7 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
     set(&mut config.time_scale, &args.time_scale);
     set(&mut config.app_keys, &args.app_keys.map(AppKey::generate));
     set(&mut config.open_when, &args.open_at.map(|count| OpenWhen::Registrations { count }));
+    set(&mut config.limits.requests_per_second, &args.rest_rate);
     let port = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     set(&mut config.rest_listen, &args.rest_port.map(port));
     set(&mut config.ws_listen, &args.ws_port.map(port));

@@ -14,8 +14,9 @@ use crate::config::SimConfig;
 use crate::error::SimError;
 use crate::event_loop::EventLoop;
 use crate::ledger::{Ledger, LedgerCounts, Shared};
-use crate::market::{SimMarket, SymbolInfo};
-use crate::rest::{Rest, RestServer};
+use crate::market::tape::Tape;
+use crate::market::{QuoteBoard, SimMarket, SymbolInfo};
+use crate::rest::{Rest, RestCounts, RestFaultSpec, RestServer, Shared as RestShared};
 use crate::source::FrameSource;
 
 /// Where market time stands against the wall: market time = `market_ns` + (wall − `wall_ns`) × `scale`.
@@ -70,6 +71,7 @@ pub struct Venue {
     control: Arc<Control>,
     shared: Arc<Shared>,
     auth: Arc<Auth>,
+    rest_shared: Arc<RestShared>,
     rest: Option<RestServer>,
     thread: Option<JoinHandle<Summary>>,
 }
@@ -82,7 +84,8 @@ impl Venue {
     pub fn start(config: SimConfig) -> Result<Self, SimError> {
         config.check()?;
         let market = SimMarket::new(&config);
-        Self::launch(config, market)
+        let quotes = Quotes::of(&market);
+        Self::run(config, Box::new(market), quotes)
     }
 
     /// Starts a venue that plays `source` instead of the simulated market: frames go to the connections registered
@@ -94,21 +97,11 @@ impl Venue {
     pub fn start_with(config: SimConfig, source: Box<dyn FrameSource>) -> Result<Self, SimError> {
         config.check()?;
         let market = SimMarket::new(&config);
-        let (symbols, board) = (market.symbols(), market.board());
-        Self::run(config, source, symbols, board)
+        let quotes = Quotes::of(&market);
+        Self::run(config, source, quotes)
     }
 
-    fn launch(config: SimConfig, market: SimMarket) -> Result<Self, SimError> {
-        let (symbols, board) = (market.symbols(), market.board());
-        Self::run(config, Box::new(market), symbols, board)
-    }
-
-    fn run(
-        config: SimConfig,
-        source: Box<dyn FrameSource>,
-        symbols: Vec<SymbolInfo>,
-        board: Arc<crate::market::QuoteBoard>,
-    ) -> Result<Self, SimError> {
+    fn run(config: SimConfig, source: Box<dyn FrameSource>, quotes: Quotes) -> Result<Self, SimError> {
         let ledger = Ledger::new(config.ledger.as_deref())?;
         let rest_listener = listen(config.rest_listen)?;
         let ws_listener = listen(config.ws_listen)?;
@@ -118,10 +111,23 @@ impl Venue {
         let shared = Arc::clone(&ledger.shared);
         let event_loop =
             EventLoop::new(config.clone(), ws_listener, source, ledger, Arc::clone(&auth), Arc::clone(&control))?;
-        let rest = Rest::new(&config, Arc::clone(&auth), symbols.clone(), board);
+        let symbols = quotes.symbols.clone();
+        let rest_shared = Arc::new(RestShared::new(config.rest_faults.clone()));
+        let rest = Rest::new(&config, Arc::clone(&auth), quotes, Arc::clone(&rest_shared));
         let rest = RestServer::start(rest_listener, rest)?;
         let thread = std::thread::Builder::new().name("kis-sim".into()).spawn(move || event_loop.run())?;
-        Ok(Self { rest_addr, ws_addr, config, symbols, control, shared, auth, rest: Some(rest), thread: Some(thread) })
+        Ok(Self {
+            rest_addr,
+            ws_addr,
+            config,
+            symbols,
+            control,
+            shared,
+            auth,
+            rest_shared,
+            rest: Some(rest),
+            thread: Some(thread),
+        })
     }
 
     /// `http://127.0.0.1:port`, without a path.
@@ -152,6 +158,16 @@ impl Venue {
     /// Market time against the wall, once the market has opened.
     pub fn market_anchor(&self) -> Option<MarketAnchor> {
         self.control.anchor.get().copied()
+    }
+
+    /// What REST was asked and how it answered so far.
+    pub fn rest_counts(&self) -> RestCounts {
+        self.rest_shared.counts()
+    }
+
+    /// Replaces the faults of REST that have not happened yet; requests are counted anew.
+    pub fn script_rest(&self, faults: Vec<RestFaultSpec>) {
+        self.rest_shared.script(faults);
     }
 
     /// Makes every approval key unknown, as 24 hours do; open sessions stay.
@@ -192,6 +208,20 @@ impl Drop for Venue {
             let _ = thread.join();
         }
         drop(self.rest.take());
+    }
+}
+
+/// What REST quotes from.
+#[derive(Debug)]
+pub(crate) struct Quotes {
+    pub(crate) symbols: Vec<SymbolInfo>,
+    pub(crate) board: Arc<QuoteBoard>,
+    pub(crate) tape: Arc<Tape>,
+}
+
+impl Quotes {
+    fn of(market: &SimMarket) -> Self {
+        Self { symbols: market.symbols(), board: market.board(), tape: market.tape() }
     }
 }
 

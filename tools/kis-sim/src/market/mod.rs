@@ -12,6 +12,7 @@ pub mod other_fields;
 pub mod phases;
 mod plan;
 pub mod stock;
+pub mod tape;
 pub mod tick;
 pub mod trade_fields;
 
@@ -28,6 +29,7 @@ use other_fields::Index;
 use phases::{Phase, has_traded, next_change, phase_at};
 use plan::{Feed, Plan};
 use stock::{Execution, KRX, NXT, Stock};
+use tape::Tape;
 use trade_fields::Context;
 
 const VENUES: [VenueName; 2] = [VenueName::Krx, VenueName::Nxt];
@@ -118,6 +120,7 @@ pub struct SimMarket {
     /// Until when the venue was told to wait; a registration may end the wait.
     idle_until_ns: Option<u64>,
     board: Arc<QuoteBoard>,
+    tape: Arc<Tape>,
 }
 
 const DAY_NS: u64 = 86_400_000_000_000;
@@ -134,9 +137,13 @@ impl SimMarket {
             .enumerate()
             .map(|(i, code)| Stock::new(code, i, config.seed, i > 0 && i + config.wild_symbols >= config.symbols))
             .collect();
+        let tape = Tape::new(stocks.len());
         for venue in [KRX, NXT] {
             if trades_here[venue] && has_traded(VENUES[venue], second) {
-                stocks.iter_mut().for_each(|stock| stock.seed_history(venue, second.saturating_sub(60)));
+                for (i, stock) in stocks.iter_mut().enumerate() {
+                    let trades = stock.seed_history(venue, second.saturating_sub(60));
+                    trades.iter().for_each(|trade| tape.push(i, venue, trade, stock));
+                }
             }
         }
         let end_ns = (config.seconds * 1e9) as u64;
@@ -173,12 +180,14 @@ impl SimMarket {
             interrupted: 0,
             idle_until_ns: None,
             board: Arc::new(board),
+            tape: Arc::new(tape),
         };
         let text = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
         market.date.copy_from_slice(text.as_bytes());
         market.phase = [KRX, NXT].map(|venue| market.phase_of(venue, second));
         let open = market.open();
         market.stocks.iter_mut().for_each(|stock| stock.remember_totals(open));
+        market.stocks.iter().enumerate().for_each(|(i, stock)| market.tape.keep_book(i, second, open, stock));
         for venue in [KRX, NXT] {
             if market.phase[venue].is_auction() {
                 market.stocks.iter_mut().for_each(|stock| stock.expect(venue));
@@ -205,6 +214,11 @@ impl SimMarket {
     /// Last prices, readable from other threads.
     pub fn board(&self) -> Arc<QuoteBoard> {
         Arc::clone(&self.board)
+    }
+
+    /// The day's executions, readable from other threads.
+    pub fn tape(&self) -> Arc<Tape> {
+        Arc::clone(&self.tape)
     }
 
     fn phase_of(&self, venue: usize, second: u32) -> Phase {
@@ -339,6 +353,7 @@ impl SimMarket {
         let mut records = 0;
         while records < length {
             let trade = self.stocks[i].trade(venue, self.second);
+            self.tape.push(i, venue, &trade, &self.stocks[i]);
             records += 1;
             for (text, (wanted, cx)) in texts.iter_mut().zip(&feeds) {
                 if *wanted {
@@ -391,6 +406,7 @@ impl SimMarket {
     }
 
     fn emit_trade(&mut self, i: usize, venue: usize, phase: Phase, trade: &Execution) {
+        self.tape.push(i, venue, trade, &self.stocks[i]);
         for feed in [venue, 2] {
             let mut cx = self.context(feed, phase);
             cx.open[venue] = true;
@@ -407,6 +423,7 @@ impl SimMarket {
     }
 
     fn emit_book(&mut self, i: usize, venue: usize) {
+        self.tape.keep_book(i, self.second, self.open(), &self.stocks[i]);
         let width = self.nxt_book_width;
         for feed in [venue, 2] {
             let cx = self.context(feed, self.phase[venue]);

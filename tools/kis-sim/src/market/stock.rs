@@ -208,16 +208,19 @@ impl Stock {
     }
 
     /// Pretends that a venue has traded before the run: cumulative figures that fit together.
-    pub fn seed_history(&mut self, venue: usize, second: u32) {
+    pub fn seed_history(&mut self, venue: usize, second: u32) -> [Execution; 2] {
         let volume = self.book.scale * 500;
-        let (sell, buy) = (volume * 2 / 5, volume * 3 / 5);
-        let mut add = |side, quantity| {
-            let trade = Execution { price: self.base, quantity, side, second };
-            self.stats[venue].add(&trade);
-            self.stats[2].add(&trade);
-        };
-        add(Side::Sell, sell);
-        add(Side::Buy, buy);
+        let trades = [(Side::Sell, volume * 2 / 5), (Side::Buy, volume * 3 / 5)].map(|(side, quantity)| Execution {
+            price: self.base,
+            quantity,
+            side,
+            second,
+        });
+        for trade in &trades {
+            self.stats[venue].add(trade);
+            self.stats[2].add(trade);
+        }
+        trades
     }
 
     /// Quantities of a feed: KRX, NXT, or both where both are open.

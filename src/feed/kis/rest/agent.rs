@@ -1,0 +1,165 @@
+//! HTTP: pooled connections for queries, a fresh one for each post; secrets in headers that no log shows.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ureq::http::{HeaderValue, Response};
+use zeroize::Zeroizing;
+
+use super::settings::RestSection;
+use crate::secret::{Credentials, Secret};
+
+/// Longest answer; the longest known are under 1 MiB.
+const BODY_BYTES_MAX: u64 = 16 << 20;
+
+/// Calls one server.
+#[derive(Debug)]
+pub(super) struct Agent {
+    queries: ureq::Agent,
+    /// A post that meets a connection the server has just closed could act twice, so it never uses a pooled one.
+    posts: ureq::Agent,
+    base: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    /// Whether the header `tr_cont` says that pages follow.
+    pub(super) more: bool,
+    pub(super) body: Vec<u8>,
+}
+
+/// The server was not reached, or its answer broke off.
+#[derive(Debug)]
+pub(super) struct Unreached {
+    pub(super) message: String,
+    /// Whether the request may have reached it: false when there was no connection.
+    pub(super) perhaps_sent: bool,
+}
+
+impl Unreached {
+    fn new(error: &ureq::Error) -> Unreached {
+        let no_connection = match error {
+            ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            ureq::Error::Timeout(at) => matches!(at, ureq::Timeout::Connect | ureq::Timeout::Resolve),
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+            _ => false,
+        };
+        Unreached { message: error.to_string(), perhaps_sent: !no_connection }
+    }
+}
+
+impl Agent {
+    pub(super) fn new(rest_url: &str, settings: &RestSection, connections: usize) -> Agent {
+        let base = rest_url.trim_end_matches('/').to_owned();
+        let build = |idle: usize| -> ureq::Agent {
+            let config = ureq::Agent::config_builder()
+                .timeout_connect(Some(settings.connect_timeout()))
+                .timeout_recv_response(Some(settings.answer_timeout()))
+                .timeout_recv_body(Some(settings.answer_timeout()))
+                .timeout_global(Some(settings.connect_timeout() + settings.answer_timeout()))
+                .max_idle_connections(idle)
+                .max_idle_connections_per_host(idle)
+                // Secrets are for this server, not for where it may point to.
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .http_status_as_error(false);
+            // A proxy of the environment is for the world, not for a venue on this host.
+            let config = if is_loopback(&base) { config.proxy(None) } else { config };
+            config.build().into()
+        };
+        Agent { queries: build(connections), posts: build(0), base }
+    }
+
+    /// The server, for messages and as the environment of keys.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Queries a path with the headers of the broker.
+    pub(super) fn query(
+        &self,
+        path: &str,
+        tr_id: &str,
+        parameters: &[(String, String)],
+        next_page: bool,
+        credentials: &Credentials,
+        token: &Secret,
+    ) -> Result<Reply, Unreached> {
+        let bearer = Zeroizing::new(format!("Bearer {}", token.expose()));
+        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let request = self
+            .queries
+            .get(format!("{}{path}", self.base))
+            .query_pairs(pairs)
+            .header("content-type", "application/json; charset=utf-8")
+            .header("authorization", secret_header(&bearer)?)
+            .header("appkey", secret_header(credentials.app_key.expose())?)
+            .header("appsecret", secret_header(credentials.app_secret.expose())?)
+            .header("tr_id", tr_id)
+            .header("tr_cont", if next_page { "N" } else { "" })
+            .header("custtype", "P");
+        reply(request.call())
+    }
+
+    /// Posts JSON to a token endpoint.
+    pub(super) fn post(&self, path: &str, body: &Zeroizing<String>) -> Result<Reply, Unreached> {
+        let url = format!("{}{path}", self.base);
+        let request = self.posts.post(&url).header("content-type", "application/json; charset=utf-8");
+        reply(request.send(body.as_bytes()))
+    }
+}
+
+fn secret_header(value: &str) -> Result<HeaderValue, Unreached> {
+    // The error of the HTTP library could show the value.
+    let refused = |_| {
+        let message = "a secret holds characters that no header can carry".to_owned();
+        Unreached { message, perhaps_sent: false }
+    };
+    let mut header = HeaderValue::from_str(value).map_err(refused)?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn reply(outcome: Result<Response<ureq::Body>, ureq::Error>) -> Result<Reply, Unreached> {
+    let mut response = outcome.map_err(|error| Unreached::new(&error))?;
+    let status = response.status().as_u16();
+    let tr_cont = response.headers().get("tr_cont").map(|value| value.as_bytes().trim_ascii());
+    let more = matches!(tr_cont, Some(b"F" | b"M"));
+    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
+    let body = body.map_err(|error| Unreached::new(&error))?;
+    Ok(Reply { status, more, body })
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// How long a token endpoint may take.
+pub(super) fn post_patience(settings: &RestSection) -> Duration {
+    settings.connect_timeout() + settings.answer_timeout()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_not_for_this_host() {
+        assert!(is_loopback("http://127.0.0.1:80") && is_loopback("http://[::1]:1") && is_loopback("http://localhost"));
+        assert!(
+            !is_loopback("https://openapi.koreainvestment.com:9443") && !is_loopback("http://127.0.0.1.example.com")
+        );
+    }
+
+    #[test]
+    fn a_secret_that_is_no_header_is_not_shown() {
+        let error = secret_header("hunter2\n").unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"));
+        assert!(!format!("{:?}", secret_header("hunter2").unwrap()).contains("hunter2"));
+    }
+}

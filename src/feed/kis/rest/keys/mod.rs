@@ -1,0 +1,368 @@
+//! Tokens and approval keys: one of each for an app key and environment, kept in a file that all processes share.
+//!
+//! - A key is valid for 24 hours and renewed an hour before; while it can't be renewed the old one is used to its end.
+//! - It is asked for at most once a minute, over all processes: the time of the last attempt is written *before* the
+//!   attempt, under the file's lock.
+//! - Within six hours the broker gives the same token again. One that it refuses and gives again is an error, not a loop.
+
+mod file;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use self::file::{Kept, Place, Slot};
+use super::agent::{Agent, Unreached, post_patience};
+use super::answer;
+use super::codes::Reaction;
+use super::counters::Counters;
+use super::settings::RestSection;
+use crate::secret::{Credentials, Secret};
+
+/// How often the file is looked at while somebody else's issue is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The broker says no lifetime of approval keys: 24 hours by its documents.
+const APPROVAL_LIFETIME_S: u64 = 86_400;
+
+/// Why a token or an approval key can't be had; says what to do. Never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No folder is configured and the environment names none.
+    #[error("no folder for tokens: set kis.rest.keys_dir, or HOME")]
+    NoFolder,
+    /// The folder can't be made or read.
+    #[error("folder of keys {path}: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others may read the file or the folder.
+    #[error("{path} has mode {mode:o}: others could read keys in it; run chmod {wanted:o} on it")]
+    Mode {
+        /// File or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What they should be.
+        wanted: u32,
+    },
+    /// The file can't be read or written.
+    #[error("file of keys {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process holds the file for too long.
+    #[error("{path} is held by another process; is one of them stuck?")]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// A key was asked for less than a minute ago.
+    #[error("a {kind} was asked for a moment ago; the next may be in {} s", wait.as_secs().max(1))]
+    TooSoon {
+        /// `token` or `approval key`.
+        kind: &'static str,
+        /// Until the next may be asked for.
+        wait: Duration,
+    },
+    /// The server was not reached.
+    #[error("POST {url}: {message}; is the address right and the network up?")]
+    Transport {
+        /// Where.
+        url: String,
+        /// What the HTTP library said.
+        message: String,
+        /// Whether the request may have reached it all the same.
+        perhaps_sent: bool,
+    },
+    /// The server refused.
+    #[error("POST {url}: HTTP {status} {code} {text}")]
+    Refused {
+        /// Where.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// Broker's code, e.g. `EGW00103`.
+        code: String,
+        /// Broker's text, secrets overwritten.
+        text: String,
+    },
+    /// A 200 that holds no key.
+    #[error("POST {url}: the answer has no {field}")]
+    NoKey {
+        /// Where.
+        url: String,
+        /// What is missing.
+        field: &'static str,
+    },
+    /// The broker refuses a key and gives the same one again.
+    #[error(
+        "the broker refuses its own {kind} and gives the same one again, as it does for six hours after an issue; was it \
+         revoked? Try again later or with another app key"
+    )]
+    SameAgain {
+        /// `token` or `approval key`.
+        kind: &'static str,
+    },
+}
+
+/// Token or approval key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Token,
+    Approval,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Token => "token",
+            Kind::Approval => "approval key",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Kind::Token => "/oauth2/tokenP",
+            Kind::Approval => "/oauth2/Approval",
+        }
+    }
+
+    fn slot(self, kept: &mut Kept) -> &mut Slot {
+        match self {
+            Kind::Token => &mut kept.token,
+            Kind::Approval => &mut kept.approval,
+        }
+    }
+}
+
+/// Token and approval key of one app key in one environment. Blocks on files and network: for cold threads.
+#[derive(Debug)]
+pub struct Keys {
+    agent: Arc<Agent>,
+    counters: Arc<Counters>,
+    credentials: Credentials,
+    place: Place,
+    token_interval_s: u64,
+    approval_interval_s: u64,
+    renew_before_s: u64,
+    post_patience: Duration,
+    memory: Mutex<[Option<(Secret, u64)>; 2]>,
+}
+
+impl Keys {
+    /// Keys of an app key, in the folder of the settings. Nothing is asked for yet.
+    ///
+    /// # Errors
+    ///
+    /// The folder can't be made, or others may read it.
+    pub fn open(rest_url: &str, credentials: Credentials, settings: &RestSection) -> Result<Keys, KeyError> {
+        let agent = Arc::new(Agent::new(rest_url, settings, 0));
+        Keys::with(agent, Arc::default(), credentials, settings)
+    }
+
+    pub(super) fn with(
+        agent: Arc<Agent>,
+        counters: Arc<Counters>,
+        credentials: Credentials,
+        settings: &RestSection,
+    ) -> Result<Keys, KeyError> {
+        let folder = settings.keys_folder().ok_or(KeyError::NoFolder)?;
+        let place = Place::new(Path::new(&folder), agent.base(), &digest(credentials.app_key.expose()))?;
+        Ok(Keys {
+            agent,
+            counters,
+            credentials,
+            place,
+            token_interval_s: settings.token_interval_s,
+            approval_interval_s: settings.approval_interval_s,
+            renew_before_s: settings.renew_before_s,
+            post_patience: post_patience(settings),
+            memory: Mutex::default(),
+        })
+    }
+
+    /// A token that is valid as far as is known, and isn't `refused`. Waits at most until `deadline` for its turn.
+    ///
+    /// # Errors
+    ///
+    /// What the file, the network or the broker said.
+    pub fn token(&self, refused: Option<&Secret>, deadline: Instant) -> Result<Secret, KeyError> {
+        self.key(Kind::Token, refused, deadline)
+    }
+
+    /// An approval key, likewise.
+    ///
+    /// # Errors
+    ///
+    /// What the file, the network or the broker said.
+    pub fn approval_key(&self, refused: Option<&Secret>, deadline: Instant) -> Result<Secret, KeyError> {
+        self.key(Kind::Approval, refused, deadline)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, [Option<(Secret, u64)>; 2]> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, kind: Kind, refused: Option<&Secret>, deadline: Instant) -> Result<Secret, KeyError> {
+        let fresh = |value: &str, expires: u64| {
+            refused.is_none_or(|refused| refused.expose() != value) && wall_s() + self.renew_before_s < expires
+        };
+        if let Some((key, expires)) = &self.remembered()[kind as usize]
+            && fresh(key.expose(), *expires)
+        {
+            return Ok(key.clone());
+        }
+        loop {
+            let locked = self.place.lock(deadline + self.post_patience)?;
+            let mut kept = locked.read()?;
+            let slot = kind.slot(&mut kept);
+            let usable = !slot.value.is_empty()
+                && wall_s() < slot.expires
+                && refused.is_none_or(|refused| refused.expose() != slot.value);
+            if usable && fresh(&slot.value, slot.expires) {
+                return Ok(self.remember(kind, slot));
+            }
+            let old = usable.then(|| self.remember(kind, slot));
+            let mut wait = self.wait(kind, slot.asked);
+            if wait.is_zero() {
+                let asked_before = std::mem::replace(&mut slot.asked, wall_s());
+                locked.write(&kept)?;
+                let slot = kind.slot(&mut kept);
+                match self.issue(kind, slot) {
+                    Ok(()) => {
+                        let again = refused.is_some_and(|refused| refused.expose() == slot.value);
+                        locked.write(&kept)?;
+                        if again {
+                            return Err(KeyError::SameAgain { kind: kind.name() });
+                        }
+                        return Ok(self.remember(kind, kind.slot(&mut kept)));
+                    }
+                    // Somebody who doesn't share the folder was first.
+                    Err(KeyError::Refused { code, .. }) if Reaction::to(&code) == Reaction::WaitForToken => {
+                        tracing::warn!(kind = kind.name(), %code, "another program asked for a key; waiting a minute");
+                        wait = Duration::from_secs(self.interval(kind));
+                    }
+                    Err(error) => match old {
+                        _ if matches!(error, KeyError::Transport { perhaps_sent: false, .. }) => {
+                            // Nothing was asked for, so that the minute need not be waited for.
+                            kind.slot(&mut kept).asked = asked_before;
+                            locked.write(&kept)?;
+                            return old.ok_or(error);
+                        }
+                        Some(old) => {
+                            tracing::warn!(kind = kind.name(), %error, "not renewed; the old one is used to its end");
+                            return Ok(old);
+                        }
+                        None => return Err(error),
+                    },
+                }
+            }
+            if let Some(old) = old {
+                return Ok(old);
+            }
+            drop(locked);
+            if Instant::now() + wait > deadline {
+                return Err(KeyError::TooSoon { kind: kind.name(), wait });
+            }
+            std::thread::sleep(wait.min(LOOK_AGAIN));
+        }
+    }
+
+    fn remember(&self, kind: Kind, slot: &Slot) -> Secret {
+        let key = Secret::new(&*slot.value);
+        self.remembered()[kind as usize] = Some((key.clone(), slot.expires));
+        key
+    }
+
+    fn interval(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Token => self.token_interval_s,
+            Kind::Approval => self.approval_interval_s,
+        }
+    }
+
+    /// Until the next may be asked for. A time far ahead of the clock is of a clock that was wrong, and is not kept to.
+    fn wait(&self, kind: Kind, asked: u64) -> Duration {
+        let (now, interval) = (wall_ms(), self.interval(kind) * 1000);
+        // The file keeps whole seconds: the attempt may have been made at the end of its second.
+        let next = if asked == 0 { 0 } else { asked * 1000 + 1000 + interval };
+        let wait = next.saturating_sub(now);
+        if wait > 2 * interval + 1000 { Duration::ZERO } else { Duration::from_millis(wait) }
+    }
+
+    /// Asks the broker for a key and fills the slot.
+    fn issue(&self, kind: Kind, slot: &mut Slot) -> Result<(), KeyError> {
+        let url = format!("{}{}", self.agent.base(), kind.path());
+        let (key, secret) = (self.credentials.app_key.expose(), self.credentials.app_secret.expose());
+        // The same value has another name at the other endpoint.
+        let secret_name = if kind == Kind::Token { "appsecret" } else { "secretkey" };
+        let body = json!({ "grant_type": "client_credentials", "appkey": key, secret_name: secret });
+        let asked = wall_s();
+        let sent = self.agent.post(kind.path(), &Zeroizing::new(body.to_string()));
+        let mut reply = sent.map_err(|Unreached { message, perhaps_sent }| KeyError::Transport {
+            url: url.clone(),
+            message,
+            perhaps_sent,
+        })?;
+        let body = answer::parse(&mut reply.body).unwrap_or_default();
+        if let Some(refusal) = answer::refusal(&body).or_else(|| worded(reply.status)) {
+            let text = scrub(refusal.text, &self.credentials, None);
+            return Err(KeyError::Refused { url, status: reply.status, code: refusal.code, text });
+        }
+        let (field, lifetime) = match kind {
+            Kind::Token => ("access_token", body.get("expires_in").and_then(serde_json::Value::as_u64)),
+            Kind::Approval => ("approval_key", Some(APPROVAL_LIFETIME_S)),
+        };
+        let value = body.get(field).and_then(serde_json::Value::as_str).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| KeyError::NoKey { url: url.clone(), field })?;
+        let lifetime = lifetime.ok_or(KeyError::NoKey { url, field: "expires_in" })?;
+        slot.value = value.to_owned();
+        slot.issued = asked;
+        slot.expires = asked + lifetime;
+        self.counters.issued(kind == Kind::Token);
+        tracing::info!(kind = kind.name(), lifetime_s = lifetime, "key issued");
+        Ok(())
+    }
+}
+
+/// A refusal that has no words of the broker.
+fn worded(status: u16) -> Option<answer::Refusal> {
+    (status != 200).then(|| answer::Refusal { code: String::new(), text: "no words of the broker".to_owned() })
+}
+
+/// Overwrites secrets that a text of the broker echoes.
+pub(super) fn scrub(text: String, credentials: &Credentials, token: Option<&Secret>) -> String {
+    [Some(&credentials.app_key), Some(&credentials.app_secret), token]
+        .into_iter()
+        .flatten()
+        .filter(|secret| !secret.expose().is_empty())
+        .fold(text, |text, secret| text.replace(secret.expose(), "***"))
+}
+
+/// SHA-256, hexadecimal.
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+fn wall_s() -> u64 {
+    wall_ms() / 1000
+}

@@ -1,0 +1,247 @@
+//! The pace of one app key: calls go out one at a time, evenly spaced, the most urgent first.
+//!
+//! The broker's second isn't aligned with ours, so nothing is sent in bursts: the limiter (GCRA) gives one turn at a
+//! time. A refusal for too many calls slows the pace by three tenths after a pause of a second; then it rises again by a
+//! twentieth of the full pace a second.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock as _, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use serde::Serialize;
+
+/// Who goes first when several calls wait for their turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// What a session needs now.
+    Session,
+    /// What somebody waits for.
+    #[default]
+    Interactive,
+    /// What can wait: it yields to all others.
+    Backfill,
+}
+
+const SLOWED_BY: f64 = 0.7;
+const RAISED_BY: f64 = 0.05;
+/// The slowest that refusals make a pace, as a part of the full one.
+const LEAST_PART: f64 = 0.1;
+/// The broker counts over a second; refusals of calls already under way are one refusal.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
+
+#[derive(Debug)]
+pub(super) struct Pacer {
+    full: f64,
+    state: Mutex<State>,
+    turn: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    limiter: Limiter,
+    rate: f64,
+    /// No turn is given before.
+    held_until: Instant,
+    changed_at: Instant,
+    waiting: BTreeSet<(Priority, u64)>,
+    tickets: u64,
+}
+
+/// The wait would have been longer than the caller has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoTurn;
+
+fn limiter(rate: f64) -> Limiter {
+    let period = Duration::from_secs_f64(1.0 / rate);
+    let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+    RateLimiter::direct_with_clock(quota, MonotonicClock)
+}
+
+impl Pacer {
+    pub(super) fn new(per_second: f64) -> Pacer {
+        let now = Instant::now();
+        let state = State {
+            limiter: limiter(per_second),
+            rate: per_second,
+            held_until: now,
+            changed_at: now,
+            waiting: BTreeSet::new(),
+            tickets: 0,
+        };
+        Pacer { full: per_second, state: Mutex::new(state), turn: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn, at most until `deadline`.
+    pub(super) fn acquire(&self, priority: Priority, deadline: Instant) -> Result<(), NoTurn> {
+        let mut state = self.lock();
+        let ticket = (priority, state.tickets);
+        state.tickets += 1;
+        state.waiting.insert(ticket);
+        let outcome = loop {
+            let now = Instant::now();
+            let mut wait = deadline.saturating_duration_since(now);
+            if state.waiting.first() == Some(&ticket) {
+                match state.take(now, self.full) {
+                    None => break Ok(()),
+                    // Nobody waits for a turn that comes too late.
+                    Some(until) if until > wait => break Err(NoTurn),
+                    Some(until) => wait = until,
+                }
+            } else if wait.is_zero() {
+                break Err(NoTurn);
+            }
+            state = self.turn.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        state.waiting.remove(&ticket);
+        drop(state);
+        self.turn.notify_all();
+        outcome
+    }
+
+    /// The broker refused a call of this app key for too many in a second.
+    pub(super) fn refused(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if now < state.held_until {
+            return;
+        }
+        state.rate = (state.rate * SLOWED_BY).max(self.full * LEAST_PART);
+        state.limiter = limiter(state.rate);
+        state.held_until = now + PAUSE;
+        state.changed_at = now + PAUSE;
+    }
+
+    /// Calls a second at present.
+    pub(super) fn rate(&self) -> f64 {
+        self.lock().rate
+    }
+
+    /// Seconds that a call of a priority would wait, roughly: what stands before it at the present pace.
+    pub(super) fn queue_seconds(&self, priority: Priority) -> f64 {
+        let state = self.lock();
+        let before = state.waiting.iter().filter(|(other, _)| *other <= priority).count();
+        let held = state.held_until.saturating_duration_since(Instant::now()).as_secs_f64();
+        held + before as f64 / state.rate
+    }
+}
+
+impl State {
+    /// Takes the next turn, or says how long until there is one.
+    fn take(&mut self, now: Instant, full: f64) -> Option<Duration> {
+        if now < self.held_until {
+            return Some(self.held_until - now);
+        }
+        if let Err(not_until) = self.limiter.check() {
+            return Some(not_until.wait_time_from(MonotonicClock.now()).max(Duration::from_micros(50)));
+        }
+        let since = now.saturating_duration_since(self.changed_at);
+        if self.rate < full && since >= PAUSE {
+            // Additive, a step for each second, with a turn taken from the new limiter: this one.
+            let steps = since.as_secs_f64().floor();
+            self.rate = (self.rate + full * RAISED_BY * steps).min(full);
+            self.limiter = limiter(self.rate);
+            self.changed_at = now;
+            let _ = self.limiter.check();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    #[test]
+    fn turns_are_evenly_spaced_from_the_first_on() {
+        let pacer = Pacer::new(50.0);
+        let mut at = Vec::new();
+        for _ in 0..10 {
+            pacer.acquire(Priority::Interactive, soon()).unwrap();
+            at.push(Instant::now());
+        }
+        // A thread that was held up between its turn and the clock comes closer to the next one, never the turns.
+        let least = at.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
+        assert!(least >= Duration::from_millis(8), "{least:?}");
+        assert!(at[9] - at[0] >= Duration::from_millis(170), "{:?}", at[9] - at[0]);
+    }
+
+    #[test]
+    fn backfill_yields_to_whoever_comes_later() {
+        let pacer = Arc::new(Pacer::new(20.0));
+        pacer.acquire(Priority::Session, soon()).unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let wait_in_line = |priority| {
+            let (pacer, order) = (Arc::clone(&pacer), Arc::clone(&order));
+            let before = pacer.lock().waiting.len();
+            let thread = std::thread::spawn({
+                let pacer = Arc::clone(&pacer);
+                move || {
+                    pacer.acquire(priority, soon()).unwrap();
+                    order.lock().unwrap().push(priority);
+                }
+            });
+            while pacer.lock().waiting.len() == before && !thread.is_finished() {
+                std::thread::yield_now();
+            }
+            thread
+        };
+        // The turn is held until all are in line.
+        pacer.lock().held_until = Instant::now() + Duration::from_millis(300);
+        let threads =
+            [Priority::Backfill, Priority::Backfill, Priority::Interactive, Priority::Session, Priority::Interactive]
+                .map(wait_in_line);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let order = order.lock().unwrap().clone();
+        let mut sorted = order.clone();
+        sorted.sort();
+        assert_eq!(order, sorted);
+    }
+
+    #[test]
+    fn a_refusal_slows_the_pace_once_and_it_comes_back_step_by_step() {
+        let pacer = Pacer::new(100.0);
+        pacer.refused();
+        pacer.refused();
+        assert!((pacer.rate() - 70.0).abs() < 1e-9, "one second's refusals are one");
+        let begun = Instant::now();
+        pacer.acquire(Priority::Session, soon()).unwrap();
+        assert!(begun.elapsed() > Duration::from_millis(900), "the broker's second is waited for");
+        std::thread::sleep(Duration::from_millis(1_050));
+        pacer.acquire(Priority::Session, soon()).unwrap();
+        // A step of 5 a second, however late the thread wakes.
+        assert!((74.9..90.1).contains(&pacer.rate()), "{}", pacer.rate());
+        for _ in 0..40 {
+            pacer.lock().held_until = Instant::now();
+            pacer.refused();
+        }
+        assert!((pacer.rate() - 10.0).abs() < 1e-9, "never slower than a tenth");
+    }
+
+    #[test]
+    fn a_turn_that_would_come_too_late_is_not_waited_for() {
+        let pacer = Pacer::new(0.1);
+        pacer.acquire(Priority::Interactive, soon()).unwrap();
+        let begun = Instant::now();
+        assert_eq!(pacer.acquire(Priority::Interactive, begun + Duration::from_secs(1)), Err(NoTurn));
+        assert!(begun.elapsed() < Duration::from_millis(500));
+        assert!(pacer.lock().waiting.is_empty());
+    }
+}

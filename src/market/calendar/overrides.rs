@@ -1,0 +1,305 @@
+//! An operator's corrections: what became known after the data was put together.
+//!
+//! ```toml
+//! [[close]]                        # a day without trading
+//! date = 2027-04-07
+//! reason = "by-election, notice of the exchange of 2027-03-15"
+//! venues = ["KRX", "NXT"]          # all when left out
+//!
+//! [[open]]                         # a day that the calendar takes for closed
+//! date = 2027-05-03
+//! reason = "no substitute holiday, list of the exchange of 2026-12-18"
+//!
+//! [[hours]]                        # a trading day of other hours, of a known kind ...
+//! date = 2027-11-25
+//! kind = "college_entrance_exam"   # or "first_trading_day", "ordinary"
+//! reason = "the exam was moved by a week"
+//!
+//! [[hours]]                        # ... or phase by phase, for one venue
+//! date = 2027-06-01
+//! venues = ["KRX"]
+//! reason = "late opening after a failure"
+//! phases = [
+//!   { phase = "opening_auction", from = 10:30:00, to = 11:00:00 },
+//!   { phase = "continuous", from = 11:00:00, to = 15:20:00 },
+//! ]
+//! ```
+//!
+//! A phase whose end is not after its beginning ends the next morning. The kinds of entry may stand together for one date, but not
+//! contradict each other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::value::Datetime;
+
+use super::super::kst;
+use super::super::phase::{DayKind, Phase};
+use super::data::{date as date_of, second as second_of};
+use super::{Calendar, Certainty, Entry, Note, State, Venue, slot};
+
+/// Why a file of corrections is refused; nothing of it is applied then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OverrideError {
+    /// The file can't be read.
+    #[error("calendar overrides {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An entry is not in order.
+    #[error("calendar overrides {path}, line {line}: {problem}")]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there, and what to do about it.
+        problem: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    close: Vec<Change>,
+    #[serde(default)]
+    open: Vec<Change>,
+    #[serde(default)]
+    hours: Vec<Hours>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    date: Spanned<Datetime>,
+    reason: Spanned<String>,
+    venues: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hours {
+    date: Spanned<Datetime>,
+    reason: Spanned<String>,
+    venues: Option<Vec<Spanned<String>>>,
+    kind: Option<DayKind>,
+    phases: Option<Vec<PhaseHours>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PhaseHours {
+    phase: Spanned<String>,
+    from: Spanned<Datetime>,
+    to: Spanned<Datetime>,
+}
+
+/// What an entry does to a day; two of one kind, or `Close` beside another, contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Does {
+    Close,
+    Open,
+    Hours,
+}
+
+impl Calendar {
+    /// This calendar with the corrections of an operator's file.
+    ///
+    /// # Errors
+    ///
+    /// [`OverrideError`], with the line of the first entry that is not in order.
+    pub fn with_overrides(&self, path: &Path) -> Result<Calendar, OverrideError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| OverrideError::Read { path: path.to_owned(), source })?;
+        self.with_text(&text).map_err(|(offset, problem)| {
+            let line = text[..offset.min(text.len())].matches('\n').count() + 1;
+            OverrideError::Entry { path: path.to_owned(), line, problem }
+        })
+    }
+
+    fn with_text(&self, text: &str) -> Result<Calendar, Problem> {
+        let file: File = toml::from_str(text)
+            .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let mut merge = Merge { calendar: self.clone(), seen: BTreeMap::new(), text };
+        for change in &file.close {
+            let (date, venues, note) =
+                merge.place(Does::Close, &change.date, &change.reason, change.venues.as_deref())?;
+            merge.set(date, &venues, note, State::Closed);
+        }
+        for change in &file.open {
+            let (date, venues, note) =
+                merge.place(Does::Open, &change.date, &change.reason, change.venues.as_deref())?;
+            merge.set(date, &venues, note, State::Trading(DayKind::Ordinary));
+        }
+        for hours in &file.hours {
+            merge.hours(hours)?;
+        }
+        Ok(merge.calendar)
+    }
+}
+
+/// Where in the text, and what.
+type Problem = (usize, String);
+
+struct Merge<'a> {
+    calendar: Calendar,
+    /// Offset of what was said of a day before.
+    seen: BTreeMap<(Date, Venue, Does), usize>,
+    text: &'a str,
+}
+
+impl Merge<'_> {
+    /// Checks what all entries have; returns the date, the venues and the number of the reason's note.
+    fn place(
+        &mut self,
+        does: Does,
+        date: &Spanned<Datetime>,
+        reason: &Spanned<String>,
+        venues: Option<&[Spanned<String>]>,
+    ) -> Result<(Date, Vec<Venue>, u16), Problem> {
+        let place = date.span().start;
+        let day = date_of(date.get_ref()).ok_or_else(|| {
+            (place, format!("`{}` is no date: write it as 2027-05-03, without a time", date.get_ref()))
+        })?;
+        let (first, last) = self.calendar.range();
+        if !(first..=last).contains(&day) {
+            return Err((
+                place,
+                format!("{day} is outside the calendar, {first} to {last}: correct or remove the entry"),
+            ));
+        }
+        if reason.get_ref().trim().is_empty() {
+            return Err((
+                reason.span().start,
+                format!("say why {day} is other than the calendar says: fill in `reason`"),
+            ));
+        }
+        let mut named = Vec::new();
+        for venue in venues.unwrap_or_default() {
+            let parsed: Venue = venue.get_ref().parse().map_err(|error| (venue.span().start, format!("{error}")))?;
+            if named.contains(&parsed) {
+                return Err((venue.span().start, format!("{} is named twice: remove one", parsed.name())));
+            }
+            named.push(parsed);
+        }
+        match venues {
+            None => named.extend(Venue::ALL),
+            Some([]) => return Err((place, "`venues` is empty: name one, or leave it out for all".to_owned())),
+            Some(_) => {}
+        }
+        for venue in &named {
+            for other in [Does::Close, Does::Open, Does::Hours] {
+                let Some(before) = self.seen.get(&(day, *venue, other)) else { continue };
+                if other == does || other == Does::Close || does == Does::Close {
+                    let line = self.text[..*before].matches('\n').count() + 1;
+                    let problem = format!(
+                        "{day} of {} is told in line {line} already: keep the entry that holds, remove the other",
+                        venue.name()
+                    );
+                    return Err((place, problem));
+                }
+            }
+            self.seen.insert((day, *venue, does), place);
+        }
+        let (reason, source) = (reason.get_ref().clone(), "the operator's overrides".to_owned());
+        self.calendar.notes.push(Note { reason, source });
+        let note = u16::try_from(self.calendar.notes.len()).map_err(|_| (place, "too many entries".to_owned()))?;
+        Ok((day, named, note))
+    }
+
+    fn set(&mut self, date: Date, venues: &[Venue], note: u16, state: State) {
+        for venue in venues {
+            let index = slot(kst::number_of(date)).expect("the date was checked");
+            let entry = &mut self.calendar.days[*venue as usize][index];
+            *entry = Entry { state, note, certainty: Certainty::Operator, has_night: entry.has_night };
+        }
+    }
+
+    fn hours(&mut self, hours: &Hours) -> Result<(), Problem> {
+        let place = hours.date.span().start;
+        let (date, venues, note) = self.place(Does::Hours, &hours.date, &hours.reason, hours.venues.as_deref())?;
+        for venue in &venues {
+            let day = self.calendar.day(*venue, date).map_err(|error| (place, error.to_string()))?;
+            if !day.is_trading {
+                let why = day.reason.unwrap_or_default();
+                let name = venue.name();
+                let problem =
+                    format!("{name} is closed on {date} ({why}): add an [[open]] entry for it, or correct the date");
+                return Err((place, problem));
+            }
+        }
+        match (&hours.kind, &hours.phases) {
+            (Some(kind), None) => self.set(date, &venues, note, State::Trading(*kind)),
+            (None, Some(phases)) => {
+                let [venue] = venues[..] else {
+                    return Err((place, "phases are of one venue: name it, venues = [\"KRX\"]".to_owned()));
+                };
+                let table = own_table(phases, place)?;
+                self.calendar.own_hours.insert((date, venue), table);
+                self.set(date, &venues, note, State::Trading(DayKind::Ordinary));
+            }
+            _ => return Err((place, "give either `kind` or `phases`".to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// Phases as a table: beginnings, and `Closed` where none follows at once.
+fn own_table(phases: &[PhaseHours], place: usize) -> Result<Vec<(u32, Phase)>, Problem> {
+    let mut table = Vec::new();
+    let mut end = 0;
+    for hours in phases {
+        let phase = phase_named(hours.phase.get_ref())
+            .ok_or_else(|| (hours.phase.span().start, unknown_phase(hours.phase.get_ref())))?;
+        let (from, to) = (second(&hours.from)?, second(&hours.to)?);
+        let to = if to <= from { to + 86_400 } else { to };
+        if from < end {
+            let problem =
+                "the phase begins before the one above it ends: put them in order, without overlap".to_owned();
+            return Err((hours.from.span().start, problem));
+        }
+        if !table.is_empty() && from > end {
+            table.push((end, Phase::Closed));
+        }
+        table.push((from, phase));
+        end = to;
+    }
+    if table.is_empty() {
+        return Err((place, "`phases` is empty: use [[close]] for a day without trading".to_owned()));
+    }
+    // The day after begins at 07:00.
+    if end > 86_400 + super::super::phase::at(7, 0, 0) {
+        return Err((place, "the last phase ends after 07:00 of the next day".to_owned()));
+    }
+    table.push((end, Phase::Closed));
+    Ok(table)
+}
+
+fn second(time: &Spanned<Datetime>) -> Result<u32, Problem> {
+    let place = time.span().start;
+    second_of(time.get_ref())
+        .ok_or_else(|| (place, format!("`{}` is no time of day: write it as 09:30:00", time.get_ref())))
+}
+
+/// Phases that can be given hours.
+fn phase_named(text: &str) -> Option<Phase> {
+    scheduled().find(|phase| phase.calendar_name() == text)
+}
+
+fn scheduled() -> impl Iterator<Item = Phase> {
+    let of_trades = [Phase::MiddayAuction, Phase::Block, Phase::Closed, Phase::Untold];
+    Phase::ALL.into_iter().filter(move |phase| !of_trades.contains(phase))
+}
+
+fn unknown_phase(text: &str) -> String {
+    let names: Vec<&str> = scheduled().map(Phase::calendar_name).collect();
+    format!("`{text}` is no phase: use one of {}", names.join(", "))
+}

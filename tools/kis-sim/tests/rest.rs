@@ -1,0 +1,83 @@
+//! REST of the venue: pages, limits, faults by script, counts.
+
+mod common;
+
+use common::post;
+use kis_sim::{AppKey, Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig, Venue};
+use serde_json::{Value, json};
+
+fn quiet() -> SimConfig {
+    SimConfig { open_when: OpenWhen::Registrations { count: 100_000 }, close_wait_s: 0.3, ..SimConfig::default() }
+}
+
+fn token(venue: &Venue, key: &AppKey) -> String {
+    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
+    let (status, answer) = post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body);
+    assert_eq!(status, 200, "{answer}");
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Status, header `tr_cont` and body of a quotation.
+fn ask(venue: &Venue, key: &AppKey, token: &str, tr_id: &str, target: &str, tr_cont: &str) -> (u16, String, Value) {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut answer = agent
+        .get(format!("{}/uapi/domestic-stock/v1/quotations/{target}", venue.rest_url()))
+        .header("authorization", format!("Bearer {token}"))
+        .header("appkey", &key.app_key)
+        .header("appsecret", &key.app_secret)
+        .header("tr_id", tr_id)
+        .header("tr_cont", tr_cont)
+        .call()
+        .unwrap();
+    let more = answer.headers()["tr_cont"].to_str().unwrap().to_owned();
+    (answer.status().as_u16(), more, answer.body_mut().read_json().unwrap())
+}
+
+#[test]
+fn days_come_25_a_page_and_the_last_page_says_so() {
+    let venue = Venue::start(quiet()).unwrap();
+    let key = &venue.config().app_keys[0];
+    let token = token(&venue, key);
+    let page = |mark: &str, tr_cont: &str| {
+        let target = format!("chk-holiday?BASS_DT=20261201&CTX_AREA_NK={mark}&CTX_AREA_FK=");
+        ask(&venue, key, &token, "CTCA0903R", &target, tr_cont)
+    };
+    let (_, more, first) = page("", "");
+    assert_eq!((more.as_str(), first["output"].as_array().unwrap().len()), ("M", 25));
+    let christmas = &first["output"][24];
+    assert_eq!((christmas["bass_dt"].as_str(), christmas["opnd_yn"].as_str()), (Some("20261225"), Some("N")));
+    let (_, more, last) = page(first["ctx_area_nk"].as_str().unwrap().trim(), "N");
+    assert_eq!((more.as_str(), last["output"].as_array().unwrap().len()), ("E", 6));
+}
+
+#[test]
+fn a_token_belongs_to_its_app_key() {
+    let venue = Venue::start(quiet()).unwrap();
+    let keys = &venue.config().app_keys;
+    let token = token(&venue, &keys[0]);
+    let target = format!("inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={}", venue.symbols()[0].code);
+    assert_eq!(ask(&venue, &keys[0], &token, "FHKST01010100", &target, "").0, 200);
+    let (status, _, body) = ask(&venue, &keys[1], &token, "FHKST01010100", &target, "");
+    assert_eq!((status, body["msg_cd"].as_str()), (500, Some("EGW00121")));
+    assert_eq!(ask(&venue, &keys[0], &token, "FHKST99999999", &target, "").2["msg_cd"], "EGW00202");
+}
+
+#[test]
+fn scripted_refusals_and_limits_are_counted() {
+    let limits = Limits { requests_per_second: 3, ..Limits::default() };
+    let refuse = RestFault::Refuse { status: 500, code: "EGW00300".into(), text: "routing".into() };
+    let script = vec![RestFaultSpec { path: "inquire-price".into(), from: 2, times: 1, fault: refuse }];
+    let venue = Venue::start(SimConfig { limits, rest_faults: script, ..quiet() }).unwrap();
+    let key = &venue.config().app_keys[0];
+    let token = token(&venue, key);
+    let target = format!("inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={}", venue.symbols()[0].code);
+    let codes: Vec<String> = (0..5)
+        .map(|_| ask(&venue, key, &token, "FHKST01010100", &target, "").2["msg_cd"].as_str().unwrap().to_owned())
+        .collect();
+    // What a script refuses doesn't reach the count of the limit.
+    assert_eq!(codes, ["MCA00000", "EGW00300", "MCA00000", "MCA00000", "EGW00201"]);
+    let counts = venue.rest_counts();
+    assert_eq!((counts.requests_of("inquire-price"), counts.requests_of("tokenP")), (5, 1));
+    assert_eq!((counts.refusals_of("EGW00201"), counts.refusals_of("EGW00300")), (1, 1));
+    assert_eq!(counts.by_app.get(&key.app_key[32..]), Some(&5));
+}
