@@ -183,6 +183,12 @@ counters! {
     /// Registrations the broker refused.
     RegistrationsRefused = 100 Sum Count "registrations_refused",
     // 101 is taken: it was `repairs`.
+    /// Lines closed because nothing, or no data, came on them though it should.
+    SilentLines = 102 Sum Count "silent_lines",
+    /// Times a registration in force was found not to tick though it should.
+    SilentPairs = 103 Sum Count "silent_pairs",
+    /// Registrations wanted that are not in force for good: no room, or refused.
+    RegistrationsLeftOut = 104 Sum Count "registrations_left_out",
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod ban;
 mod config;
 mod control;
 mod delivery;
@@ -39,6 +40,7 @@ mod session;
 mod source;
 mod venue;
 
+pub use ban::BanRules;
 pub use config::{Accept, AppKey, Burst, Limits, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
 pub use error::SimError;
 pub use fault::{At, CorruptPlace, Fault, FaultScript, FaultSpec, Target, TargetName};
