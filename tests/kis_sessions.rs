@@ -89,7 +89,7 @@ fn a_half_open_connection_is_found_after_ninety_seconds_and_made_anew() {
     let engine = start(&stage, scale);
     until(&stage, "the line is back", |ticks| {
         of(ticks, SessionEvent::Silent).len() == 1
-            && of(ticks, SessionEvent::Connected).len() == 2
+            && of(ticks, SessionEvent::Verified).len() == 2
             && trades_since(ticks, SessionEvent::Verified) > 20
     });
     let played = stage.end(engine);
