@@ -65,16 +65,21 @@ impl Budget {
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// How long the key must not connect yet; zero when it may.
-    pub fn wait(&self, key: &str, now_ns: u64) -> Duration {
-        let Some(history) = self.keys.get(key).filter(|_| self.connects_max > 0) else { return Duration::ZERO };
+    /// How long the key must not connect yet, and why; `None` when it may.
+    pub fn wait(&self, key: &str, now_ns: u64) -> Option<(Duration, &'static str)> {
+        let history = self.keys.get(key).filter(|_| self.connects_max > 0)?;
         let until_free = match history.connects_ns.len().checked_sub(self.connects_max) {
             // The oldest of the last `connects_max` has to leave the window.
             Some(oldest) => history.connects_ns[oldest].saturating_add(self.window.as_nanos() as u64),
             None => 0,
         };
-        let until = until_free.max(history.not_before_ns);
-        Duration::from_nanos(until.saturating_sub(now_ns)).min(WAIT_MAX.max(self.window))
+        let (until, why) = if until_free >= history.not_before_ns {
+            (until_free, "connects used up")
+        } else {
+            (history.not_before_ns, "a wait goes on")
+        };
+        let wait = Duration::from_nanos(until.saturating_sub(now_ns)).min(WAIT_MAX.max(self.window));
+        (!wait.is_zero()).then_some((wait, why))
     }
 
     /// The key connects now. On disk when it returns, but for a failure, which is logged.
@@ -124,14 +129,15 @@ mod tests {
         let mut now = 1_000_000 * SECOND;
         for _ in 0..10 {
             let mut budget = Budget::open(folder.path(), 10, WINDOW);
-            assert_eq!(budget.wait("k", now), Duration::ZERO);
+            assert_eq!(budget.wait("k", now), None);
             budget.connects("k", now);
             now += SECOND;
         }
         let budget = Budget::open(folder.path(), 10, WINDOW);
-        assert_eq!(budget.wait("k", now), WINDOW - Duration::from_secs(10), "until the first is out of the window");
-        assert_eq!(budget.wait("other", now), Duration::ZERO);
-        assert_eq!(budget.wait("k", now + 590 * SECOND), Duration::ZERO);
+        let left = WINDOW - Duration::from_secs(10);
+        assert_eq!(budget.wait("k", now), Some((left, "connects used up")), "until the first is out of the window");
+        assert_eq!(budget.wait("other", now), None);
+        assert_eq!(budget.wait("k", now + 590 * SECOND), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
     }
 
@@ -141,9 +147,9 @@ mod tests {
         let now = 1_000_000 * SECOND;
         Budget::open(folder.path(), 10, WINDOW).leave_alone("k", now + 20 * SECOND);
         let mut budget = Budget::open(folder.path(), 10, WINDOW);
-        assert_eq!(budget.wait("k", now + SECOND), Duration::from_secs(19));
+        assert_eq!(budget.wait("k", now + SECOND), Some((Duration::from_secs(19), "a wait goes on")));
         budget.connects("k", now + 21 * SECOND);
-        assert_eq!(budget.wait("k", now + 21 * SECOND), Duration::ZERO);
+        assert_eq!(budget.wait("k", now + 21 * SECOND), None);
     }
 
     #[test]
@@ -151,12 +157,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE_NAME), b"{\"k\":").unwrap();
         let mut budget = Budget::open(folder.path(), 1, WINDOW);
-        assert_eq!(budget.wait("k", 0), Duration::ZERO);
+        assert_eq!(budget.wait("k", 0), None);
         budget.leave_alone("k", u64::MAX);
-        assert_eq!(budget.wait("k", SECOND), WAIT_MAX);
+        assert_eq!(budget.wait("k", SECOND).map(|(wait, _)| wait), Some(WAIT_MAX));
         budget.connects("k", 5000 * SECOND);
         budget.connects("k", SECOND);
-        assert_eq!(budget.wait("k", 602 * SECOND), Duration::ZERO, "the connect of the future is forgotten");
+        assert_eq!(budget.wait("k", 602 * SECOND), None, "the connect of the future is forgotten");
     }
 
     #[test]

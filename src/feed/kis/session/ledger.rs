@@ -222,7 +222,8 @@ impl Ledger {
     pub fn answer(&mut self, tr_id: &str, tr_key: &str, code: &str) -> Outcome {
         let meaning = reaction(code);
         if matches!(meaning, Reaction::RenewKey | Reaction::InUse | Reaction::Barred) {
-            return Outcome::OfLine(meaning);
+            // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
+            return if self.pending.is_some() { Outcome::OfLine(meaning) } else { Outcome::Unasked };
         }
         let names = |registration: &Registration| registration.tr_id == tr_id && registration.tr_key == tr_key;
         match self.pending.take() {
@@ -385,6 +386,14 @@ mod tests {
         send(&mut ledger);
         assert_eq!(answer(&mut ledger, "A", "OPSP0002"), Outcome::InForce(pair("A")));
         assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn a_code_of_the_line_counts_as_an_answer_only() {
+        let mut ledger = ledger(&[("A", 0)]);
+        assert_eq!(ledger.answer("", "", "OPSP8996"), Outcome::Unasked);
+        send(&mut ledger);
+        assert_eq!(ledger.answer("", "", "OPSP8996"), Outcome::OfLine(Reaction::InUse));
     }
 
     #[test]

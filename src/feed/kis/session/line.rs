@@ -56,6 +56,8 @@ pub(super) struct Line {
     pub is_renewed: bool,
     pub state: State,
     pub backoff: Backoff,
+    /// Registrations in a row that went unanswered.
+    pub unanswered: u8,
     /// Since when every registration is answered.
     pub live_since: Option<Instant>,
     /// Why it was left, if we left it: a code of the broker, and words.
@@ -101,6 +103,7 @@ impl Line {
             is_renewed: false,
             state,
             backoff: Backoff::default(),
+            unanswered: 0,
             live_since: None,
             cause: Default::default(),
         }

@@ -28,6 +28,9 @@ const ROUND_BUSY: Duration = Duration::from_micros(500);
 /// The manager's pause between two rounds otherwise.
 const ROUND_IDLE: Duration = Duration::from_millis(10);
 
+/// Registrations that go unanswered in a row, with none in force, before the connection is taken for dead.
+const UNANSWERED_MAX: u8 = 3;
+
 /// What became of the registrations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -173,6 +176,7 @@ impl SessionManager {
         let Answered { line, tr_id, tr_key, code, text } = answer;
         let Some(index) = self.lines.iter().position(|candidate| candidate.number == *line) else { return };
         let line = &mut self.lines[index];
+        line.unanswered = 0;
         match line.ledger.answer(tr_id, tr_key, code) {
             Outcome::OfLine(reaction) => {
                 tracing::warn!(line = line.number, account = line.account.name, code, text, "session refused");
@@ -292,13 +296,12 @@ impl SessionManager {
     fn connect(&mut self, index: usize) {
         let line = &mut self.lines[index];
         let now_ns = wall_ns();
-        let wait = self.budget.wait(&line.key, now_ns);
-        if !wait.is_zero() {
+        if let Some((wait, why)) = self.budget.wait(&line.key, now_ns) {
             let account = &line.account.name;
-            tracing::warn!(line = line.number, account, ?wait, "connected too often of late, perhaps by earlier runs");
+            tracing::warn!(line = line.number, account, ?wait, why, "may not connect yet");
             line.state = State::Waiting { until: Instant::now() + wait };
             let wait_ns = wait.as_nanos() as u64;
-            self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, "", "connects used up");
+            self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, "", why);
             return self.show(index);
         }
         self.budget.connects(&line.key, now_ns);
@@ -325,6 +328,7 @@ impl SessionManager {
         match added {
             Ok(()) => {
                 line.ledger.begin();
+                line.unanswered = 0;
                 line.cause = Default::default();
                 line.state = State::Subscribing { send_at: Instant::now() };
                 self.watchdog.line_up(line.number, Instant::now());
@@ -345,6 +349,10 @@ impl SessionManager {
         let now = Instant::now();
         if let Some(outcome) = line.ledger.expire(now) {
             tracing::warn!(line = line.number, "no answer to a registration");
+            line.unanswered = line.unanswered.saturating_add(1);
+            if line.unanswered >= UNANSWERED_MAX && line.ledger.in_force() == 0 {
+                return line.leave(&self.seams.reader, "", "no registration is answered");
+            }
             self.settle(index, outcome, "");
             return true;
         }

@@ -82,27 +82,6 @@ pub fn plan(current: &[Vec<Registration>], mut wanted: Vec<Wanted>, max: usize) 
     Plan { lines, left_out }
 }
 
-/// The same from nothing by the first thought: each pair to the first line with room. What the bench holds [`plan`] against.
-pub fn plan_naive(lines: usize, wanted: Vec<Wanted>, max: usize) -> Plan {
-    let mut plan = Plan { lines: vec![Vec::new(); lines], left_out: Vec::new() };
-    let mut wanted = wanted;
-    wanted.sort_by_key(|pair| Reverse(pair.priority));
-    for pair in wanted {
-        let taken = plan.lines.iter().flatten().any(|other| other.registration == pair.registration);
-        let home = plan.lines.iter().position(|line| {
-            line.len() < max && line.iter().any(|other| other.registration.tr_key == pair.registration.tr_key)
-        });
-        let least =
-            || (0..lines).filter(|line| plan.lines[*line].len() < max).min_by_key(|line| plan.lines[*line].len());
-        match home.or_else(least) {
-            Some(line) if !taken => plan.lines[line].push(pair),
-            Some(_) => {}
-            None => plan.left_out.push(pair),
-        }
-    }
-    plan
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,14 +163,5 @@ mod tests {
             |priority| KisSubscription { tr: "H0STCNT0".to_owned(), keys: vec!["005930".to_owned()], priority };
         let all = wanted(&[subscription(1), subscription(7), subscription(3)]);
         assert_eq!((all.len(), all[0].priority), (1, 7));
-    }
-
-    #[test]
-    fn the_naive_plan_places_the_same_pairs() {
-        let all = pairs(&["H0STCNT0", "H0STASP0"], 0..80);
-        let (clever, naive) = (plan(&vec![Vec::new(); 3], all.clone(), 41), plan_naive(3, all, 41));
-        let placed = |plan: &Plan| lines_of(plan).into_iter().flatten().collect::<HashSet<_>>();
-        assert_eq!(placed(&clever).len(), 123);
-        assert_eq!((placed(&naive), naive.left_out.len()), (placed(&clever), clever.left_out.len()));
     }
 }
