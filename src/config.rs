@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::feed::kis::rest::RestSection;
+use crate::feed::kis::session::SessionSection;
 use crate::journal::Durability;
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
@@ -152,6 +153,9 @@ pub struct KisSection {
     /// How REST is called.
     #[serde(default)]
     pub rest: RestSection,
+    /// How sessions are watched and how often they may be begun.
+    #[serde(default)]
+    pub session: SessionSection,
     /// App keys, one connection each. The subscriptions are spread over them.
     pub account: Vec<KisAccount>,
     /// What to record.
@@ -180,6 +184,9 @@ pub struct KisSubscription {
     pub tr: String,
     /// Keys: symbols, index codes; one registration each.
     pub keys: Vec<String>,
+    /// 0 (default) to 255: what is higher is registered first, and stays when there is no room for all.
+    #[serde(default)]
+    pub priority: u8,
 }
 
 fn default_segment_mib() -> u32 {
@@ -338,6 +345,12 @@ impl Config {
         if let Err((field, value, expected)) = self.kis.rest.check() {
             return refuse(field, value, expected);
         }
+        if let Err((field, value, expected)) = self.kis.session.check() {
+            return refuse(field, value, expected);
+        }
+        if self.kis.max_registrations == 0 {
+            return refuse("kis.max_registrations", "0".to_owned(), "at least 1; the broker allows 41");
+        }
         if self.kis.account.is_empty() {
             return refuse("kis.account", "[]".to_owned(), "at least one [[kis.account]]");
         }
@@ -349,9 +362,11 @@ impl Config {
         if wanted == 0 {
             return refuse("kis.subscribe", "[]".to_owned(), "at least one [[kis.subscribe]] with keys");
         }
-        if wanted > room {
+        let is_ranked = self.kis.subscribe.iter().any(|subscription| subscription.priority > 0);
+        if wanted > room && !is_ranked {
             let expected = format!(
-                "at most {room} registrations ({} app keys x {}): add a [[kis.account]] or drop keys",
+                "at most {room} registrations ({} app keys x {}): add a [[kis.account]], drop keys, or say by `priority` \
+                 which are kept",
                 self.kis.account.len(),
                 self.kis.max_registrations
             );
@@ -485,6 +500,15 @@ mod tests {
     }
 
     #[test]
+    fn more_than_the_app_keys_hold_is_refused_unless_it_is_said_what_is_kept() {
+        let crowded =
+            GOOD.replace("[kis]", "[kis]\nmax_registrations = 1").replace("\"005930\"", "\"005930\", \"000660\"");
+        let error = load(&crowded).unwrap_err().to_string();
+        assert!(error.contains("at most 1 registrations") && error.contains("`priority`"), "{error}");
+        load(&format!("{crowded}priority = 1\n")).unwrap();
+    }
+
+    #[test]
     fn values_out_of_range_say_what_they_may_be() {
         for (from, to, expected) in [
             ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 0", "1 to 2047"),
@@ -492,7 +516,8 @@ mod tests {
             ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
             ("keys = [\"005930\"]", "keys = []", "at least one"),
             ("[kis]", "[kis]\nrest.retries_max = 99", "0 to 20"),
-            ("[kis]", "[kis]\nmax_registrations = 0", "add a [[kis.account]]"),
+            ("[kis]", "[kis]\nmax_registrations = 0", "at least 1"),
+            ("[\"005930\"]", "[\"005930\", \"000660\"]\n[kis.session]\nsilence_s = 5", "at least 15"),
         ] {
             let error = load(&GOOD.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -19,7 +19,7 @@ use crate::config::{
     Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement, RetentionSection,
 };
 use crate::engine::{Engine, EngineError, Options, Summary};
-use crate::feed::kis::session::{Account, Leave};
+use crate::feed::kis::session::{Account, Leave, SessionSection};
 use crate::metrics::Counter;
 use crate::secret::{Credentials, Secret};
 use crate::stage::WaitStrategy;
@@ -204,6 +204,8 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
             subscribe_pace_ms: 1,
             max_registrations: REGISTRATIONS_MAX,
             rest: crate::feed::kis::rest::RestSection::default(),
+            // A venue of our own bans nobody, and its app keys are the same in each demo.
+            session: SessionSection { connect_budget: 0, ..SessionSection::default() },
             account: accounts
                 .iter()
                 .map(|account| KisAccount { name: account.name.clone(), ..KisAccount::default() })
@@ -217,9 +219,10 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
 fn subscriptions(symbols: &[SymbolInfo]) -> Vec<KisSubscription> {
     let codes: Vec<String> = symbols.iter().map(|symbol| symbol.code.clone()).collect();
     let wide = codes[..codes.len().min(WIDE_SYMBOLS)].to_vec();
-    let all = ["H0STCNT0", "H0STASP0"].map(|tr| KisSubscription { tr: tr.to_owned(), keys: codes.clone() });
-    let wide = WIDE_TRS.map(|tr| KisSubscription { tr: tr.to_owned(), keys: wide.clone() });
-    let indices = KisSubscription { tr: "H0UPCNT0".to_owned(), keys: INDICES.map(str::to_owned).to_vec() };
+    let all =
+        ["H0STCNT0", "H0STASP0"].map(|tr| KisSubscription { tr: tr.to_owned(), keys: codes.clone(), priority: 0 });
+    let wide = WIDE_TRS.map(|tr| KisSubscription { tr: tr.to_owned(), keys: wide.clone(), priority: 0 });
+    let indices = KisSubscription { tr: "H0UPCNT0".to_owned(), keys: INDICES.map(str::to_owned).to_vec(), priority: 0 };
     all.into_iter().chain(wide).chain([indices]).collect()
 }
 

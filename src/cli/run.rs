@@ -1,18 +1,18 @@
 //! `hoga run`: records until it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
 use super::units::count;
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, Options, Stop, Summary};
+use crate::engine::{Engine, EngineError, Options, ReloadError, Stop, Summary};
 use crate::journal::Verdict;
 use crate::metrics::Counter;
 
@@ -20,7 +20,7 @@ use crate::metrics::Counter;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Stop it with Ctrl-C or SIGTERM: connections are closed, what came is committed, the journal is \
-                        closed.\nWatch it from another terminal with `hoga stat DIR` and `hoga tail DIR`.\n\nExample:\n  \
+                        closed.\nAfter a change of what to record ([[kis.subscribe]]), SIGHUP takes it over without a break.\nWatch it from another terminal with `hoga stat DIR` and `hoga tail DIR`.\n\nExample:\n  \
                         KIS_APP_KEY=... KIS_APP_SECRET=... hoga run --config examples/hoga.toml"
 )]
 pub struct Args {
@@ -52,7 +52,7 @@ pub fn run(args: Args) -> ExitCode {
     let mut placement = String::new();
     let watched = Engine::start(&config, Options::default()).and_then(|engine| {
         engine.placement().clone_into(&mut placement);
-        watch(engine, &stop, started)
+        watch(engine, &args.config, &stop, started)
     });
     match watched {
         Ok(summary) => {
@@ -80,7 +80,9 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
     flag
 }
 
-fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<Summary, EngineError> {
+fn watch(mut engine: Engine, path: &Path, stop: &AtomicBool, started: Instant) -> Result<Summary, EngineError> {
+    let hangup = Arc::new(AtomicBool::new(false));
+    let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&hangup));
     let placement = engine.placement();
     tracing::info!(placement, journal = %engine.dir().display(), "recording");
     tell_recovery(&engine);
@@ -88,12 +90,24 @@ fn watch(mut engine: Engine, stop: &AtomicBool, started: Instant) -> Result<Summ
     // Relaxed: a flag alone.
     while !stop.load(Ordering::Relaxed) && !engine.is_finished() {
         std::thread::sleep(Duration::from_millis(50));
+        // Relaxed: a flag alone.
+        if hangup.swap(false, Ordering::Relaxed) {
+            reload(&mut engine, path);
+        }
         let elapsed = started.elapsed();
         line.show(elapsed, &format!("{:>6.0} s", elapsed.as_secs_f64()), &engine.summary());
     }
     line.finish();
     engine.stop();
     engine.join()
+}
+
+/// Reads the configuration again, for its list of what to record.
+fn reload(engine: &mut Engine, path: &Path) {
+    match Config::load(path).map_err(ReloadError::from).and_then(|config| engine.reload(&config)) {
+        Ok(()) => tracing::info!(path = %path.display(), "the list of what to record is taken over"),
+        Err(error) => tracing::error!(path = %path.display(), "the configuration is left as it was: {error}"),
+    }
 }
 
 /// Says what a recorder that died left behind.

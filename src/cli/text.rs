@@ -218,6 +218,17 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
             write!(out, "writing back to the disk fails and is tried again: system error {}", session.value)
         }
         Some(SessionEvent::SyncReturned) => write!(out, "writing back to the disk succeeds again"),
+        Some(SessionEvent::Unsubscribed) => write!(out, "asked to withdraw {what}"),
+        Some(SessionEvent::Withdrawn) => write!(out, "withdrew {what}"),
+        Some(SessionEvent::BackingOff) => write!(out, "waits {} before it connects", nanos(session.value)),
+        Some(SessionEvent::Silent) => write!(out, "is made anew: nothing came for {}", nanos(session.value)),
+        Some(SessionEvent::NoData) => write!(out, "is made anew: no data for {}", nanos(session.value)),
+        Some(SessionEvent::PairSilent) => write!(out, "has had nothing of {what} for {}", nanos(session.value)),
+        Some(SessionEvent::PairTicks) => write!(out, "has {what} again after {}", nanos(session.value)),
+        Some(SessionEvent::LeftOut) => write!(out, "does without {what}"),
+        Some(SessionEvent::Verified) if session.value == 0 => write!(out, "brings all it should"),
+        Some(SessionEvent::Verified) => write!(out, "lacks {}", qty(session.value)),
+        Some(SessionEvent::ListChanged) => write!(out, "records {} registrations now", qty(session.value)),
         Some(SessionEvent::SegmentReturned) => write!(out, "the next segment could be prepared now"),
         None => write!(out, "event {}", session.event),
     };

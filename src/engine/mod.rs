@@ -19,6 +19,7 @@ mod parser;
 pub mod pipeline;
 pub mod placement;
 pub mod redecode;
+mod reload;
 mod resume;
 mod setup;
 mod stages;
@@ -29,6 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam::channel::{Sender, unbounded};
 use crossbeam::queue::ArrayQueue;
 
 use self::commit::{Committer, Inbox};
@@ -39,15 +41,16 @@ use self::intake::{Intake, Keep};
 use self::maintenance::Maintenance;
 use self::pipeline::{Pipeline, Wiring};
 use self::placement::{Plan, available_cores, pin, plan};
+pub use self::reload::ReloadError;
 use self::resume::{recover, resume_continuity};
 use self::setup::{clock_record, connection_state, journal_config, reader_config, secrets_of, trading_date};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, KisSubscription};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::notices::Notices;
-use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, SessionManager};
+use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
 use crate::journal::{AppendError, Helper, Journal, OpenError, RecoveryReport, StreamWriter};
 use crate::metrics::{
     Collector, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
@@ -144,6 +147,9 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Engine {
     dir: PathBuf,
+    /// As it runs now.
+    config: Config,
+    changes: Sender<Vec<KisSubscription>>,
     plan: Plan,
     recovery: RecoveryReport,
     recovered_records: u64,
@@ -197,17 +203,19 @@ impl Engine {
         let inbox: Inbox = Arc::new(ArrayQueue::new(config.engine.inbox_slots));
         let mut statuses = Vec::new();
         let mut traffic = Vec::new();
+        let mut watches = Vec::new();
         let date = Arc::new(AtomicU32::new(trading_date(options.market.market_ns(wall_ns()))));
         let label = config.kis.ws_url.trim_start_matches("ws://").to_owned();
         for line in 1..=accounts.len() as u16 {
             let (status, received) = metrics.connection(line, &label)?;
             statuses.push(status);
+            watches.push(received.watch());
             traffic.push(received);
         }
         let keep = if config.journal.raw { Keep::All } else { Keep::Rejected };
         let message_bytes_max = config.engine.max_message_kib as usize * 1024;
-        let watches = [Some(ticks.watch()), raw.as_ref().map(StreamWriter::watch)].into_iter().flatten();
-        let mut disk = DiskWatch::new(watches, Arc::clone(&inbox));
+        let streams = [Some(ticks.watch()), raw.as_ref().map(StreamWriter::watch)].into_iter().flatten();
+        let mut disk = DiskWatch::new(streams, Arc::clone(&inbox));
         let Pipeline { intake, mut parser, mut committer } = Pipeline::build(Wiring {
             metrics: &metrics,
             collector: &mut collector,
@@ -289,16 +297,23 @@ impl Engine {
                 status.set_registrations(wanted as u64, confirmed as u64);
             }
         });
+        let (changes, changed) = unbounded();
         let manager = SessionManager::new(
             &config.kis,
             accounts,
             ConnectionConfig { message_bytes_max, ..ConnectionConfig::default() },
             options.leave,
-            handle,
-            notices,
-            secrets,
-            cold,
-            observer,
+            Seams {
+                reader: handle,
+                notices,
+                secrets,
+                cold,
+                observer,
+                traffic: watches,
+                changes: changed,
+                dir: dir.clone(),
+                market: options.market,
+            },
         );
         let manager_stop = Arc::clone(&stop);
         let manager = spawn("hoga-session", move || manager.run(&manager_stop))
@@ -331,6 +346,8 @@ impl Engine {
         .map_err(unstarted("the metrics thread"))?;
         Ok(Engine {
             dir,
+            config: config.clone(),
+            changes,
             plan: placement,
             recovery,
             recovered_records,
@@ -361,6 +378,20 @@ impl Engine {
     /// The journal's folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Takes over another list of what to record while it runs: what left is withdrawn, what came is registered, what stays
+    /// is not touched. The session manager's thread does so by and by, paced, and journals it.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that is wrong, or that changes anything else: then nothing is taken over.
+    pub fn reload(&mut self, config: &Config) -> Result<(), ReloadError> {
+        reload::check(&self.config, config)?;
+        self.config.kis.subscribe.clone_from(&config.kis.subscribe);
+        // The manager ends only when the engine does; then there is nothing to change.
+        let _ = self.changes.send(config.kis.subscribe.clone());
+        Ok(())
     }
 
     /// Begins a clean stop; [`join`](Self::join) waits for its end.

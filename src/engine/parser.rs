@@ -9,6 +9,7 @@ use super::intake::{LineNote, Rejected};
 use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::feed::kis::control::{Control, is_control};
 use crate::feed::kis::notices::{Answered, Notices};
+use crate::feed::kis::session::codes::{Reaction, reaction};
 use crate::feed::kis::{DecodeCounters, Decoder};
 use crate::feed::{FrameContext, RecordSink};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
@@ -118,13 +119,17 @@ impl Parser {
                 return;
             }
         };
-        let active = answer.is_active();
+        let event = match reaction(&answer.code) {
+            Reaction::InForce => SessionEvent::Acked,
+            Reaction::Withdrawn => SessionEvent::Withdrawn,
+            _ => SessionEvent::Refused,
+        };
         let is_notice = answer.is_notice();
         let (code, text) = (answer.code, answer.text);
         let mut session = Session {
             header: Header { ts_recv: meta.ts_recv, line: meta.line, ..session_header() },
             tr: tr_number(&answer.tr_id).unwrap_or_default(),
-            event: if active { SessionEvent::Acked } else { SessionEvent::Refused } as u8,
+            event: event as u8,
             ..Session::zeroed()
         };
         // The key of account notices names the account.
@@ -133,12 +138,12 @@ impl Parser {
         }
         copy_text(&mut session.code, &code);
         copy_text(&mut session.text, &text);
-        if !active {
+        if event == SessionEvent::Refused {
             self.counters.add(Counter::RegistrationsRefused, 1);
         }
         sink.record(words_of(&mut session));
         let (tr_id, tr_key) = (answer.tr_id, answer.tr_key);
-        self.notices.answered(Answered { line: meta.line, tr_id, tr_key, code, text, active });
+        self.notices.answered(Answered { line: meta.line, tr_id, tr_key, code, text });
     }
 
     /// Something happened to a line.

@@ -116,12 +116,31 @@ impl ConnectionTraffic {
         ConnectionTraffic { half, one_thread: PhantomData }
     }
 
+    /// The same half for a thread that only looks.
+    pub fn watch(&self) -> ConnectionWatch {
+        ConnectionWatch { half: self.half.clone() }
+    }
+
     /// Once per read: frames and bytes it brought, and when (wall ns).
     #[inline]
     pub fn received(&self, frames: u64, bytes: u64, wall_ns: u64) {
         add(&self.half[FRAMES - HALF_WORDS], frames);
         add(&self.half[BYTES - HALF_WORDS], bytes);
         self.half[LAST_MESSAGE - HALF_WORDS].store(wall_ns, Ordering::Relaxed);
+    }
+}
+
+/// A line's traffic as seen by another thread of the process.
+#[derive(Debug)]
+pub struct ConnectionWatch {
+    half: SharedBlock<HALF_WORDS>,
+}
+
+impl ConnectionWatch {
+    /// When the last message of any kind came, wall ns; 0 before the first.
+    pub fn last_message_ns(&self) -> u64 {
+        // Relaxed: a number alone.
+        self.half[LAST_MESSAGE - HALF_WORDS].load(Ordering::Relaxed)
     }
 }
 

@@ -187,6 +187,12 @@ counters! {
     ManifestsDamaged = 102 Max Count "manifests_damaged",
     /// Times that days that are over could not all be sealed, compressed or deleted as configured, other than for waiting.
     MaintenanceFailures = 103 Sum Count "maintenance_failures",
+    /// Lines closed because nothing, or no data, came on them though it should.
+    SilentLines = 104 Sum Count "silent_lines",
+    /// Times a registration in force was found not to tick though it should.
+    SilentPairs = 105 Sum Count "silent_pairs",
+    /// Registrations wanted that are not in force for good: no room, or refused.
+    RegistrationsLeftOut = 106 Sum Count "registrations_left_out",
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one

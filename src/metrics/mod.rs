@@ -55,7 +55,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use collector::{Collector, PERIOD, Totals};
-pub use connections::{CONNECTIONS, ConnectionLine, ConnectionState, ConnectionStatus, ConnectionTraffic, LABEL_BYTES};
+pub use connections::{
+    CONNECTIONS, ConnectionLine, ConnectionState, ConnectionStatus, ConnectionTraffic, ConnectionWatch, LABEL_BYTES,
+};
 pub use counters::{CELLS, Counter, CounterValues, Counters, Kind, Unit};
 pub use health::Health;
 pub use histogram::{

@@ -79,7 +79,7 @@ impl SharedWords {
 }
 
 /// A fixed number of words of a [`SharedWords`]: an index below `N` known to the compiler costs no check.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SharedBlock<const N: usize> {
     cells: NonNull<[AtomicU64; N]>,
     _map: Arc<SharedWords>,

@@ -114,6 +114,31 @@ numbered! {
         SyncFailing = 14 "sync_failing",
         /// It succeeded.
         SyncReturned = 15 "sync_returned",
+        /// The withdrawal of a registration was sent.
+        Unsubscribed = 16 "unsubscribed",
+        /// The broker confirmed that a registration is not in force any more.
+        Withdrawn = 17 "withdrawn",
+        /// The line waits before it connects; `value` is how long, ns, `code` the broker's code that caused it, `text` says
+        /// why.
+        BackingOff = 18 "backing_off",
+        /// Nothing came on the line in session hours, keep-alives neither; `value` is how long, ns. It is closed and made
+        /// anew.
+        Silent = 19 "silent",
+        /// Keep-alives came, but no data, though registrations of the line should tick; `value` is how long, ns. It is
+        /// closed and made anew.
+        NoData = 20 "no_data",
+        /// A registration in force doesn't tick in a phase in which it should; `value` is how long, ns, `text` the phase.
+        PairSilent = 21 "pair_silent",
+        /// It ticks again; `value` is how long it had not, ns.
+        PairTicks = 22 "pair_ticks",
+        /// A registration is wanted and will not be in force; `text` says why. `line` 0: no line has room for it.
+        LeftOut = 23 "left_out",
+        /// A connection was held against what is wanted of it; `value` counts the registrations that are not in force or
+        /// don't tick though they should, 0: all is well. `text` has the figures.
+        Verified = 24 "verified",
+        /// The list of what to record was changed, all lines; `value` counts the registrations wanted now, `text` says how
+        /// many came and left.
+        ListChanged = 25 "list_changed",
     }
 }
 

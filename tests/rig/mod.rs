@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use hoga::clock::MarketClock;
 use hoga::config::{Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement};
 use hoga::engine::{Engine, Options, Summary};
-use hoga::feed::kis::session::{Account, Leave};
+use hoga::feed::kis::session::{Account, Leave, SessionSection};
 use hoga::journal::{Start, Stream, Tailer};
 use hoga::secret::{Credentials, Secret};
 use hoga::stage::WaitStrategy;
@@ -308,7 +308,7 @@ pub fn symbols(venue: &Venue) -> Vec<String> {
 
 /// A configuration for tests: small segments, one thread that sleeps when idle.
 pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str], accounts: usize) -> Config {
-    let subscription = |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.to_vec() };
+    let subscription = |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.to_vec(), priority: 0 };
     Config {
         journal: JournalSection { dir: folder.join("journal"), segment_mib: 4, ..JournalSection::default() },
         engine: EngineSection { placement: Placement::Fused, wait: WaitStrategy::Park, ..EngineSection::default() },
@@ -319,6 +319,7 @@ pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str]
             subscribe_pace_ms: 1,
             max_registrations: 41,
             rest: hoga::feed::kis::rest::RestSection::default(),
+            session: SessionSection { connect_budget: 0, ..SessionSection::default() },
             account: vec![KisAccount::default(); accounts],
             subscribe: trs.iter().map(subscription).collect(),
         },

@@ -68,11 +68,6 @@ impl Answer {
     pub fn is_notice(&self) -> bool {
         self.encrypted || is_notice(&self.tr_id)
     }
-
-    /// Whether the registration is in force now: confirmed, or it was before (`OPSP0002`).
-    pub fn is_active(&self) -> bool {
-        matches!(self.code.as_str(), "OPSP0000" | "OPSP0002")
-    }
 }
 
 /// Whether a transaction is of an account's notices: the keys of its registrations name the account.

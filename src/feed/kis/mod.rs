@@ -21,7 +21,6 @@ mod decoder;
 mod emit;
 mod expected;
 mod layout;
-pub mod ledger;
 mod misc;
 pub mod notices;
 mod plan;

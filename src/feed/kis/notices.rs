@@ -22,8 +22,6 @@ pub struct Answered {
     pub code: String,
     /// Text, for logs; secrets are gone from it.
     pub text: String,
-    /// Whether the registration is in force now.
-    pub active: bool,
 }
 
 /// The way from the data path, one thread, to the session manager, another.
@@ -83,7 +81,6 @@ mod tests {
             tr_key: String::new(),
             code: String::new(),
             text: String::new(),
-            active: true,
         };
         notices.answered(answer(1));
         notices.answered(answer(2));

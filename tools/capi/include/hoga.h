@@ -346,6 +346,36 @@
 /** It succeeded. */
 #define HOGA_SESSION_SYNC_RETURNED 15
 
+/** The withdrawal of a registration was sent. */
+#define HOGA_SESSION_UNSUBSCRIBED 16
+
+/** The broker confirmed that a registration is not in force any more. */
+#define HOGA_SESSION_WITHDRAWN 17
+
+/** The line waits before it connects; `value` is how long, ns, `code` the broker's code that caused it, `text` says why. */
+#define HOGA_SESSION_BACKING_OFF 18
+
+/** Nothing came on the line in session hours, keep-alives neither; `value` is how long, ns. It is closed and made anew. */
+#define HOGA_SESSION_SILENT 19
+
+/** Keep-alives came, but no data, though registrations of the line should tick; `value` is how long, ns. It is closed and made anew. */
+#define HOGA_SESSION_NO_DATA 20
+
+/** A registration in force doesn't tick in a phase in which it should; `value` is how long, ns, `text` the phase. */
+#define HOGA_SESSION_PAIR_SILENT 21
+
+/** It ticks again; `value` is how long it had not, ns. */
+#define HOGA_SESSION_PAIR_TICKS 22
+
+/** A registration is wanted and will not be in force; `text` says why. `line` 0: no line has room for it. */
+#define HOGA_SESSION_LEFT_OUT 23
+
+/** A connection was held against what is wanted of it; `value` counts the registrations that are not in force or don't tick though they should, 0: all is well. `text` has the figures. */
+#define HOGA_SESSION_VERIFIED 24
+
+/** The list of what to record was changed, all lines; `value` counts the registrations wanted now, `text` says how many came and left. */
+#define HOGA_SESSION_LIST_CHANGED 25
+
 /* Why a segment ended: hoga_end.reason. */
 
 /** It was full. */

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::{Date, DateTime};
 use serde::Deserialize;
 
+use crate::ban::BanRules;
 use crate::error::SimError;
 use crate::fault::FaultScript;
 use crate::rest::RestFaultSpec;
@@ -81,6 +82,8 @@ pub struct SimConfig {
     /// Spin for the last 60 us before a frame, so that it is on time. False sleeps instead: it frees the processor and
     /// sends frames up to 0.1 ms late, several at once at high rates. Default true.
     pub spin: bool,
+    /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
+    pub ban: Option<BanRules>,
     /// Faults to inject. Default none.
     pub faults: FaultScript,
     /// Faults of REST, each counted in its own requests. Default none.
@@ -123,6 +126,7 @@ impl Default for SimConfig {
             hold_backlog_bytes: None,
             close_wait_s: 5.0,
             spin: true,
+            ban: None,
             faults: FaultScript::default(),
             rest_faults: Vec::new(),
             closures: Vec::new(),

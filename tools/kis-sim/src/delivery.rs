@@ -43,8 +43,8 @@ fn faulty(
     let mut copies = 1;
     let mut wire = None;
     for fault in due {
-        if matches!(fault, Fault::Refuse { .. }) {
-            connection.faults.arm_refusal(fault);
+        if fault.needs_registration() {
+            connection.faults.arm_registration(fault);
             continue;
         }
         ledger.fault(wall_ns, connection.number, &fault, Some(&text));
@@ -102,6 +102,7 @@ pub(crate) fn apply(connection: &mut Connection, fault: &Fault, now_ns: u64) {
         Fault::Ping { payload } => connection.push(OpCode::Control(Control::Ping), clip(payload)),
         Fault::Pong => connection.push(OpCode::Control(Control::Pong), b"unasked"),
         Fault::StopPingpong => connection.pingpong = false,
+        Fault::HalfOpen => connection.half_open = true,
         _ => {}
     }
 }

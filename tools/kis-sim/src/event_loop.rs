@@ -10,6 +10,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::auth::{Auth, session_secrets};
+use crate::ban::Bans;
 use crate::config::{OpenWhen, SimConfig};
 use crate::delivery::deliver;
 use crate::error::SimError;
@@ -52,6 +53,7 @@ pub(crate) struct EventLoop {
     pub(crate) holders: Vec<Option<usize>>,
     /// Until when a dead connection still holds each app key.
     pub(crate) lingers_ns: Vec<u64>,
+    pub(crate) bans: Bans,
     pub(crate) last_registration_ns: u64,
     control: Arc<Control>,
     listener: TcpListener,
@@ -94,6 +96,7 @@ impl EventLoop {
             ledger,
             holders: vec![None; apps],
             lingers_ns: vec![0; apps],
+            bans: Bans::default(),
             last_registration_ns: 0,
             control,
             listener,
@@ -333,6 +336,7 @@ impl EventLoop {
         if self.opened_ns.is_none() && !self.closing {
             self.open_when_due(now);
         }
+        self.send_late(now);
         self.keep_alive(now);
         self.faults_by_time(now);
         self.flush_all();
@@ -360,9 +364,18 @@ impl EventLoop {
         }
     }
 
+    /// Sends the answers that were held back long enough.
+    fn send_late(&mut self, now: u64) {
+        for connection in self.connections.iter_mut().flatten().filter(|c| !c.late.is_empty()) {
+            for (_, text) in connection.late.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>() {
+                connection.push_text(&text);
+            }
+        }
+    }
+
     fn keep_alive(&mut self, now: u64) {
         let (interval, cut) = (self.scaled_ns(self.config.ping_interval_s), self.scaled_ns(self.config.silence_cut_s));
-        for connection in self.connections.iter_mut().flatten().filter(|c| c.state == State::Open) {
+        for connection in self.connections.iter_mut().flatten().filter(|c| c.state == State::Open && !c.half_open) {
             if let Some(since) = connection.unanswered_since_ns {
                 // Anything the client says shows that it lives.
                 if connection.last_rx_ns > since {
@@ -391,6 +404,9 @@ impl EventLoop {
                 continue;
             }
             for fault in connection.faults.take_until(since) {
+                if fault == Fault::ExpireApprovals {
+                    self.auth.expire_approvals();
+                }
                 apply_by_time(connection, &mut self.ledger, fault, now, wall);
             }
         }
@@ -462,8 +478,8 @@ impl EventLoop {
 pub(crate) fn apply_by_time(connection: &mut Connection, ledger: &mut Ledger, fault: Fault, now: u64, wall: u64) {
     if fault.needs_frame() {
         connection.faults.arm(fault);
-    } else if matches!(fault, Fault::Refuse { .. }) {
-        connection.faults.arm_refusal(fault);
+    } else if fault.needs_registration() {
+        connection.faults.arm_registration(fault);
     } else {
         ledger.fault(wall, connection.number, &fault, None);
         crate::delivery::apply(connection, &fault, now);

@@ -65,7 +65,7 @@ impl Target {
 }
 
 /// What goes wrong. Set by another kind of moment than their own, faults that change a frame wait for the connection's
-/// next data frame and refusals for its next registration.
+/// next data frame, and those of answers for its next registration.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -145,6 +145,18 @@ pub enum Fault {
     ReservedBits,
     /// No PINGPONG from here on.
     StopPingpong,
+    /// The registration is done, its answer never comes.
+    LoseAck,
+    /// The answer comes late: behind data of the registration, and behind answers to later ones.
+    DelayAck {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// The peer is gone without a word, as behind a router that forgot the connection: nothing is sent any more, nothing
+    /// read, the socket stays open. The slot of its app key is held until the client ends the stream.
+    HalfOpen,
+    /// Every approval key becomes unknown, as after 24 hours; open sessions stay.
+    ExpireApprovals,
 }
 
 fn oversize_bytes() -> usize {
@@ -164,6 +176,11 @@ pub enum CorruptPlace {
 }
 
 impl Fault {
+    /// Whether the fault is done to the answer to a registration and so waits for one.
+    pub(crate) fn needs_registration(&self) -> bool {
+        matches!(self, Self::Refuse { .. } | Self::LoseAck | Self::DelayAck { .. })
+    }
+
     /// Whether the fault is done to a data frame and so waits for one.
     pub(crate) fn needs_frame(&self) -> bool {
         matches!(
@@ -278,8 +295,8 @@ impl PendingFaults {
         self.armed.push(fault);
     }
 
-    /// The next registration is refused.
-    pub(crate) fn arm_refusal(&mut self, fault: Fault) {
+    /// The next registration has this fault.
+    pub(crate) fn arm_registration(&mut self, fault: Fault) {
         self.registrations.push((0, fault));
     }
 }

@@ -38,6 +38,12 @@ pub struct LedgerCounts {
     pub connections: u64,
     /// Registrations active now.
     pub registrations: u64,
+    /// App keys blocked because they connected too often.
+    pub bans: u64,
+    /// Registrations refused because the session held all it may.
+    pub over_limit: u64,
+    /// Registrations refused because another session held the app key.
+    pub in_use: u64,
 }
 
 /// Counters shared with other threads; all relaxed, since they are only read for display and after the join.
@@ -50,6 +56,9 @@ pub(crate) struct Shared {
     dropped: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) registrations: AtomicU64,
+    pub(crate) bans: AtomicU64,
+    pub(crate) over_limit: AtomicU64,
+    pub(crate) in_use: AtomicU64,
     by_tr: Mutex<Vec<TrCount>>,
 }
 
@@ -73,6 +82,9 @@ impl Shared {
             frames_dropped: self.dropped.load(Ordering::Relaxed),
             connections: self.connections.load(Ordering::Relaxed),
             registrations: self.registrations.load(Ordering::Relaxed),
+            bans: self.bans.load(Ordering::Relaxed),
+            over_limit: self.over_limit.load(Ordering::Relaxed),
+            in_use: self.in_use.load(Ordering::Relaxed),
         }
     }
 }

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod ban;
 mod config;
 mod control;
 mod delivery;
@@ -35,15 +36,18 @@ mod pace;
 mod registration;
 mod rest;
 mod rng;
+mod scripts;
 mod session;
 mod source;
 mod venue;
 
+pub use ban::BanRules;
 pub use config::{Accept, AppKey, Burst, Limits, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
 pub use error::SimError;
 pub use fault::{At, CorruptPlace, Fault, FaultScript, FaultSpec, Target, TargetName};
 pub use ledger::{LedgerCounts, unescape};
 pub use market::SymbolInfo;
 pub use rest::{RestCounts, RestFault, RestFaultSpec};
+pub use scripts::{SCRIPTS, Script};
 pub use source::{Demand, FrameSource, IterSource, Next, Registrations, TimedFrame};
 pub use venue::{MarketAnchor, Summary, Venue};

@@ -9,18 +9,21 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use jiff::civil::DateTime;
-use kis_sim::{AppKey, Burst, OpenWhen, SimConfig, SimError, Summary, Venue, Widths};
+use kis_sim::{AppKey, Burst, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue, Widths};
 
 /// A KIS venue on loopback: REST and WebSocket, a consistent simulated market, scripted faults.
 ///
 /// Point a client at the two addresses it prints; the market opens when the client has subscribed and the run ends by
 /// itself with a Close to each connection. Flags override the configuration file.
 #[derive(Parser, Debug)]
-#[command(name = "kis-sim", version, after_help = EXAMPLES)]
+#[command(name = "kis-sim", version, after_help = after_help())]
 struct Args {
     /// TOML file with any field of the configuration: app_keys, faults, limits, ... Unknown keys are refused.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Misbehave: a name of the list below, or a TOML file of `[[faults]]`. May be given several times.
+    #[arg(long, value_name = "NAME|FILE")]
+    faults: Vec<String>,
     /// Symbols traded [default: 100].
     #[arg(long)]
     symbols: Option<usize>,
@@ -91,6 +94,29 @@ Examples:
       connection = 1
       fault = { kind = \"drop\", n = 3 }";
 
+fn after_help() -> String {
+    let width = SCRIPTS.iter().map(|script| script.name.len()).max().unwrap_or(0);
+    let scripts: Vec<String> =
+        SCRIPTS.iter().map(|script| format!("  {:width$}  {}", script.name, script.meaning)).collect();
+    format!("{EXAMPLES}\n\nMisbehaviours (--faults):\n{}", scripts.join("\n"))
+}
+
+/// What `--faults` names: a script, or the faults of a file.
+fn misbehave(config: &mut SimConfig, name: &str) -> Result<(), SimError> {
+    match Script::find(name) {
+        Some(script) => script.apply(config),
+        None if std::path::Path::new(name).exists() => {
+            config.faults.extend(SimConfig::from_toml_file(name.as_ref())?.faults);
+        }
+        None => {
+            let known: Vec<&str> = SCRIPTS.iter().map(|script| script.name).collect();
+            let expected = format!("--faults {name}: no such file, and none of {}", known.join(", "));
+            return Err(SimError::Config(expected));
+        }
+    }
+    Ok(())
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum WidthsArg {
     /// Trades 46 and KRX books 59 fields, as most published clients expect.
@@ -136,6 +162,9 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
             WidthsArg::Before => Widths::Before20260914,
             WidthsArg::After => Widths::After20260914,
         };
+    }
+    for name in &args.faults {
+        misbehave(&mut config, name)?;
     }
     config.mock |= args.mock;
     if args.ledger.is_some() {

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::ban::Judgement;
 use crate::control::{self, Code, Registration, Request, Rules};
 use crate::event_loop::{EventLoop, apply_by_time};
 use crate::fault::Fault;
-use crate::session::Inbound;
+use crate::session::{Ack, Inbound};
 use crate::venue::wall_ns;
 
 impl EventLoop {
@@ -14,6 +15,12 @@ impl EventLoop {
         match inbound {
             // Any answer counts as life by having been read at all.
             Inbound::Opened | Inbound::Pong => {}
+            Inbound::Ping => {
+                if let Some(connection) = self.connections.get(slot).and_then(Option::as_ref) {
+                    let number = connection.number;
+                    self.ledger.note(wall_ns(), number, &serde_json::json!({ "client_ping": 1 }), None);
+                }
+            }
             Inbound::Message(text) => match control::parse(&text, rules) {
                 Ok(Request::PingPong) => {}
                 Ok(Request::Register(registration)) => self.register(slot, &registration, now),
@@ -37,12 +44,16 @@ impl EventLoop {
             self.holders.resize(app + 1, None);
             self.lingers_ns.resize(app + 1, 0);
         }
+        if self.is_blocked(slot, app, now) {
+            return;
+        }
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
         match connection.app {
             Some(own) if own != app => return self.answer(slot, control::INVALID_APPKEY, &r.tr_id, &r.tr_key),
             Some(_) => {}
             None => {
                 if self.holders[app].is_some() || now < self.lingers_ns[app] {
+                    self.ledger.shared.in_use.fetch_add(1, Ordering::Relaxed);
                     return self.answer(slot, control::IN_USE, "(null)", "");
                 }
                 connection.app = Some(app);
@@ -66,8 +77,32 @@ impl EventLoop {
             }
             (false, None) => control::NOT_FOUND,
         };
+        if code == control::MAX_OVER {
+            self.ledger.shared.over_limit.fetch_add(1, Ordering::Relaxed);
+        }
         self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
         self.answer(slot, code, &r.tr_id, &r.tr_key);
+    }
+
+    /// Judges the connection as a connect of its app key, once; true when it is reset for that.
+    fn is_blocked(&mut self, slot: usize, app: usize, now: u64) -> bool {
+        let Some(rules) = self.config.ban else { return false };
+        let (window_ns, for_ns) = (self.scaled_ns(rules.window_s), self.scaled_ns(rules.for_s));
+        let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return true };
+        if std::mem::replace(&mut connection.judged, true) {
+            return false;
+        }
+        let judgement = self.bans.judge(app, rules.connects, window_ns, for_ns, now);
+        if judgement == Judgement::Fine {
+            return false;
+        }
+        if judgement == Judgement::Banned {
+            self.ledger.shared.bans.fetch_add(1, Ordering::Relaxed);
+        }
+        let what = serde_json::json!({ "cut": format!("{judgement:?}").to_lowercase(), "app_key": app });
+        self.ledger.note(wall_ns(), connection.number, &what, None);
+        connection.reset();
+        true
     }
 
     /// Faults set for this registration; true when one of them refused it.
@@ -83,7 +118,15 @@ impl EventLoop {
                 let (msg_cd, rt_cd, msg1) = control::refusal(code);
                 self.answer_text(slot, &msg_cd, &rt_cd, &msg1, &r.tr_id, &r.tr_key);
                 refused = true;
+            } else if let Some(ack) = ack(&fault, now) {
+                self.ledger.fault(wall_ns(), number, &fault, None);
+                if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
+                    connection.ack = Some(ack);
+                }
             } else if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
+                if fault == Fault::ExpireApprovals {
+                    self.auth.expire_approvals();
+                }
                 apply_by_time(connection, &mut self.ledger, fault, now, wall_ns());
             }
         }
@@ -98,7 +141,20 @@ impl EventLoop {
         if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
             let secrets = (rt_cd == "0").then_some((connection.secrets.0.as_str(), connection.secrets.1.as_str()));
             let text = control::answer(msg_cd, rt_cd, msg1, tr_id, tr_key, secrets);
-            connection.push_text(&text);
+            match connection.ack.take() {
+                None => connection.push_text(&text),
+                Some(Ack::Late(at)) => connection.late.push((at, text)),
+                Some(Ack::Lost) => {}
+            }
         }
+    }
+}
+
+/// What a fault does to the answer, if it is of that kind.
+fn ack(fault: &Fault, now: u64) -> Option<Ack> {
+    match fault {
+        Fault::LoseAck => Some(Ack::Lost),
+        Fault::DelayAck { ms } => Some(Ack::Late(now + ms * 1_000_000)),
+        _ => None,
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Inbound {
     Opened,
     /// A whole text or binary message.
     Message(Vec<u8>),
+    /// A ping of the client's own, which the real server does not like; answered.
+    Ping,
     /// A pong; official clients answer PINGPONG with it.
     Pong,
 }
@@ -56,6 +58,15 @@ struct Queued {
     plain: Option<Vec<u8>>,
 }
 
+/// What a fault does to an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ack {
+    /// It is not sent.
+    Lost,
+    /// It is sent at this moment.
+    Late(u64),
+}
+
 /// A slow writer's budget.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drip {
@@ -85,6 +96,14 @@ pub(crate) struct Connection {
     pub(crate) stalled_until_ns: u64,
     pub(crate) drip: Option<Drip>,
     pub(crate) pingpong: bool,
+    /// Gone without a word: nothing is sent, nothing heard but the end of the stream.
+    pub(crate) half_open: bool,
+    /// What becomes of the next answer.
+    pub(crate) ack: Option<Ack>,
+    /// Answers held back, with the moment at which they are sent.
+    pub(crate) late: Vec<(u64, String)>,
+    /// Judged as a connect of its app key.
+    pub(crate) judged: bool,
     pub(crate) last_rx_ns: u64,
     pub(crate) last_tx_ns: u64,
     pub(crate) unanswered_since_ns: Option<u64>,
@@ -120,6 +139,10 @@ impl Connection {
             stalled_until_ns: 0,
             drip: None,
             pingpong: true,
+            half_open: false,
+            ack: None,
+            late: Vec::new(),
+            judged: false,
             last_rx_ns: now_ns,
             last_tx_ns: now_ns,
             unanswered_since_ns: None,
@@ -153,6 +176,9 @@ impl Connection {
                     return;
                 }
             }
+        }
+        if self.half_open {
+            return self.input.clear();
         }
         if self.state == State::Handshake && self.handshake() {
             inbound.push(Inbound::Opened);
@@ -272,7 +298,10 @@ impl Connection {
 
     fn control_in(&mut self, control: Control, payload: Vec<u8>, inbound: &mut Vec<Inbound>) {
         match control {
-            Control::Ping => self.push(OpCode::Control(Control::Pong), &payload),
+            Control::Ping => {
+                inbound.push(Inbound::Ping);
+                self.push(OpCode::Control(Control::Pong), &payload);
+            }
             Control::Pong => inbound.push(Inbound::Pong),
             _ => {
                 self.close_received = true;
@@ -355,7 +384,7 @@ impl Connection {
 
     /// Writes what the socket, a stall and a drip allow. `wall` gives nanoseconds since the UNIX epoch.
     pub(crate) fn flush(&mut self, now_ns: u64, wall: impl Fn() -> u64, ledger: &mut Ledger) {
-        if self.state == State::Dead || self.blocked || now_ns < self.stalled_until_ns {
+        if self.state == State::Dead || self.blocked || self.half_open || now_ns < self.stalled_until_ns {
             return;
         }
         let mut limit = self.output.len();

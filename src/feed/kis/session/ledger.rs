@@ -1,0 +1,534 @@
+//! The ledger of a line's registrations: what is wanted, what was asked, what the broker confirmed. No socket, no clock of
+//! its own.
+//!
+//! One registration is asked at a time, since an error of the broker may name none: then the pending one is meant. An
+//! unanswered or temporarily refused one is asked again after the others, three times in all; then it is given up, and
+//! that is said. What is in force and no longer wanted is withdrawn before anything new is asked, since it holds a place.
+
+use std::time::{Duration, Instant};
+
+use super::codes::{Reaction, reaction};
+
+/// Longest the answer to a registration is waited for.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often one registration is asked on one connection.
+const ATTEMPTS_MAX: u8 = 3;
+/// Connections in a row that may end while one pair is pending, before it is blamed.
+const STRIKES_MAX: u8 = 3;
+
+/// A registration: transaction and key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Registration {
+    /// Transaction, e.g. `H0STCNT0`.
+    pub tr_id: String,
+    /// Key, e.g. a symbol.
+    pub tr_key: String,
+}
+
+/// A registration and how much it matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What.
+    pub registration: Registration,
+    /// Higher is kept first.
+    pub priority: u8,
+}
+
+/// What is to be sent next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What.
+    pub registration: Registration,
+    /// False: it is withdrawn.
+    pub subscribe: bool,
+}
+
+/// What an answer, or the want of one, came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// In force.
+    InForce(Registration),
+    /// Not in force any more, as we wished.
+    Withdrawn(Registration),
+    /// Asked again later.
+    Again,
+    /// Not asked again, at least on this connection.
+    GivenUp(Registration),
+    /// The line holds all it may: this pair gives way, the one asked for or a less important one.
+    Shed(Registration),
+    /// What is in force can't be known any more: a withdrawal goes unanswered.
+    Adrift,
+    /// The code is the line's, not a registration's.
+    OfLine(Reaction),
+    /// An answer to nothing that was asked.
+    Unasked,
+}
+
+/// The registrations of one line.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    pending: Option<(Request, Instant)>,
+    /// Asked for on this connection; nothing is before [`begin`](Ledger::begin).
+    is_open: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    registration: Registration,
+    priority: u8,
+    is_wanted: bool,
+    state: State,
+    /// How often it was asked on this connection in its present direction.
+    attempts: u8,
+    /// Connections in a row that ended while it was pending.
+    strikes: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    InForce,
+    /// Not asked again on this connection.
+    Postponed,
+    /// Not asked again.
+    GivenUp,
+}
+
+impl Ledger {
+    /// A ledger of what is wanted; nothing is asked before [`begin`](Self::begin).
+    pub fn new(wanted: Vec<Wanted>) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.want(wanted);
+        ledger
+    }
+
+    /// Another list: what is new will be asked, what left is withdrawn. How many came and how many left.
+    pub fn want(&mut self, wanted: Vec<Wanted>) -> (usize, usize) {
+        let before: Vec<bool> = self.entries.iter_mut().map(|entry| std::mem::take(&mut entry.is_wanted)).collect();
+        for Wanted { registration, priority } in wanted {
+            match self.entry_mut(&registration) {
+                Some(entry) => (entry.is_wanted, entry.priority) = (true, priority),
+                None => self.entries.push(Entry {
+                    registration,
+                    priority,
+                    is_wanted: true,
+                    state: State::Idle,
+                    attempts: 0,
+                    strikes: 0,
+                }),
+            }
+        }
+        let (mut added, mut removed) = (0, 0);
+        for (place, entry) in self.entries.iter_mut().enumerate() {
+            match (before.get(place).copied().unwrap_or(false), entry.is_wanted) {
+                (false, true) => added += 1,
+                (true, false) => {
+                    removed += 1;
+                    entry.attempts = 0;
+                }
+                _ => {}
+            }
+        }
+        self.forget_unwanted();
+        (added, removed)
+    }
+
+    /// A new connection: nothing is in force, all is to be asked.
+    pub fn begin(&mut self) {
+        // Its pending one was judged when the last connection was lost.
+        self.pending = None;
+        self.reset();
+        self.is_open = true;
+    }
+
+    /// The connection is gone: nothing is in force. A pair that was pending on three connections in a row when they ended,
+    /// though others were taken, is given up, and returned: the broker closes the line over it (so it does over a wrong
+    /// account of notices).
+    pub fn reset(&mut self) -> Option<Registration> {
+        self.is_open = false;
+        let others_taken = self.in_force() > 0;
+        let pending = self.pending.take().filter(|(request, _)| request.subscribe);
+        for entry in &mut self.entries {
+            entry.attempts = 0;
+            if matches!(entry.state, State::InForce | State::Postponed) {
+                entry.state = State::Idle;
+            }
+        }
+        self.forget_unwanted();
+        let entry = self.entry_mut(&pending?.0.registration)?;
+        entry.strikes = entry.strikes.saturating_add(1);
+        if entry.strikes < STRIKES_MAX || !others_taken {
+            return None;
+        }
+        entry.state = State::GivenUp;
+        Some(entry.registration.clone())
+    }
+
+    /// Pairs wanted here.
+    pub fn registrations(&self) -> impl Iterator<Item = &Registration> {
+        self.entries.iter().filter(|entry| entry.is_wanted).map(|entry| &entry.registration)
+    }
+
+    /// How many are wanted.
+    pub fn wanted(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.is_wanted).count()
+    }
+
+    /// How many are in force.
+    pub fn in_force(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.state == State::InForce).count()
+    }
+
+    /// The next to send; `None` while an answer is awaited, or when there is nothing to say.
+    pub fn next(&self) -> Option<Request> {
+        if self.pending.is_some() || !self.is_open {
+            return None;
+        }
+        let withdrawn = self.entries.iter().find(|entry| !entry.is_wanted && entry.state == State::InForce);
+        let asked = || {
+            let open = self.entries.iter().filter(|entry| entry.is_wanted && entry.state == State::Idle);
+            // The first of the least: suspects last, then what was asked before, then by importance.
+            open.min_by_key(|entry| (entry.strikes, entry.attempts, u8::MAX - entry.priority))
+        };
+        let request = |entry: &Entry, subscribe| Request { registration: entry.registration.clone(), subscribe };
+        withdrawn.map(|entry| request(entry, false)).or_else(|| asked().map(|entry| request(entry, true)))
+    }
+
+    /// The one given by [`next`](Self::next) was sent.
+    pub fn sent(&mut self, request: Request, now: Instant) {
+        if let Some(entry) = self.entry_mut(&request.registration) {
+            entry.attempts = entry.attempts.saturating_add(1);
+        }
+        self.pending = Some((request, now));
+    }
+
+    /// Whether nothing is left to ask and no answer is awaited.
+    pub fn is_settled(&self) -> bool {
+        self.pending.is_none() && self.next().is_none()
+    }
+
+    /// Gives up waiting for an answer that is overdue.
+    pub fn expire(&mut self, now: Instant) -> Option<Outcome> {
+        let (_, since) = self.pending.as_ref()?;
+        if now.duration_since(*since) < ANSWER_TIMEOUT {
+            return None;
+        }
+        let (request, _) = self.pending.take()?;
+        Some(self.again(&request))
+    }
+
+    /// The broker answered: `tr_id` and `tr_key` as far as it named them.
+    pub fn answer(&mut self, tr_id: &str, tr_key: &str, code: &str) -> Outcome {
+        let meaning = reaction(code);
+        if matches!(meaning, Reaction::RenewKey | Reaction::InUse | Reaction::Barred) {
+            // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
+            return if self.pending.is_some() { Outcome::OfLine(meaning) } else { Outcome::Unasked };
+        }
+        let names = |registration: &Registration| registration.tr_id == tr_id && registration.tr_key == tr_key;
+        match self.pending.take() {
+            Some((request, _)) if tr_key.is_empty() || names(&request.registration) => {
+                if request.subscribe {
+                    self.asked(&request, meaning)
+                } else {
+                    self.withdrew(&request, meaning)
+                }
+            }
+            pending => {
+                self.pending = pending;
+                self.late(tr_id, tr_key, meaning)
+            }
+        }
+    }
+
+    /// The answer to a registration.
+    fn asked(&mut self, request: &Request, meaning: Reaction) -> Outcome {
+        let registration = request.registration.clone();
+        match meaning {
+            Reaction::InForce => self.take_in(registration),
+            Reaction::Again => self.again(request),
+            Reaction::Shed => self.shed(registration),
+            _ => self.give_up(registration, State::GivenUp),
+        }
+    }
+
+    /// The answer to a withdrawal.
+    fn withdrew(&mut self, request: &Request, meaning: Reaction) -> Outcome {
+        if meaning != Reaction::Withdrawn {
+            return self.again(request);
+        }
+        self.let_go(request.registration.clone())
+    }
+
+    /// An answer that is not the pending one's: a late one to a registration that was given up waiting for.
+    fn late(&mut self, tr_id: &str, tr_key: &str, meaning: Reaction) -> Outcome {
+        let names = |entry: &&Entry| entry.registration.tr_id == tr_id && entry.registration.tr_key == tr_key;
+        let Some(entry) = self.entries.iter().find(names) else { return Outcome::Unasked };
+        let registration = entry.registration.clone();
+        match (meaning, entry.state) {
+            (Reaction::InForce, State::Idle | State::Postponed) if entry.attempts > 0 => self.take_in(registration),
+            (Reaction::Withdrawn, State::InForce) if !entry.is_wanted => self.let_go(registration),
+            _ => Outcome::Unasked,
+        }
+    }
+
+    fn take_in(&mut self, registration: Registration) -> Outcome {
+        if let Some(entry) = self.entry_mut(&registration) {
+            (entry.state, entry.attempts, entry.strikes) = (State::InForce, 0, 0);
+        }
+        Outcome::InForce(registration)
+    }
+
+    fn let_go(&mut self, registration: Registration) -> Outcome {
+        if let Some(entry) = self.entry_mut(&registration) {
+            (entry.state, entry.attempts) = (State::Idle, 0);
+        }
+        self.forget_unwanted();
+        Outcome::Withdrawn(registration)
+    }
+
+    fn give_up(&mut self, registration: Registration, state: State) -> Outcome {
+        if let Some(entry) = self.entry_mut(&registration) {
+            entry.state = state;
+        }
+        Outcome::GivenUp(registration)
+    }
+
+    /// No room: a less important pair that is in force makes place, else the one asked for is given up.
+    fn shed(&mut self, registration: Registration) -> Outcome {
+        let priority = self.entry_mut(&registration).map_or(0, |entry| entry.priority);
+        let less = self
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.is_wanted && entry.state == State::InForce && entry.priority < priority);
+        // Among equals the last of the list.
+        let Some(victim) = less.rev().min_by_key(|entry| entry.priority) else {
+            self.give_up(registration.clone(), State::Postponed);
+            return Outcome::Shed(registration);
+        };
+        victim.is_wanted = false;
+        victim.attempts = 0;
+        let victim = victim.registration.clone();
+        if let Some(entry) = self.entry_mut(&registration) {
+            entry.attempts = 0;
+        }
+        Outcome::Shed(victim)
+    }
+
+    fn again(&mut self, request: &Request) -> Outcome {
+        let Some(entry) = self.entry_mut(&request.registration) else { return Outcome::Unasked };
+        match (entry.attempts >= ATTEMPTS_MAX, request.subscribe) {
+            (false, _) => Outcome::Again,
+            (true, true) => self.give_up(request.registration.clone(), State::Postponed),
+            (true, false) => Outcome::Adrift,
+        }
+    }
+
+    fn entry_mut(&mut self, registration: &Registration) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.registration == *registration)
+    }
+
+    fn forget_unwanted(&mut self) {
+        let pending = self.pending.as_ref().map(|(request, _)| request.registration.clone());
+        self.entries.retain(|entry| {
+            entry.is_wanted || entry.state == State::InForce || pending.as_ref() == Some(&entry.registration)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(key: &str) -> Registration {
+        Registration { tr_id: "H0STCNT0".to_owned(), tr_key: key.to_owned() }
+    }
+
+    fn wanted(keys: &[(&str, u8)]) -> Vec<Wanted> {
+        keys.iter().map(|(key, priority)| Wanted { registration: pair(key), priority: *priority }).collect()
+    }
+
+    fn ledger(keys: &[(&str, u8)]) -> Ledger {
+        let mut ledger = Ledger::new(wanted(keys));
+        ledger.begin();
+        ledger
+    }
+
+    /// What is sent: `+A` or `-A`.
+    fn send(ledger: &mut Ledger) -> String {
+        let request = ledger.next().expect("one to ask");
+        let said = format!("{}{}", if request.subscribe { '+' } else { '-' }, request.registration.tr_key);
+        ledger.sent(request, Instant::now());
+        said
+    }
+
+    fn answer(ledger: &mut Ledger, key: &str, code: &str) -> Outcome {
+        ledger.answer("H0STCNT0", key, code)
+    }
+
+    #[test]
+    fn one_is_asked_at_a_time_and_all_are_confirmed() {
+        let mut ledger = ledger(&[("A", 0), ("B", 0)]);
+        for key in ["A", "B"] {
+            assert_eq!(send(&mut ledger), format!("+{key}"));
+            assert!(ledger.next().is_none(), "an answer is awaited");
+            assert_eq!(answer(&mut ledger, key, "OPSP0000"), Outcome::InForce(pair(key)));
+        }
+        assert!(ledger.is_settled());
+        assert_eq!(ledger.in_force(), 2);
+        assert_eq!(answer(&mut ledger, "B", "OPSP0000"), Outcome::Unasked);
+        assert_eq!(ledger.in_force(), 2, "an answer that comes twice counts once");
+    }
+
+    #[test]
+    fn a_registration_that_was_there_before_is_in_force_and_is_not_asked_again() {
+        let mut ledger = ledger(&[("A", 0)]);
+        send(&mut ledger);
+        assert_eq!(answer(&mut ledger, "A", "OPSP0002"), Outcome::InForce(pair("A")));
+        assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn a_code_of_the_line_counts_as_an_answer_only() {
+        let mut ledger = ledger(&[("A", 0)]);
+        assert_eq!(ledger.answer("", "", "OPSP8996"), Outcome::Unasked);
+        send(&mut ledger);
+        assert_eq!(ledger.answer("", "", "OPSP8996"), Outcome::OfLine(Reaction::InUse));
+    }
+
+    #[test]
+    fn an_error_without_a_name_means_the_pending_one() {
+        let mut ledger = ledger(&[("A", 0), ("B", 0)]);
+        send(&mut ledger);
+        assert_eq!(ledger.answer("", "", "OPSP8991"), Outcome::GivenUp(pair("A")));
+        assert_eq!(send(&mut ledger), "+B");
+    }
+
+    #[test]
+    fn an_internal_error_and_silence_are_asked_again_after_the_others_and_then_given_up() {
+        let mut ledger = ledger(&[("A", 0), ("B", 0)]);
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(answer(&mut ledger, "A", "OPSP0007"), Outcome::Again);
+        assert_eq!(send(&mut ledger), "+B");
+        answer(&mut ledger, "B", "OPSP0000");
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(ledger.expire(Instant::now()), None);
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), Some(Outcome::Again));
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), Some(Outcome::GivenUp(pair("A"))));
+        assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn a_late_answer_settles_the_registration_it_names() {
+        let mut ledger = ledger(&[("A", 0), ("B", 0)]);
+        send(&mut ledger);
+        ledger.expire(Instant::now() + ANSWER_TIMEOUT);
+        assert_eq!(send(&mut ledger), "+B");
+        assert_eq!(answer(&mut ledger, "A", "OPSP0000"), Outcome::InForce(pair("A")));
+        assert_eq!(answer(&mut ledger, "B", "OPSP0000"), Outcome::InForce(pair("B")));
+        assert!(ledger.is_settled());
+        ledger.reset();
+        assert_eq!(ledger.in_force(), 0);
+    }
+
+    #[test]
+    fn what_is_more_important_is_asked_first_and_takes_the_place_of_what_is_less() {
+        let mut ledger = ledger(&[("low", 1), ("lower", 0), ("high", 9)]);
+        for key in ["high", "low", "lower"] {
+            assert_eq!(send(&mut ledger), format!("+{key}"));
+            answer(&mut ledger, key, "OPSP0000");
+        }
+        ledger.want(wanted(&[("low", 1), ("lower", 0), ("high", 9), ("new", 5)]));
+        assert_eq!(send(&mut ledger), "+new");
+        assert_eq!(answer(&mut ledger, "new", "OPSP0008"), Outcome::Shed(pair("lower")));
+        assert_eq!(send(&mut ledger), "-lower");
+        assert_eq!(answer(&mut ledger, "lower", "OPSP0001"), Outcome::Withdrawn(pair("lower")));
+        assert_eq!(send(&mut ledger), "+new");
+        assert_eq!(answer(&mut ledger, "new", "OPSP0000"), Outcome::InForce(pair("new")));
+        assert!(ledger.is_settled());
+        assert_eq!((ledger.wanted(), ledger.in_force()), (3, 3));
+    }
+
+    #[test]
+    fn without_a_less_important_pair_the_one_asked_for_is_shed() {
+        let mut ledger = ledger(&[("A", 0), ("B", 0)]);
+        send(&mut ledger);
+        answer(&mut ledger, "A", "OPSP0000");
+        send(&mut ledger);
+        assert_eq!(answer(&mut ledger, "B", "OPSP0008"), Outcome::Shed(pair("B")));
+        assert!(ledger.is_settled());
+        assert_eq!(ledger.in_force(), 1);
+    }
+
+    #[test]
+    fn a_change_withdraws_what_left_before_it_asks_for_what_came() {
+        let mut ledger = ledger(&[("A", 0), ("B", 0)]);
+        for key in ["A", "B"] {
+            send(&mut ledger);
+            answer(&mut ledger, key, "OPSP0000");
+        }
+        assert_eq!(ledger.want(wanted(&[("B", 0), ("C", 0)])), (1, 1));
+        assert_eq!(send(&mut ledger), "-A");
+        assert_eq!(answer(&mut ledger, "A", "OPSP0003"), Outcome::Withdrawn(pair("A")));
+        assert_eq!(send(&mut ledger), "+C");
+        answer(&mut ledger, "C", "OPSP0000");
+        assert!(ledger.is_settled());
+        assert_eq!(ledger.registrations().map(|pair| pair.tr_key.as_str()).collect::<Vec<_>>(), ["B", "C"]);
+    }
+
+    #[test]
+    fn a_pair_that_leaves_while_it_is_pending_is_withdrawn_once_it_is_in_force() {
+        let mut ledger = ledger(&[("A", 0)]);
+        send(&mut ledger);
+        ledger.want(Vec::new());
+        answer(&mut ledger, "A", "OPSP0000");
+        assert_eq!(send(&mut ledger), "-A");
+        answer(&mut ledger, "A", "OPSP0001");
+        assert!(ledger.is_settled() && ledger.in_force() == 0);
+    }
+
+    #[test]
+    fn a_withdrawal_that_is_never_answered_makes_the_line_begin_anew() {
+        let mut ledger = ledger(&[("A", 0)]);
+        send(&mut ledger);
+        answer(&mut ledger, "A", "OPSP0000");
+        ledger.want(Vec::new());
+        let mut last = None;
+        for _ in 0..3 {
+            assert_eq!(send(&mut ledger), "-A");
+            last = ledger.expire(Instant::now() + ANSWER_TIMEOUT);
+        }
+        assert_eq!(last, Some(Outcome::Adrift));
+    }
+
+    #[test]
+    fn a_pair_over_which_the_line_is_closed_is_asked_last_and_then_given_up() {
+        let mut ledger = ledger(&[("bad", 9), ("good", 0)]);
+        assert_eq!(send(&mut ledger), "+bad");
+        assert_eq!(ledger.reset(), None, "nothing was taken before it: the line may be at fault");
+        for strike in 2..=3 {
+            ledger.begin();
+            assert_eq!(send(&mut ledger), "+good");
+            answer(&mut ledger, "good", "OPSP0000");
+            assert_eq!(send(&mut ledger), "+bad");
+            assert_eq!(ledger.reset(), (strike == 3).then(|| pair("bad")));
+        }
+        ledger.begin();
+        assert_eq!(send(&mut ledger), "+good");
+        answer(&mut ledger, "good", "OPSP0000");
+        assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn what_was_given_up_stays_so_until_the_list_loses_it() {
+        let mut ledger = ledger(&[("A", 0)]);
+        send(&mut ledger);
+        answer(&mut ledger, "A", "OPSP8992");
+        ledger.begin();
+        assert!(ledger.is_settled());
+        ledger.want(Vec::new());
+        ledger.want(wanted(&[("A", 0)]));
+        assert_eq!(send(&mut ledger), "+A");
+    }
+}

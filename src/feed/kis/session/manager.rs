@@ -1,0 +1,488 @@
+//! The manager: all lines, stepped in turn by one thread.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, TryRecvError};
+use crossbeam::queue::ArrayQueue;
+
+use super::super::notices::{Answered, Notices};
+use super::backoff::{STABLE, unit_random};
+use super::budget::Budget;
+use super::ledger::{Ledger, Outcome, Registration, Wanted};
+use super::line::{Account, Attempt, Line, LineState, State, message};
+use super::plan::{Plan, plan, wanted};
+use super::records::{Cold, shown};
+use super::watchdog::{Finding, Watchdog};
+use crate::clock::{MarketClock, wall_ns};
+use crate::config::{KisSection, KisSubscription};
+use crate::metrics::{ConnectionWatch, Counter};
+use crate::net::{Command, ConnectionConfig, ReaderHandle};
+use crate::secret::Secret;
+use crate::tick::SessionEvent;
+
+/// The manager's pause between two rounds while registrations are under way.
+const ROUND_BUSY: Duration = Duration::from_micros(500);
+/// The manager's pause between two rounds otherwise.
+const ROUND_IDLE: Duration = Duration::from_millis(10);
+
+/// Registrations that go unanswered in a row, with none in force, before the connection is taken for dead.
+const UNANSWERED_MAX: u8 = 3;
+
+/// What became of the registrations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Wanted on all lines.
+    pub wanted: usize,
+    /// Confirmed by the broker, at most at one time.
+    pub confirmed_max: usize,
+    /// Confirmed by the broker.
+    pub confirmed: usize,
+    /// Refused by the broker.
+    pub refused: usize,
+    /// Connections lost, or attempts that failed.
+    pub disconnects: usize,
+}
+
+/// Told of each change of a line: its number, state, wanted and confirmed registrations.
+pub type LineObserver = Box<dyn FnMut(u16, LineState, usize, usize) + Send>;
+
+/// When the manager leaves by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Only when told to: lost lines come back.
+    WhenStopped,
+    /// When the venue closed every line (a simulated market ends so).
+    WhenClosed,
+}
+
+/// Where the manager meets the rest of the engine.
+#[expect(missing_debug_implementations, reason = "holds a closure and the ends of queues")]
+pub struct Seams {
+    /// The owner of the sockets.
+    pub reader: ReaderHandle,
+    /// Answers and losses, from the data path.
+    pub notices: Arc<Notices>,
+    /// Approval keys, to be kept out of the journal.
+    pub secrets: Arc<ArrayQueue<Secret>>,
+    /// Records and counters.
+    pub cold: Cold,
+    /// Told of each change of a line.
+    pub observer: LineObserver,
+    /// When messages came, by line.
+    pub traffic: Vec<ConnectionWatch>,
+    /// New lists of what to record.
+    pub changes: Receiver<Vec<KisSubscription>>,
+    /// The journal's folder: where ticks are seen, and connects kept.
+    pub dir: PathBuf,
+    /// Market time: phases, and how fast the venue's clock runs.
+    pub market: MarketClock,
+}
+
+/// The manager; [`run`](Self::run) is its thread's body.
+pub struct SessionManager {
+    lines: Vec<Line>,
+    seams: Seams,
+    budget: Budget,
+    watchdog: Watchdog,
+    rest_url: String,
+    ws_url: String,
+    pace: Duration,
+    registrations_max: usize,
+    connection: ConnectionConfig,
+    leave: Leave,
+    progress: Progress,
+}
+
+impl std::fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionManager").field("lines", &self.lines.len()).field("progress", &self.progress).finish()
+    }
+}
+
+impl SessionManager {
+    /// A manager of one line for each account, with numbers from 1. Lines without registrations are not connected.
+    pub fn new(
+        kis: &KisSection,
+        accounts: Vec<Account>,
+        connection: ConnectionConfig,
+        leave: Leave,
+        mut seams: Seams,
+    ) -> SessionManager {
+        let session = &kis.session;
+        let window = Duration::from_secs(session.connect_window_s).div_f64(seams.market.scale);
+        let nothing = vec![Vec::new(); accounts.len()];
+        let Plan { lines, left_out } = plan(&nothing, wanted(&kis.subscribe), kis.max_registrations);
+        let lines: Vec<Line> = accounts
+            .into_iter()
+            .zip(lines)
+            .zip(1_u16..)
+            .map(|((account, wanted), number)| Line::new(number, account, Ledger::new(wanted)))
+            .collect();
+        let traffic = std::mem::take(&mut seams.traffic);
+        let manager = SessionManager {
+            budget: Budget::open(&seams.dir, session.connect_budget, window),
+            watchdog: Watchdog::new(session, &seams.dir, seams.market, traffic),
+            progress: Progress { wanted: lines.iter().map(|line| line.ledger.wanted()).sum(), ..Progress::default() },
+            lines,
+            rest_url: kis.rest_url.clone(),
+            ws_url: kis.ws_url.clone(),
+            pace: Duration::from_millis(kis.subscribe_pace_ms),
+            registrations_max: kis.max_registrations,
+            connection,
+            leave,
+            seams,
+        };
+        manager.tell_left_out(&left_out);
+        manager
+    }
+
+    /// Keeps the lines up until `stop` is set or [`Leave`] says so; then tells the reader to close what is open.
+    pub fn run(mut self, stop: &AtomicBool) -> Progress {
+        loop {
+            let mut busy = false;
+            // Before the answers: those of a connection that is gone are taken before its loss.
+            let losses: Vec<u32> = self.lines.iter().map(|line| self.seams.notices.losses(line.number)).collect();
+            while let Some(answer) = self.seams.notices.next_answer() {
+                self.answered(&answer);
+            }
+            for (index, losses) in losses.into_iter().enumerate() {
+                self.lost(index, losses);
+            }
+            if let Ok(subscriptions) = self.seams.changes.try_recv() {
+                self.change(&subscriptions);
+            }
+            for index in 0..self.lines.len() {
+                busy |= self.step(index);
+            }
+            for finding in self.watchdog.look(Instant::now()) {
+                self.found(finding);
+            }
+            let all_closed = self.lines.iter().all(|line| matches!(line.state, State::Closed | State::Idle));
+            // Relaxed: a flag alone.
+            if stop.load(Ordering::Relaxed) || (self.leave == Leave::WhenClosed && all_closed) {
+                break;
+            }
+            std::thread::sleep(if busy { ROUND_BUSY } else { ROUND_IDLE });
+        }
+        self.seams.reader.stop();
+        self.progress
+    }
+
+    /// The broker answered a registration.
+    fn answered(&mut self, answer: &Answered) {
+        let Answered { line, tr_id, tr_key, code, text } = answer;
+        let Some(index) = self.lines.iter().position(|candidate| candidate.number == *line) else { return };
+        let line = &mut self.lines[index];
+        line.unanswered = 0;
+        match line.ledger.answer(tr_id, tr_key, code) {
+            Outcome::OfLine(reaction) => {
+                tracing::warn!(line = line.number, account = line.account.name, code, text, "session refused");
+                line.react(reaction, code, &self.seams.reader);
+            }
+            outcome => {
+                if !matches!(outcome, Outcome::InForce(_) | Outcome::Withdrawn(_)) {
+                    tracing::warn!(line = line.number, tr_id, code, text, "registration refused");
+                }
+                self.settle(index, outcome, code);
+            }
+        }
+        self.show(index);
+    }
+
+    /// The line's connection was lost, if its count says so.
+    fn lost(&mut self, index: usize, losses: u32) {
+        let line = &mut self.lines[index];
+        let lost = losses.wrapping_sub(std::mem::replace(&mut line.losses, losses));
+        if lost == 0 {
+            return;
+        }
+        self.progress.disconnects += lost as usize;
+        let blamed = line.ledger.reset();
+        self.watchdog.line_down(line.number);
+        if let Some(pair) = blamed {
+            self.left_out(index, &pair, "the broker closes the line over it");
+        }
+        self.count();
+        let line = &mut self.lines[index];
+        let held = line.live_since.take().map(|since| since.elapsed());
+        if held.is_some_and(|held| held >= scaled(STABLE, self.seams.market)) {
+            line.backoff.succeeded();
+        }
+        match self.leave {
+            Leave::WhenClosed => line.state = State::Closed,
+            Leave::WhenStopped if line.ledger.wanted() == 0 => line.state = State::Idle,
+            Leave::WhenStopped => self.back_off(index),
+        }
+        self.show(index);
+    }
+
+    /// The line waits before it is connected again.
+    fn back_off(&mut self, index: usize) {
+        let line = &mut self.lines[index];
+        let (code, why) = std::mem::replace(&mut line.cause, (String::new(), "connection lost"));
+        let why = if why.is_empty() { "connection lost" } else { why };
+        let wait = scaled(line.backoff.next(unit_random()), self.seams.market);
+        self.wait(index, wait, &code, why);
+    }
+
+    /// The line is connected in so long, by this process or the next.
+    fn wait(&mut self, index: usize, wait: Duration, code: &str, why: &str) {
+        let line = &mut self.lines[index];
+        line.state = State::Waiting { until: Instant::now() + wait };
+        let wait_ns = wait.as_nanos() as u64;
+        self.budget.leave_alone(&line.key, wall_ns().saturating_add(wait_ns));
+        tracing::info!(line = line.number, account = line.account.name, ?wait, code, why, "waits before it connects");
+        self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, code, why);
+    }
+
+    /// Takes an outcome of the ledger into account.
+    fn settle(&mut self, index: usize, outcome: Outcome, code: &str) {
+        let line = &mut self.lines[index];
+        match outcome {
+            Outcome::InForce(pair) => {
+                line.is_renewed = false;
+                self.watchdog.pair_in_force(line.number, &pair, Instant::now());
+            }
+            Outcome::Withdrawn(pair) => self.watchdog.pair_gone(&pair),
+            Outcome::GivenUp(pair) => {
+                self.progress.refused += 1;
+                self.left_out(index, &pair, if code.is_empty() { "no answer" } else { "refused by the broker" });
+            }
+            Outcome::Shed(pair) => {
+                self.progress.refused += 1;
+                self.left_out(index, &pair, "more than the app key may hold");
+            }
+            Outcome::Adrift => {
+                line.leave(&self.seams.reader, "", "a withdrawal went unanswered");
+            }
+            Outcome::Again | Outcome::Unasked | Outcome::OfLine(_) => {}
+        }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.progress.confirmed = self.lines.iter().map(|line| line.ledger.in_force()).sum();
+        self.progress.confirmed_max = self.progress.confirmed_max.max(self.progress.confirmed);
+    }
+
+    /// One step of a line; whether another should follow soon.
+    fn step(&mut self, index: usize) -> bool {
+        let line = &mut self.lines[index];
+        match &mut line.state {
+            State::Waiting { until } if *until <= Instant::now() => {
+                self.connect(index);
+                true
+            }
+            State::Connecting { result } => {
+                let died =
+                    || Attempt { approval: None, outcome: Err("the attempt's thread could not be made".to_owned()) };
+                let attempt = match result.try_recv() {
+                    Ok(attempt) => attempt,
+                    Err(TryRecvError::Empty) => return true,
+                    Err(TryRecvError::Disconnected) => died(),
+                };
+                self.attempted(index, attempt);
+                true
+            }
+            State::Subscribing { .. } => self.subscribe(index),
+            State::Waiting { .. } | State::Live | State::Leaving | State::Closed | State::Idle => false,
+        }
+    }
+
+    /// Begins an attempt, if the app key may connect now.
+    fn connect(&mut self, index: usize) {
+        let line = &mut self.lines[index];
+        let now_ns = wall_ns();
+        if let Some((wait, why)) = self.budget.wait(&line.key, now_ns) {
+            let account = &line.account.name;
+            tracing::warn!(line = line.number, account, ?wait, why, "may not connect yet");
+            line.state = State::Waiting { until: Instant::now() + wait };
+            let wait_ns = wait.as_nanos() as u64;
+            self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, "", why);
+            return self.show(index);
+        }
+        self.budget.connects(&line.key, now_ns);
+        let result = line.attempt(&self.rest_url, &self.ws_url, self.connection);
+        line.state = State::Connecting { result };
+        if line.backoff.is_retry() {
+            self.seams.cold.counters.add(Counter::Reconnects, 1);
+        }
+        self.show(index);
+    }
+
+    /// Takes over what an attempt came to.
+    fn attempted(&mut self, index: usize, attempt: Attempt) {
+        let line = &mut self.lines[index];
+        if let Some((key, _)) = &attempt.approval {
+            // Before the connection on which the broker may echo it.
+            self.seams.secrets.force_push(key.clone());
+        }
+        line.approval = attempt.approval;
+        let added = attempt.outcome.and_then(|connection| {
+            let command = Command::Add { line: line.number, connection };
+            self.seams.reader.send(command).map_err(|_| "the reader's command queue is full".to_owned())
+        });
+        match added {
+            Ok(()) => {
+                line.ledger.begin();
+                line.unanswered = 0;
+                line.cause = Default::default();
+                line.state = State::Subscribing { send_at: Instant::now() };
+                self.watchdog.line_up(line.number, Instant::now());
+            }
+            Err(reason) => {
+                tracing::warn!(line = line.number, account = line.account.name, reason, "connection attempt failed");
+                self.progress.disconnects += 1;
+                line.cause.1 = "connection attempt failed";
+                self.back_off(index);
+            }
+        }
+        self.show(index);
+    }
+
+    /// Sends the next registration or withdrawal, if it is time; whether there is more to do soon.
+    fn subscribe(&mut self, index: usize) -> bool {
+        let line = &mut self.lines[index];
+        let now = Instant::now();
+        if let Some(outcome) = line.ledger.expire(now) {
+            tracing::warn!(line = line.number, "no answer to a registration");
+            line.unanswered = line.unanswered.saturating_add(1);
+            if line.unanswered >= UNANSWERED_MAX && line.ledger.in_force() == 0 {
+                return line.leave(&self.seams.reader, "", "no registration is answered");
+            }
+            self.settle(index, outcome, "");
+            return true;
+        }
+        if line.ledger.is_settled() {
+            if line.ledger.wanted() == 0 {
+                line.leave(&self.seams.reader, "", "nothing is wanted on it");
+                return true;
+            }
+            line.state = State::Live;
+            line.live_since.get_or_insert(now);
+            self.watchdog.line_live(line.number, now);
+            self.show(index);
+            return false;
+        }
+        let State::Subscribing { send_at } = &mut line.state else { return false };
+        if now < *send_at {
+            return true;
+        }
+        if let (Some(request), Some((key, _))) = (line.ledger.next(), &line.approval) {
+            let text = message(key, &request);
+            if self.seams.reader.send(Command::Send { line: line.number, text }).is_ok() {
+                let event = if request.subscribe { SessionEvent::Subscribed } else { SessionEvent::Unsubscribed };
+                self.seams.cold.counters.add(Counter::RegistrationsSent, 1);
+                self.seams.cold.tell_pair(line.number, event, &request.registration, 0, "");
+                *send_at = now + self.pace;
+                line.ledger.sent(request, now);
+            }
+        }
+        true
+    }
+
+    /// Another list of what to record: the least difference, by each line at its own pace.
+    fn change(&mut self, subscriptions: &[KisSubscription]) {
+        let current: Vec<Vec<Registration>> =
+            self.lines.iter().map(|line| line.ledger.registrations().cloned().collect()).collect();
+        let Plan { lines, left_out } = plan(&current, wanted(subscriptions), self.registrations_max);
+        let (mut came, mut left) = (0, 0);
+        for (index, wanted) in lines.into_iter().enumerate() {
+            let line = &mut self.lines[index];
+            let (added, removed) = line.ledger.want(wanted);
+            (came, left) = (came + added, left + removed);
+            match line.state {
+                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing { send_at: Instant::now() },
+                State::Idle if line.ledger.wanted() > 0 => line.state = State::Waiting { until: Instant::now() },
+                State::Waiting { .. } if line.ledger.wanted() == 0 => line.state = State::Idle,
+                _ => {}
+            }
+            self.show(index);
+        }
+        self.progress.wanted = self.lines.iter().map(|line| line.ledger.wanted()).sum();
+        tracing::info!(came, left, wanted = self.progress.wanted, "the list of what to record changed");
+        let text = format!("{came} came, {left} left");
+        self.seams.cold.tell(0, SessionEvent::ListChanged, self.progress.wanted as u64, "", &text);
+        self.tell_left_out(&left_out);
+    }
+
+    /// A watchdog found something.
+    fn found(&mut self, finding: Finding) {
+        let cold = &self.seams.cold;
+        let nanos = |age: Duration| age.as_nanos() as u64;
+        match finding {
+            Finding::Silent { line, age } => {
+                self.abandon(line, SessionEvent::Silent, age, "nothing came", Counter::SilentLines);
+            }
+            Finding::NoData { line, age } => {
+                self.abandon(line, SessionEvent::NoData, age, "keep-alives, but no data", Counter::SilentLines);
+            }
+            Finding::PairSilent { line, pair, age, phase } => {
+                tracing::warn!(line, pair = shown(&pair), ?age, phase = phase.name(), "registered, but doesn't tick");
+                cold.counters.add(Counter::SilentPairs, 1);
+                cold.tell_pair(line, SessionEvent::PairSilent, &pair, nanos(age), phase.name());
+            }
+            Finding::PairTicks { line, pair, age } => {
+                tracing::info!(line, pair = shown(&pair), ?age, "ticks again");
+                cold.tell_pair(line, SessionEvent::PairTicks, &pair, nanos(age), "");
+            }
+            Finding::Verified { line, in_force, expected, ticking } => {
+                let own = self.lines.iter().find(|own| own.number == line);
+                let wanted = own.map_or(0, |own| own.ledger.wanted());
+                let short = wanted.saturating_sub(in_force) + (expected - ticking);
+                let text = format!("{in_force} of {wanted} in force, {ticking} of {expected} tick");
+                if short > 0 {
+                    tracing::warn!(line, text, "not all that is wanted comes");
+                }
+                cold.tell(line, SessionEvent::Verified, short as u64, "", &text);
+            }
+        }
+    }
+
+    /// A line is as good as dead: it is closed, and comes back.
+    fn abandon(&mut self, line: u16, event: SessionEvent, age: Duration, why: &'static str, counter: Counter) {
+        tracing::warn!(line, ?age, why, "the line is made anew");
+        self.seams.cold.counters.add(counter, 1);
+        self.seams.cold.tell(line, event, age.as_nanos() as u64, "", "");
+        if let Some(line) = self.lines.iter_mut().find(|own| own.number == line) {
+            line.leave(&self.seams.reader, "", why);
+        }
+    }
+
+    /// A pair is wanted and not registered.
+    fn left_out(&self, index: usize, pair: &Registration, why: &str) {
+        let line = self.lines[index].number;
+        tracing::warn!(line, pair = shown(pair), why, "not recorded");
+        self.seams.cold.counters.add(Counter::RegistrationsLeftOut, 1);
+        self.seams.cold.tell_pair(line, SessionEvent::LeftOut, pair, 0, why);
+    }
+
+    /// Pairs for which the plan had no place.
+    fn tell_left_out(&self, pairs: &[Wanted]) {
+        for Wanted { registration, priority } in pairs {
+            tracing::warn!(pair = shown(registration), priority, "not recorded: no app key has room");
+            self.seams.cold.counters.add(Counter::RegistrationsLeftOut, 1);
+            self.seams.cold.tell_pair(0, SessionEvent::LeftOut, registration, 0, "no app key has room");
+        }
+    }
+
+    fn show(&mut self, index: usize) {
+        let line = &self.lines[index];
+        let state = match line.state {
+            State::Waiting { .. } => LineState::Backoff,
+            State::Connecting { .. } => LineState::Connecting,
+            State::Subscribing { .. } => LineState::Subscribing,
+            State::Live | State::Leaving => LineState::Live,
+            State::Closed | State::Idle => LineState::Closed,
+        };
+        (self.seams.observer)(line.number, state, line.ledger.wanted(), line.ledger.in_force());
+    }
+}
+
+/// A time of the venue's clock as wall time.
+fn scaled(time: Duration, market: MarketClock) -> Duration {
+    time.div_f64(market.scale)
+}

@@ -1,0 +1,33 @@
+//! The session manager of KIS: connections, registrations, reconnects. Cold: one thread, never on the tick path.
+//!
+//! What it promises:
+//!
+//! - *One session an app key.* An app key is one connection (*line*); on exit each is closed by the closing handshake, so
+//!   that its slot is free at once.
+//! - *Never a connect loop.* A lost line comes back after a [`backoff`] with a floor and full jitter, and only while its app
+//!   key has connects left in a [`budget`] that outlives the process: a program that dies and is started again and again
+//!   counts as one that reconnects.
+//! - *What is wanted is held against what the broker confirmed.* The [`ledger`] of a line is driven by answers; pairs are
+//!   asked for one at a time, paced, each after the answer to the one before (an error names no registration, so only the
+//!   pending one can be meant). What is not in force and why is a record.
+//! - *Every code has its reaction*, in one table: [`codes`].
+//! - *Silence is seen.* The [`watchdog`] closes a line on which nothing comes, says which pairs don't tick in a phase in which
+//!   they should, and says after each connect whether all that was wanted ticks again.
+//! - *The list may change while it runs*: the [`plan`] gives the least difference; what stays keeps its line.
+
+pub mod backoff;
+pub mod budget;
+pub mod codes;
+mod config;
+mod expect;
+pub mod ledger;
+mod line;
+mod manager;
+pub mod plan;
+mod records;
+pub mod watchdog;
+
+pub use self::config::SessionSection;
+pub use self::line::{Account, LineState};
+pub use self::manager::{Leave, LineObserver, Progress, Seams, SessionManager};
+pub use self::records::Cold;
