@@ -4,7 +4,7 @@
 //! durable mark is there byte for byte, the numbering has no hole, and a second death while it is put in order changes
 //! nothing of that. Method: a model of the disk beside the real files. It looks at them after every step and remembers
 //! each page's versions since that page was last synced, and each folder's names since the folder was; it hears of every
-//! sync just before the kernel is asked. At a crash it picks, by a seed, one version of every page and one of every name,
+//! sync just before the kernel is asked. Days that are over are sealed and compressed meanwhile, and death comes there, too. At a crash it picks, by a seed, one version of every page and one of every name,
 //! writes that out as another folder, and the journal is opened there as in another boot; several lives long, some
 //! of which end in the middle of the opening. The rounds of the sync thread are made by hand, at random.
 
@@ -19,7 +19,10 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hoga::journal::{Case, ControlReader, Durability, Journal, JournalConfig, Stream, StreamConfig, verify};
+use hoga::journal::{
+    Case, ControlReader, Durability, Journal, JournalConfig, Manifest, SealError, SealOptions, Stream, StreamConfig,
+    seal, verify,
+};
 use hoga::sys::watch::{Sync, watch};
 use hoga::tick::words_of;
 use journal_support::*;
@@ -124,7 +127,7 @@ impl Disk {
             return;
         }
         let mut now = BTreeMap::new();
-        for inside in ["", "ticks", "raw", "quarantine"] {
+        for inside in ["", "ticks", "raw", "quarantine", "seals"] {
             let folder = self.dir.join(inside);
             let Ok(entries) = fs::read_dir(&folder) else { continue };
             let mut names = Names::new();
@@ -251,6 +254,8 @@ impl Disk {
 fn contents(file: &File, luck: Luck, random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for versions in &file.pages {
+        // A page behind it came later: what lies between is zeros.
+        bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
         let last = versions.len() - 1;
         let chosen = match luck {
             Luck::Oldest => 0,
@@ -267,12 +272,18 @@ fn contents(file: &File, luck: Luck, random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-fn config(durability: Durability) -> JournalConfig {
+/// The trading day of a life.
+fn day(life: usize) -> u32 {
+    20_261_200 + life as u32
+}
+
+fn config(durability: Durability, life: usize) -> JournalConfig {
     let ticks = StreamConfig { segment_bytes: 16 << 10, touch_ahead_bytes: 4096 };
     let raw = StreamConfig { segment_bytes: 8 << 10, touch_ahead_bytes: 4096 };
     JournalConfig {
         ticks,
         raw: Some(raw),
+        trading_date: day(life),
         instruments_max: 16,
         stall_max: Duration::from_secs(20),
         durability,
@@ -325,7 +336,8 @@ fn frame_of(tick: &[u8]) -> u64 {
 
 /// Reads a stream and holds every record against what was written; returns how many there are.
 fn check(dir: &Path, stream: Stream, written: &[Vec<u8>], at: &str) -> u64 {
-    if !dir.join(stream.name()).join("0000000001.seg").exists() {
+    let first = |ending| dir.join(stream.name()).join(format!("0000000001.{ending}")).exists();
+    if !first("seg") && !first("seg.zst") {
         return 0;
     }
     let read = read_all(dir, stream);
@@ -337,8 +349,38 @@ fn check(dir: &Path, stream: Stream, written: &[Vec<u8>], at: &str) -> u64 {
     read.len() as u64
 }
 
+/// How lives ended, counted.
+#[derive(Default)]
+struct Ended {
+    /// Streams found torn by the next one.
+    torn: usize,
+    /// Deaths while days before were sealed and compressed.
+    sealing: usize,
+    /// Lives in which that came to its end.
+    sealed: usize,
+}
+
+/// Seals and compresses the days before that of this life; returns the last sequences that are sealed.
+fn seal_before(dir: &Path, life: usize, at: &str) -> [u64; 2] {
+    let yesterday = jiff::civil::date(2026, 12, life as i8 - 1);
+    match seal(dir, yesterday, SealOptions { compress_to: Some(yesterday) }, |_| {}) {
+        Ok(_) => {}
+        // Nothing was written in the lives before.
+        Err(SealError::NoSuchDay { .. }) => return [0; 2],
+        Err(error) => panic!("{at}, life {life}: {error}"),
+    }
+    let mut sealed = [0; 2];
+    for (_, manifest) in Manifest::read_all(dir).unwrap() {
+        for entry in manifest.unwrap_or_else(|error| panic!("{at}, life {life}: {error:?}")).segments {
+            let last = &mut sealed[usize::from(entry.stream == Stream::Raw.name())];
+            *last = (*last).max(entry.last_sequence);
+        }
+    }
+    sealed
+}
+
 /// Several lives of one journal, each ended by a power loss; returns how many streams were found torn.
-fn live_and_die(seed: u64) -> usize {
+fn live_and_die(seed: u64, ended: &mut Ended) {
     let at = format!("seed {seed}");
     let mut random = Random(seed);
     let durability =
@@ -349,7 +391,6 @@ fn live_and_die(seed: u64) -> usize {
     let mut written = Written::default();
     // Records that were there when an opening was through, or that the mark covered: never to be lost again.
     let mut promised = [0_u64; 2];
-    let mut torn = 0;
     let lives = 3 + random.below(3);
     for life in 1..=lives {
         let next = folder.path().join(format!("life-{life}"));
@@ -361,12 +402,12 @@ fn live_and_die(seed: u64) -> usize {
         }
         let heard = Arc::clone(&disk);
         let watching = watch(move |sync| heard.lock().unwrap().hear(sync));
-        let (mut journal, mut syncer) = Journal::open_unsynced(&dir, config(durability), boot(life as u64))
+        let (mut journal, mut syncer) = Journal::open_unsynced(&dir, config(durability, life), boot(life as u64))
             .unwrap_or_else(|error| panic!("{at}, life {life}: {error}"));
         let report = &journal.recovery;
         for found in [Some(&report.ticks), report.raw.as_ref()].into_iter().flatten() {
             assert!(matches!(found.case, Case::Clean | Case::TornByHostDeath), "{at}, life {life}: {found:?}");
-            torn += usize::from(found.case == Case::TornByHostDeath);
+            ended.torn += usize::from(found.case == Case::TornByHostDeath);
         }
         let there = [report.ticks.last_sequence, report.raw.as_ref().unwrap().last_sequence];
         for (stream, (there, promised)) in ["ticks", "raw"].iter().zip(there.iter().zip(promised)) {
@@ -375,6 +416,22 @@ fn live_and_die(seed: u64) -> usize {
         let died = disk.lock().unwrap().died;
         if !died {
             promised = there;
+            if life > 1 && random.below(3) == 0 {
+                let dies_sealing = random.below(2) == 0;
+                if dies_sealing {
+                    let mut disk = disk.lock().unwrap();
+                    disk.dies_at = Some((disk.syncs + random.below(40), random.next(), next.clone()));
+                }
+                let sealed = seal_before(&dir, life, &at);
+                let disk = disk.lock().unwrap();
+                if !disk.died {
+                    for (promised, sealed) in promised.iter_mut().zip(sealed) {
+                        *promised = (*promised).max(sealed);
+                    }
+                }
+                ended.sealing += usize::from(disk.died);
+                ended.sealed += usize::from(!disk.died && sealed != [0; 2]);
+            }
             for _ in 0..random.below(120) {
                 append(&mut journal, &mut written, &mut random);
                 if random.below(4) == 0 {
@@ -422,7 +479,10 @@ fn live_and_die(seed: u64) -> usize {
             }
         }
     }
-    let journal = Journal::open_in_boot(&dir, config(durability), boot(99)).unwrap();
+    let journal = Journal::open_in_boot(&dir, config(durability, lives + 1), boot(99)).unwrap_or_else(|error| {
+        let _ = Command::new("ls").arg("-lR").arg(&dir).status();
+        panic!("{at}, at the end: {error}")
+    });
     let found = [&journal.recovery.ticks, journal.recovery.raw.as_ref().unwrap()].map(|found| found.last_sequence);
     journal.close().unwrap();
     for ((stream, written), (found, promised)) in
@@ -431,7 +491,6 @@ fn live_and_die(seed: u64) -> usize {
         assert!(found >= promised, "{at}: {stream:?} ends at {found}, {promised} were promised");
         assert_eq!(check(&dir, stream, written, &at), found, "{at}");
     }
-    torn
 }
 
 const SEEDS: &str = "HOGA_TEST_SEEDS";
@@ -443,8 +502,11 @@ const PROCESSES: u64 = 6;
 fn child_lives() {
     let Ok(range) = std::env::var(SEEDS) else { return };
     let (from, to) = range.split_once("..").unwrap();
-    let torn: usize = (from.parse().unwrap()..to.parse().unwrap()).map(live_and_die).sum();
-    println!("torn={torn}");
+    let mut ended = Ended::default();
+    for seed in from.parse().unwrap()..to.parse().unwrap() {
+        live_and_die(seed, &mut ended);
+    }
+    println!("ended={},{},{}", ended.torn, ended.sealing, ended.sealed);
 }
 
 #[test]
@@ -465,13 +527,18 @@ fn a_power_loss_at_any_page_keeps_all_that_was_durable_and_the_journal_opens() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let mut torn = 0;
+    let mut ended = [0_u64; 3];
     for child in children {
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-        torn += text.split_whitespace().find_map(|word| word.strip_prefix("torn=")).unwrap().parse::<u64>().unwrap();
+        let counts = text.split_whitespace().find_map(|word| word.strip_prefix("ended=")).unwrap();
+        for (sum, count) in ended.iter_mut().zip(counts.split(',')) {
+            *sum += count.parse::<u64>().unwrap();
+        }
     }
-    println!("{torn} torn streams over {} journals", to - from);
+    let [torn, sealing, sealed] = ended;
+    println!("{torn} torn streams, {sealing} deaths while sealing, {sealed} sealed, over {} journals", to - from);
     assert!(to - from < 100 || torn > (to - from) / 4, "power losses must tear something: {torn}");
+    assert!(to - from < 100 || sealing.min(sealed) > (to - from) / 20, "sealing must be among it: {sealing}, {sealed}");
 }

@@ -13,7 +13,7 @@ use crate::journal::packed::pack;
 use crate::journal::seal::{PackedSegment, SealError, SealEvent, SealReport, io_at, newest_in_use};
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Verdict};
-use crate::sys::file::sync_folder;
+use crate::sys::file::{sync_file, sync_folder};
 
 /// Compresses sealed segments of days up to one, but the newest of each stream: that is where an opening looks.
 /// Returns the first damage found.
@@ -76,7 +76,7 @@ fn compress_segment(
         }
         let file = File::create(&part).map_err(io_at(&part))?;
         pack(&reader, entry.bytes as usize, io::BufWriter::with_capacity(1 << 16, &file)).map_err(io_at(&part))?;
-        file.sync_all().map_err(io_at(&part))?;
+        sync_file(&file).map_err(io_at(&part))?;
         step("packed")?;
         // Read back whole: the other form goes next.
         if !is_good_copy(&part, entry) {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::journal::format::{SegmentHeader, Stream, segment_ordinal};
 use crate::journal::index::Summary;
-use crate::sys::file::sync_folder;
+use crate::sys::file::{sync_file, sync_folder};
 use crate::tick::{Publisher, RType};
 
 /// Folder of the manifests.
@@ -326,7 +326,7 @@ pub(in crate::journal) fn store_whole(path: &Path, bytes: &[u8]) -> io::Result<(
     let fresh = path.with_extension("json.part");
     let mut file = File::create(&fresh)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
+    sync_file(&file)?;
     fs::rename(&fresh, path)?;
     path.parent().map_or(Ok(()), sync_folder)
 }

@@ -14,7 +14,7 @@ use crate::clock::wall_ns;
 use crate::journal::format::{Stream, index_name, packed_name, segment_name};
 use crate::journal::manifest::{Manifest, SealFault, SealedSegment, ZEROS, sha256, store_whole};
 use crate::journal::seal::{MaintenanceLock, SealError, io_at, maintenance_lock, manifest_name, newest_in_use};
-use crate::sys::file::sync_folder;
+use crate::sys::file::{sync_file, sync_folder};
 
 /// Name of the log of deletions.
 pub(crate) const AUDIT_NAME: &str = "audit.log";
@@ -278,7 +278,7 @@ fn append(dir: &Path, action: &str, day: Date, why: &str, segments: Vec<AuditSeg
     text.push('\n');
     let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    sync_file(&file)?;
     sync_folder(dir)
 }
 

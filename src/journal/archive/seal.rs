@@ -20,7 +20,7 @@ use crate::journal::manifest::{Manifest, SEALS_NAME, SealFault, SealedSegment, Z
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Tail, Verdict, walk};
 use crate::market::kst;
-use crate::sys::file::{sync_folder, try_lock, unlock};
+use crate::sys::file::{sync_file, sync_folder, try_lock, unlock};
 
 /// Held by whoever seals, compresses or prunes; the writer has a lock of its own.
 pub(crate) const MAINTENANCE_LOCK_NAME: &str = "maintenance.lock";
@@ -435,7 +435,7 @@ fn seal_segment(
     if !reader.is_packed() {
         // What is sealed is on the disk.
         let path = folder.join(segment_name(ordinal));
-        File::open(&path).and_then(|file| file.sync_all()).map_err(io_at(&path))?;
+        File::open(&path).and_then(|file| sync_file(&file)).map_err(io_at(&path))?;
     }
     index.store(&folder).and_then(|()| sync_folder(&folder)).map_err(io_at(&folder))?;
     watch(SealEvent::Step("index")).map_err(io_at(dir))?;

@@ -140,7 +140,7 @@ fn plan_steadily(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> R
     let mut attempt = 0;
     loop {
         let before = list()?;
-        let found = plan(dir, stream, at, epoch);
+        let found = plan(dir, stream, at, epoch, u64::MAX);
         attempt += 1;
         let is_gone = match &found {
             Err(OpenError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
@@ -153,8 +153,8 @@ fn plan_steadily(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> R
     }
 }
 
-/// Looks at everything that may be unfinished, and changes nothing.
-fn plan(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<Plan, OpenError> {
+/// Looks at everything that may be unfinished, and changes nothing; from segment `from_at_most` on, or an earlier one.
+fn plan(dir: &Path, stream: Stream, at: Circumstances, epoch: u64, from_at_most: u64) -> Result<Plan, OpenError> {
     let folder = &dir.join(stream.name());
     let fail = |error| io_error(folder, error);
     let mut plan = Plan {
@@ -203,7 +203,8 @@ fn plan(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<Pla
     let from = match at.durable {
         _ if newest_boot == Some(at.boot_id) => last,
         slot => slot.map_or(0, |slot| slot.ordinal).max((at.sealed_to + 1).min(last)),
-    };
+    }
+    .min(from_at_most);
     let split = ordinals.partition_point(|ordinal| *ordinal < from);
     let walked = ordinals.split_off(split);
     plan.unread = ordinals;
@@ -257,6 +258,12 @@ fn plan(dir: &Path, stream: Stream, at: Circumstances, epoch: u64) -> Result<Pla
             }
             break;
         }
+    }
+    // Nothing that was looked at stays: the numbering goes on from the last one that was not.
+    if plan.walked.is_empty()
+        && let Some(&kept) = plan.unread.last()
+    {
+        return self::plan(dir, stream, at, epoch, kept);
     }
     plan.check_kept(stream, folder, &at)?.check_beginning(stream)
 }

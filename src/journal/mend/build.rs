@@ -47,7 +47,7 @@ use crate::journal::format::{
 use crate::journal::segment::SegmentWriter;
 use crate::journal::walk::{hole, is_unnumbered};
 use crate::journal::writer::end_record;
-use crate::sys::file::{allocate, monotonic_ns, random_u32, sync_folder};
+use crate::sys::file::{allocate, monotonic_ns, random_u32, sync_file, sync_folder};
 use crate::sys::map::WriteMap;
 use crate::tick::{EndReason, Flags, HEADER_BYTES, Header, Hole, HoleReason, Instrument, RECORD_VERSION, RType};
 
@@ -344,7 +344,7 @@ impl SegmentBuilder {
         let path = self.folder.join(segment_name(self.spec.ordinal));
         let mut durable = || {
             map.sync(0, map.len())?;
-            self.file.sync_all()?;
+            sync_file(&self.file)?;
             before(&self.fresh, self.position as u64)?;
             fs::rename(&self.fresh, &path)?;
             sync_folder(&self.folder)

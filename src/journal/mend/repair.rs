@@ -26,7 +26,7 @@ use crate::journal::source::Source;
 use crate::journal::verify::{StreamReport, VerifyError};
 use crate::journal::walk::{Finding, Reason, Verdict, walk};
 use crate::journal::{LOCK_NAME, OpenError, QUARANTINE_NAME, is_live, list_segments, take_lock};
-use crate::sys::file::{boot_id, sync_folder};
+use crate::sys::file::{boot_id, sync_file, sync_folder};
 
 use self::replace::remove_form;
 pub(in crate::journal) use self::replace::replaced;
@@ -364,7 +364,7 @@ impl Repair<'_> {
             for ordinal in list_segments(folder)? {
                 let path = folder.join(segment_name(ordinal));
                 if path.exists() {
-                    fs::File::open(path)?.sync_all()?;
+                    sync_file(&fs::File::open(path)?)?;
                 }
             }
             sync_folder(folder)

@@ -15,6 +15,7 @@ use crate::journal::record::INSTRUMENT_ID_MAX;
 use crate::journal::segment::{BadLength, SegmentReader};
 use crate::journal::walk::is_unnumbered;
 use crate::simd::crc32c::crc32c;
+use crate::sys::file::sync_file;
 use crate::tick::{Flags, HEADER_BYTES, Header, Instrument, InstrumentKey, RType};
 
 const MAGIC: [u8; 8] = *b"hogaIDX\0";
@@ -290,7 +291,7 @@ impl SegmentIndex {
         let fresh = path.with_extension("idx.part");
         let mut file = File::create(&fresh)?;
         file.write_all(&self.encode())?;
-        file.sync_all()?;
+        sync_file(&file)?;
         fs::rename(&fresh, &path)
     }
 

@@ -15,7 +15,7 @@ use crate::journal::manifest::{sha256, store_whole};
 use crate::journal::segment::SegmentReader;
 use crate::journal::source::Source;
 use crate::journal::walk::Finding;
-use crate::sys::file::sync_folder;
+use crate::sys::file::{sync_file, sync_folder};
 
 /// What was put by.
 pub(super) struct Kept {
@@ -92,7 +92,7 @@ impl Repair<'_> {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(_) if !to.exists() => {
                     fs::copy(&from, &to).map_err(io_at(&to))?;
-                    fs::File::open(&to).and_then(|file| file.sync_all()).map_err(io_at(&to))?;
+                    fs::File::open(&to).and_then(|file| sync_file(&file)).map_err(io_at(&to))?;
                     break kept;
                 }
                 Err(error) => return Err(io_at(&to)(error)),
