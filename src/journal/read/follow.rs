@@ -152,11 +152,17 @@ pub struct Lag {
 }
 
 impl Tailer {
-    /// How far this reader is behind: the report of a slow one. It opens the control page and looks at the clock, so now
-    /// and then, not for every record. Zeros when the control page can't be read; a filter is not considered.
+    /// How far this reader is behind: the report of a slow one. It makes a system call or some and looks at the clock,
+    /// so now and then, not for every record. Zeros when the control page can't be read; a filter is not considered.
     pub fn lag(&self) -> Lag {
         let at = self.position();
-        let Ok(Ok(control)) = ControlReader::open(self.folder(), self.stream()) else { return Lag::default() };
+        let mut opened = None;
+        let Some(control) = self.lookout.current_control().or_else(|| {
+            opened = ControlReader::open(self.folder(), self.stream()).ok().and_then(Result::ok);
+            opened.as_ref()
+        }) else {
+            return Lag::default();
+        };
         // The ordinal first: a roll in between then counts too little, never another segment's position.
         let (ordinal, position) = (control.active_ordinal(), control.position());
         let records = (control.last_sequence() + 1).saturating_sub(at.sequence);

@@ -125,6 +125,11 @@ impl Lookout {
         }
     }
 
+    /// The control page that is mapped, while it is the one of the journal.
+    pub(super) fn current_control(&self) -> Option<&ControlReader> {
+        self.control.as_ref().filter(|control| control.is_current())
+    }
+
     /// Epoch of the present or last writer.
     fn epoch(&self) -> Option<u64> {
         self.control.as_ref().map(ControlReader::epoch)

@@ -602,9 +602,10 @@ typedef struct hoga_options {
    */
   uint32_t check_crc;
   /**
-   * Zero.
+   * Not 0: hand over only what is known to be on the disk and so outlives the host's death, too. At the writer's level
+   * `process` that moves when the journal is closed.
    */
-  uint32_t reserved;
+  uint32_t durable;
   /**
    * Only these symbols, separated by commas, e.g. "005930,000660"; NULL: all.
    */

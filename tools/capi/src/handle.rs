@@ -44,8 +44,9 @@ pub struct HogaOptions {
     pub at: u64,
     /// Not 0: check the checksum, sequence and padding of every record.
     pub check_crc: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Not 0: hand over only what is known to be on the disk and so outlives the host's death, too. At the writer's level
+    /// `process` that moves when the journal is closed.
+    pub durable: u32,
     /// Only these symbols, separated by commas, e.g. "005930,000660"; NULL: all.
     pub symbols: *const c_char,
     /// Only these kinds, separated by commas, e.g. "trade,book"; NULL: all.
@@ -268,7 +269,7 @@ unsafe fn open(dir: *const c_char, options: *const HogaOptions) -> Result<HogaTa
     }
     let folder = dir.join(stream.name());
     Ok(HogaTailer {
-        tailer: tailer.with_filter(filter),
+        tailer: tailer.with_durable(options.durable != 0).with_filter(filter),
         control: ControlReader::open(&folder, stream).ok().and_then(Result::ok),
         folder,
         stream,

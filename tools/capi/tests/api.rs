@@ -26,7 +26,7 @@ fn options() -> HogaOptions {
         start: HOGA_START_BEGINNING,
         at: 0,
         check_crc: 0,
-        reserved: 0,
+        durable: 0,
         symbols: null(),
         kinds: null(),
         venues: null(),
@@ -343,4 +343,24 @@ fn what_retention_deleted_between_two_records_is_counted() {
     assert_eq!(unsafe { hoga_tailer_pruned(tailer, null_mut()) }, HOGA_ERROR_NULL);
     // SAFETY: open.
     unsafe { hoga_close(tailer) };
+}
+
+#[test]
+fn a_durable_reader_stops_at_the_durable_mark() {
+    let folder = scratch();
+    let mut open_journal = Journal::open(folder.path(), built::small()).unwrap();
+    for number in 1..=10 {
+        open_journal.ticks.append(words_of(&mut trade(number))).unwrap();
+    }
+    let all = open(folder.path(), &options()).unwrap();
+    let durable = open(folder.path(), &HogaOptions { durable: 1, ..options() }).unwrap();
+    let count = |tailer| (0..20).filter(|_| next(tailer).0 == HOGA_RECORD).count();
+    assert_eq!((count(all), count(durable)), (10, 0), "at level `process` nothing is durable before the close");
+    open_journal.close().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(count(durable), 10);
+    for tailer in [all, durable] {
+        // SAFETY: open, and not used again.
+        assert_eq!(unsafe { hoga_close(tailer) }, HOGA_NONE);
+    }
 }
