@@ -5,6 +5,7 @@ mod journal_support;
 use std::fs;
 use std::path::Path;
 
+use hoga::journal::repair::{ActionKind, Policy, repair};
 use hoga::journal::{
     Finding, Journal, Reason, SealOptions, Seek, SegmentReader, Sought, Start, Stream, TailError, TailState, Tailer,
     Verdict, seal, verify,
@@ -186,6 +187,16 @@ fn a_damaged_seek_table_is_made_anew_of_the_frames_and_named_while_every_record_
             |finding: &Finding| finding.segment == "ticks/0000000001.seg.zst" && finding.reason == Reason::SeekTable;
         assert!(found.len() == 1 && is_named(&found[0]), "{name} {number}: {found:?}");
         assert_eq!(report.state, Verdict::Clean);
+        if number % 7 == 0 {
+            let told = repair(dir, Policy::Abort, |_, _, _, _| {}).unwrap();
+            assert_eq!((told.actions.len(), told.actions[0].kind), (1, ActionKind::SeekTable), "{name} {number}");
+            let done = repair(dir, Policy::Cut, |_, _, _, _| {}).unwrap();
+            assert_eq!((done.actions.len(), done.actions[0].kind), (1, ActionKind::SeekTable), "{name} {number}");
+            assert_eq!(done.after.streams[0].1.findings, [], "{name} {number}");
+            let kept = done.actions[0].quarantine.as_ref().unwrap();
+            assert_eq!(fs::read(dir.join(kept)).unwrap(), *case, "what was there is kept");
+            assert_eq!(read_all(dir, Stream::Ticks), all, "{name} {number}");
+        }
     }
     // Cut short between two frames: what is missing is not told by those that are there.
     let first = table - 8 - entries_from(&bytes, table, frames, entry_bytes.unwrap(), 2);

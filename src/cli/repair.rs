@@ -163,6 +163,7 @@ fn write_text(out: &mut Vec<u8>, report: &RepairReport, policy: Policy) {
             ActionKind::Control => "put in order",
             ActionKind::Index => "taken away: readers make their own",
             ActionKind::KeepPacked => "put away: the compressed form stays",
+            ActionKind::SeekTable => "compressed anew with a seek table",
         };
         let _ = writeln!(out, "{}: {would}{what} ({})", action.file, action.reason);
         if action.kind == ActionKind::Rebuild && policy != Policy::Abort {

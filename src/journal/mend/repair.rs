@@ -120,10 +120,12 @@ impl Repair<'_> {
     fn foretell(&mut self, stream: Stream, report: &StreamReport) -> Result<(), RepairError> {
         let folder = self.dir.join(stream.name());
         let mut seen = BTreeSet::new();
+        let is_table = |finding: &Finding| finding.reason == Reason::SeekTable;
         // What is only said is nothing to be done.
-        for finding in report.findings.iter().filter(|finding| finding.verdict != Verdict::Clean) {
+        for finding in report.findings.iter().filter(|finding| finding.verdict != Verdict::Clean || is_table(finding)) {
             let kind = match (ordinal_of(finding), finding.verdict) {
                 _ if is_control(finding) => ActionKind::Control,
+                _ if is_table(finding) => ActionKind::SeekTable,
                 (_, Verdict::Torn) => ActionKind::Cut,
                 (Some(ordinal), _)
                     if Source::look(&folder, stream, ordinal).map_err(io_at(&folder))?.path.is_none() =>
@@ -155,9 +157,13 @@ impl Repair<'_> {
         for finding in report.findings.iter().filter(|finding| finding.reason == Reason::Index) {
             self.index(finding)?;
         }
+        for finding in report.findings.iter().filter(|finding| finding.reason == Reason::SeekTable) {
+            self.pack_anew(stream, finding)?;
+        }
         // A seal that does not fit good records is nothing that writing them anew would mend.
-        let apart =
-            |finding: &&Finding| is_control(finding) || matches!(finding.reason, Reason::Index | Reason::Seal(_));
+        let apart = |finding: &&Finding| {
+            is_control(finding) || matches!(finding.reason, Reason::Index | Reason::Seal(_) | Reason::SeekTable)
+        };
         let damaged = report.findings.iter().filter(|finding| !apart(finding));
         let corrupt: Vec<&Finding> = damaged.clone().filter(|finding| finding.verdict == Verdict::Corrupt).collect();
         if !corrupt.is_empty() && policy == Policy::Skip {

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::{Action, ActionKind, Repair, RepairError, io_at, ordinal_of};
 use crate::clock::wall_ns;
 use crate::journal::QUARANTINE_NAME;
-use crate::journal::format::{Stream, segment_name};
+use crate::journal::format::{Stream, packed_name, segment_name};
 use crate::journal::manifest::{sha256, store_whole};
+use crate::journal::packed::pack;
 use crate::journal::segment::SegmentReader;
 use crate::journal::source::Source;
 use crate::journal::walk::Finding;
@@ -124,6 +125,41 @@ impl Repair<'_> {
         remove_form(folder, &name)?;
         let reason = "the compressed form beside it is whole".to_owned();
         let action: &mut Action = self.act(format!("{}/{name}", stream.name()), ActionKind::KeepPacked, reason);
+        action.quarantine = kept.file;
+        Ok(())
+    }
+}
+
+impl Repair<'_> {
+    /// Compresses a segment anew whose frames are good and whose seek table is not. One that does not unpack to the same
+    /// bytes afterwards, or not at all, stays as it is: damaged frames are another finding.
+    pub(super) fn pack_anew(&mut self, stream: Stream, finding: &Finding) -> Result<(), RepairError> {
+        let Some(ordinal) = ordinal_of(finding) else { return Ok(()) };
+        let folder = self.dir.join(stream.name());
+        let (name, plain) = (packed_name(ordinal), folder.join(segment_name(ordinal)));
+        let (path, part) = (folder.join(&name), folder.join(format!("{name}.part")));
+        if plain.exists() {
+            // What is read is the other form; sealing compresses it anew.
+            return Ok(());
+        }
+        let digest = |path: &Path| -> io::Result<Option<(SegmentReader, usize, String)>> {
+            let reader = SegmentReader::open_packed(path)?;
+            let bytes = reader.content_bytes().unwrap_or(0);
+            let digest = reader.settled(0, bytes).map(sha256);
+            Ok(digest.filter(|_| reader.damage().is_none()).map(|digest| (reader, bytes, digest)))
+        };
+        let Some((reader, bytes, before)) = digest(&path).map_err(io_at(&path))? else { return Ok(()) };
+        let packed = fs::File::create(&part).and_then(|file| {
+            pack(&reader, bytes, io::BufWriter::with_capacity(1 << 16, &file))?;
+            sync_file(&file)?;
+            Ok(digest(&part)?.is_some_and(|(reader, _, after)| after == before && !reader.has_damaged_table()))
+        });
+        if !packed.map_err(io_at(&part))? {
+            return fs::remove_file(&part).map_err(io_at(&part));
+        }
+        let kept = self.put_form_by(&folder, stream, ordinal, Some(&name), std::slice::from_ref(&finding))?;
+        fs::rename(&part, &path).and_then(|()| sync_folder(&folder)).map_err(io_at(&path))?;
+        let action = self.act(finding.segment.clone(), ActionKind::SeekTable, finding.reason.to_string());
         action.quarantine = kept.file;
         Ok(())
     }

@@ -53,6 +53,8 @@ pub enum ActionKind {
     Index,
     /// The uncompressed form of a segment is put away: it is damaged, and the compressed one beside it is whole.
     KeepPacked,
+    /// A compressed segment is compressed anew, whose seek table is damaged while its frames are good.
+    SeekTable,
 }
 
 impl ActionKind {
@@ -65,6 +67,7 @@ impl ActionKind {
             ActionKind::Control => "control",
             ActionKind::Index => "index",
             ActionKind::KeepPacked => "keep_packed",
+            ActionKind::SeekTable => "seek_table",
         }
     }
 }
