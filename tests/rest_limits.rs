@@ -63,24 +63,57 @@ fn a_pace_set_close_to_the_limit_reaches_95_percent_of_it_without_a_refusal() {
     assert!(rate >= 0.95 * 18.0, "{rate:.2}");
 }
 
-#[test]
-fn two_programs_on_one_app_key_slow_down_until_both_fit() {
-    let folder = tempfile::tempdir().unwrap();
-    let venue = counting(18);
-    let settings = RestSection { calls_per_second: Some(17.0), retries_max: 8, ..settings(folder.path()) };
-    // Each has a pace of its own, as two processes have.
-    let clients = [client(&venue, &settings, 1), client(&venue, &settings, 1)];
+/// Two clients at 17 calls a second each for four seconds.
+fn two_at_once(clients: &[Client; 2], venue: &Venue) {
     std::thread::scope(|scope| {
-        for client in &clients {
-            scope.spawn(|| hammer(client, &venue, 4, Duration::from_secs(4)));
+        for client in clients {
+            scope.spawn(|| hammer(client, venue, 4, Duration::from_secs(4)));
         }
     });
+}
+
+#[test]
+fn two_programs_that_share_the_folder_of_keys_share_the_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let venue = counting(18);
+    let settings = RestSection { calls_per_second: Some(17.0), ..settings(folder.path()) };
+    // Nothing but the folder is common to them, as to two processes.
+    let clients = [client(&venue, &settings, 1), client(&venue, &settings, 1)];
+    two_at_once(&clients, &venue);
+    let counts = venue.rest_counts();
+    assert_eq!(counts.refusals_of("EGW00201"), 0);
+    assert_eq!(counts.requests_of("tokenP"), 1, "the token is shared");
+    let each = clients.each_ref().map(|client| client.report().counts.requests);
+    assert!(each.iter().all(|calls| *calls > 5), "none starves: {each:?}");
+    assert!(each.iter().sum::<u64>() > 50, "{each:?}");
+}
+
+#[test]
+fn two_programs_apart_on_one_app_key_slow_down_until_both_fit() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let venue = counting(18);
+    let settings = folders.each_ref().map(|folder| RestSection {
+        calls_per_second: Some(17.0),
+        retries_max: 8,
+        ..settings(folder.path())
+    });
+    let first = client(&venue, &settings[0], 1);
+    first.quote(Market::Krx, &venue.symbols()[0].code).unwrap();
+    // As if on another host: the token was carried there, the turns are not.
+    let second = client(&venue, &settings[1], 1);
+    for entry in std::fs::read_dir(folders[0].path().join("keys")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            std::fs::copy(&path, folders[1].path().join("keys").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let clients = [first, second];
+    two_at_once(&clients, &venue);
     let refused = venue.rest_counts().refusals_of("EGW00201");
     assert!(refused > 0, "34 calls a second don't fit");
     let reports = clients.each_ref().map(Client::report);
     assert_eq!(reports.iter().map(|report| report.counts.too_fast).sum::<u64>(), refused);
     assert!(reports.iter().any(|report| report.app_keys[0].calls_per_second < 17.0));
-    assert_eq!(venue.rest_counts().requests_of("tokenP"), 1, "the token is shared");
 }
 
 #[test]

@@ -81,7 +81,9 @@ impl Client {
         let lane = |account: &Account| {
             let credentials = account.credentials.clone();
             let keys = Keys::with(Arc::clone(&agent), Arc::clone(&counters), credentials.clone(), settings)?;
-            let pacer = Pacer::new(settings.pace(rest_url));
+            let turns = keys.turns_path();
+            let pacer = Pacer::new(settings.pace(rest_url), Some(&turns));
+            let pacer = pacer.map_err(|source| KeyError::File { path: turns, source })?;
             Ok(Lane { name: account.name.clone(), credentials, keys, pacer, refused: AtomicBool::new(false) })
         };
         let lanes = accounts.iter().map(lane).collect::<Result<Vec<Lane>, KeyError>>()?;

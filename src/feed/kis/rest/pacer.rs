@@ -1,11 +1,14 @@
 //! The pace of one app key: calls go out one at a time, evenly spaced, the most urgent first.
 //!
-//! The broker's second isn't aligned with ours, so nothing is sent in bursts: the limiter (GCRA) gives one turn at a
+//! Turns are shared with all processes that share the folder of keys. The broker's second isn't aligned with ours, so nothing is sent in bursts: the limiter (GCRA) gives one turn at a
 //! time. A refusal for too many calls slows the pace by three tenths after a pause of a second; then it rises again by a
 //! twentieth of the full pace a second.
 
+mod turns;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +17,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use serde::Serialize;
+
+use self::turns::{Held, Turns};
 
 /// Who goes first when several calls wait for their turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -47,6 +52,8 @@ pub(super) struct Pacer {
 #[derive(Debug)]
 struct State {
     limiter: Limiter,
+    /// What other processes took.
+    turns: Option<Turns>,
     rate: f64,
     /// No turn is given before.
     held_until: Instant,
@@ -66,17 +73,23 @@ fn limiter(rate: f64) -> Limiter {
 }
 
 impl Pacer {
-    pub(super) fn new(per_second: f64) -> Pacer {
+    /// A pace of so many calls a second, its turns shared with all who name the same file; `None`: of this process alone.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be made or opened.
+    pub(super) fn new(per_second: f64, shared: Option<&Path>) -> std::io::Result<Pacer> {
         let now = Instant::now();
         let state = State {
             limiter: limiter(per_second),
+            turns: shared.map(Turns::open).transpose()?,
             rate: per_second,
             held_until: now,
             changed_at: now,
             waiting: BTreeSet::new(),
             tickets: 0,
         };
-        Pacer { full: per_second, state: Mutex::new(state), turn: Condvar::new() }
+        Ok(Pacer { full: per_second, state: Mutex::new(state), turn: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -143,8 +156,30 @@ impl State {
         if now < self.held_until {
             return Some(self.held_until - now);
         }
+        // Taken out, and put back unless it fails: the broker's refusals are what is left to keep to then.
+        let shared = self.turns.take();
+        let turns = match shared.as_ref().map(Turns::lock).transpose() {
+            Ok(turns) => turns,
+            Err(error) => {
+                tracing::warn!(%error, "from here on turns are not shared with other processes");
+                return Some(Duration::ZERO);
+            }
+        };
+        let until = self.take_own(now, full, turns);
+        self.turns = shared;
+        until
+    }
+
+    /// Takes the next turn of this process, if the time of the one of all has come.
+    fn take_own(&mut self, now: Instant, full: f64, turns: Option<Held<'_>>) -> Option<Duration> {
+        if let Some(wait) = turns.as_ref().map(Held::wait).filter(|wait| !wait.is_zero()) {
+            return Some(wait);
+        }
         if let Err(not_until) = self.limiter.check() {
             return Some(not_until.wait_time_from(MonotonicClock.now()).max(Duration::from_micros(50)));
+        }
+        if let Some(Err(error)) = turns.map(|turns| turns.take(Duration::from_secs_f64(1.0 / self.rate))) {
+            tracing::warn!(%error, "a turn is not told to other processes");
         }
         let since = now.saturating_duration_since(self.changed_at);
         if self.rate < full && since >= PAUSE {
@@ -165,13 +200,17 @@ mod tests {
 
     use super::*;
 
+    fn alone(per_second: f64) -> Pacer {
+        Pacer::new(per_second, None).unwrap()
+    }
+
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(10)
     }
 
     #[test]
     fn turns_are_evenly_spaced_from_the_first_on() {
-        let pacer = Pacer::new(50.0);
+        let pacer = alone(50.0);
         let mut at = Vec::new();
         for _ in 0..10 {
             pacer.acquire(Priority::Interactive, soon()).unwrap();
@@ -185,7 +224,7 @@ mod tests {
 
     #[test]
     fn backfill_yields_to_whoever_comes_later() {
-        let pacer = Arc::new(Pacer::new(20.0));
+        let pacer = Arc::new(alone(20.0));
         pacer.acquire(Priority::Session, soon()).unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let wait_in_line = |priority| {
@@ -217,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_refusal_slows_the_pace_once_and_it_comes_back_step_by_step() {
-        let pacer = Pacer::new(100.0);
+        let pacer = alone(100.0);
         pacer.refused();
         pacer.refused();
         assert!((pacer.rate() - 70.0).abs() < 1e-9, "one second's refusals are one");
@@ -237,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_turn_that_would_come_too_late_is_not_waited_for() {
-        let pacer = Pacer::new(0.1);
+        let pacer = alone(0.1);
         pacer.acquire(Priority::Interactive, soon()).unwrap();
         let begun = Instant::now();
         assert_eq!(pacer.acquire(Priority::Interactive, begun + Duration::from_secs(1)), Err(NoTurn));

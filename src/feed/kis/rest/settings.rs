@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct RestSection {
     /// Calls a second and app key; default 15 on the real server (it allows 18), 1 on the mock server, 3 for a new customer.
-    /// All programs that use an app key share the broker's allowance.
+    /// All programs that use an app key share the broker's allowance; those that share `keys_dir` share the pace.
     pub calls_per_second: Option<f64>,
     /// Whether the app keys are in their first three days, in which the broker allows 3 calls a second; default false.
     pub new_customer: bool,

@@ -75,6 +75,11 @@ impl Place {
         KeyError::File { path: self.path.clone(), source }
     }
 
+    /// Beside the file, of the same app key.
+    pub(super) fn turns(&self) -> PathBuf {
+        self.path.with_extension("turns")
+    }
+
     /// Waits for the file, at most until `deadline`.
     pub(super) fn lock(&self, deadline: Instant) -> Result<Locked<'_>, KeyError> {
         let path = self.path.with_extension("lock");

@@ -193,6 +193,11 @@ impl Keys {
         })
     }
 
+    /// The file that says when the app key's next call may go out.
+    pub(super) fn turns_path(&self) -> PathBuf {
+        self.place.turns()
+    }
+
     /// A token that is valid as far as is known, and isn't `refused`. Waits at most until `deadline` for its turn.
     ///
     /// # Errors
