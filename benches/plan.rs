@@ -20,7 +20,12 @@ fn pairs(symbols: std::ops::Range<usize>) -> Vec<Wanted> {
     let middle = (symbols.start + symbols.end) / 2;
     let part = |symbols: std::ops::Range<usize>, priority| {
         let keys: Vec<String> = symbols.map(|symbol| format!("{symbol:06}")).collect();
-        ["H0STCNT0", "H0STASP0"].map(|tr| KisSubscription { tr: tr.to_owned(), keys: keys.clone(), priority })
+        ["H0STCNT0", "H0STASP0"].map(|tr| KisSubscription {
+            tr: tr.to_owned(),
+            keys: keys.clone(),
+            priority,
+            ..KisSubscription::default()
+        })
     };
     let (end, start) = (symbols.end, symbols.start);
     wanted(&[part(start..middle, 1), part(middle..end, 0)].concat())

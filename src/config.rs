@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::feed::kis::rest::RestSection;
+use crate::feed::kis::environment::{Environment, MOCK_TRS};
+use crate::feed::kis::rest::{RestSection, is_mock};
 use crate::feed::kis::session::SessionSection;
 use crate::journal::Durability;
 use crate::secret::{Credentials, SecretError};
@@ -134,15 +135,27 @@ pub enum Placement {
     Split,
 }
 
+/// By the names of the configuration.
+impl std::str::FromStr for Placement {
+    type Err = serde::de::value::Error;
+
+    fn from_str(name: &str) -> Result<Placement, Self::Err> {
+        Placement::deserialize(serde::de::IntoDeserializer::into_deserializer(name))
+    }
+}
+
 /// `[kis]`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct KisSection {
-    /// REST base address; default the real server, `https://openapi.koreainvestment.com:9443`.
-    #[serde(default = "default_rest_url")]
+    /// `real` (default), `mock` or `simulator`: hosts, ports, TLS, pace, and what may be registered.
+    #[serde(default)]
+    pub environment: Environment,
+    /// REST base address; default that of the environment, of the real server `https://openapi.koreainvestment.com:9443`.
+    #[serde(default)]
     pub rest_url: String,
-    /// WebSocket address; default the real server, `ws://ops.koreainvestment.com:21000`.
-    #[serde(default = "default_ws_url")]
+    /// WebSocket address; default that of the environment, of the real server `ws://ops.koreainvestment.com:21000`.
+    #[serde(default)]
     pub ws_url: String,
     /// Milliseconds between two registrations on one connection; default 100 (KIS asks for pacing). At least 1.
     #[serde(default = "default_pace_ms")]
@@ -176,14 +189,28 @@ pub struct KisAccount {
     pub credentials_file: Option<PathBuf>,
 }
 
-/// `[[kis.subscribe]]`: one transaction and its keys.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+/// `[[kis.subscribe]]`: one transaction and its keys, which may come from several lists at once; a code named twice is one.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct KisSubscription {
     /// Transaction, e.g. `H0STCNT0` (trades on KRX) or `H0STASP0` (books on KRX).
     pub tr: String,
-    /// Keys: symbols, index codes; one registration each.
+    /// Keys: symbols, index codes; one registration each. May be called `symbols`.
+    #[serde(default, alias = "symbols")]
     pub keys: Vec<String>,
+    /// File of codes, one a line, comments after `#`; seen from the working directory.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// Members of an index, e.g. `KOSPI200`.
+    #[serde(default)]
+    pub index: Option<String>,
+    /// So many of the stocks that turned over most won, by the broker's ranking when the recorder starts or reads its
+    /// configuration again. The ranking has 30 rows.
+    #[serde(default)]
+    pub top_by_turnover: Option<u32>,
+    /// Whether `keys` holds the codes of all lists.
+    #[serde(skip)]
+    pub is_resolved: bool,
     /// 0 (default) to 255: what is higher is registered first, and stays when there is no room for all.
     #[serde(default)]
     pub priority: u8,
@@ -200,12 +227,6 @@ fn default_slow_disk_seconds() -> u64 {
 }
 fn default_true() -> bool {
     true
-}
-fn default_rest_url() -> String {
-    "https://openapi.koreainvestment.com:9443".to_owned()
-}
-fn default_ws_url() -> String {
-    "ws://ops.koreainvestment.com:21000".to_owned()
 }
 fn default_pace_ms() -> u64 {
     100
@@ -234,7 +255,7 @@ impl Default for EngineSection {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("configuration {path}: {source}; see examples/hoga.toml for one to start from")]
+    #[error("configuration {path}: {source}; `hoga init` writes one to start from")]
     Read {
         /// The file.
         path: PathBuf,
@@ -280,9 +301,37 @@ impl Config {
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let config: Config = toml::from_str(&text).map_err(|error| parse_error(path, &text, &error))?;
+        Config::parse(path, &text)
+    }
+
+    /// Reads and checks the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, where, and what to do.
+    pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let mut config: Config = toml::from_str(text).map_err(|error| parse_error(path, text, &error))?;
+        config.kis.complete();
         config.check()?;
         Ok(config)
+    }
+
+    /// Checks that the lists that `[[kis.subscribe]]` names were looked up ([`universe::resolve`]).
+    ///
+    /// # Errors
+    ///
+    /// The first that wasn't.
+    ///
+    /// [`universe::resolve`]: crate::feed::kis::universe::resolve
+    pub fn check_resolved(&self) -> Result<(), ConfigError> {
+        match self.kis.subscribe.iter().find(|subscription| subscription.names_lists() && !subscription.is_resolved) {
+            None => Ok(()),
+            Some(subscription) => Err(ConfigError::Value {
+                field: "kis.subscribe",
+                value: subscription.tr.clone(),
+                expected: "its lists must be looked up before it is recorded: feed::kis::universe::resolve".to_owned(),
+            }),
+        }
     }
 
     /// Checks the ranges and relations of the values.
@@ -357,12 +406,32 @@ impl Config {
         if let Some(unknown) = self.kis.subscribe.iter().find(|subscription| tr_number(&subscription.tr).is_none()) {
             return refuse("kis.subscribe.tr", unknown.tr.clone(), "a transaction of KIS, e.g. H0STCNT0 or H0STASP0");
         }
+        if let Some(zero) = self.kis.subscribe.iter().find(|subscription| subscription.top_by_turnover == Some(0)) {
+            return refuse("kis.subscribe.top_by_turnover", "0".to_owned(), &format!("at least 1, of {}", zero.tr));
+        }
+        if Environment::are_mixed(&self.kis.rest_url, &self.kis.ws_url) {
+            let found = format!("{} and {}", self.kis.rest_url, self.kis.ws_url);
+            return refuse("kis.rest_url, kis.ws_url", found, "both of the real server or both of the mock server");
+        }
+        if self.kis.environment == Environment::Mock || is_mock(&self.kis.rest_url) {
+            let known = |subscription: &&KisSubscription| MOCK_TRS.contains(&subscription.tr.as_str());
+            if let Some(unknown) = self.kis.subscribe.iter().find(|subscription| !known(subscription)) {
+                let expected = format!("the mock server knows {} alone", MOCK_TRS.join(", "));
+                return refuse("kis.subscribe.tr", unknown.tr.clone(), &expected);
+            }
+            if let Some(ranked) = self.kis.subscribe.iter().find_map(|subscription| subscription.top_by_turnover) {
+                let expected = "keys, a file or an index: the mock server has no ranking";
+                return refuse("kis.subscribe.top_by_turnover", ranked.to_string(), expected);
+            }
+        }
         let wanted: usize = self.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
         let room = self.kis.account.len() * self.kis.max_registrations;
-        if wanted == 0 {
-            return refuse("kis.subscribe", "[]".to_owned(), "at least one [[kis.subscribe]] with keys");
+        let names_lists = self.kis.subscribe.iter().any(KisSubscription::names_lists);
+        if wanted == 0 && !names_lists {
+            return refuse("kis.subscribe", "[]".to_owned(), "at least one [[kis.subscribe]] with keys or a list");
         }
-        let is_ranked = self.kis.subscribe.iter().any(|subscription| subscription.priority > 0);
+        // Of lists the first codes are kept: a ranking begins with the highest.
+        let is_ranked = names_lists || self.kis.subscribe.iter().any(|subscription| subscription.priority > 0);
         if wanted > room && !is_ranked {
             let expected = format!(
                 "at most {room} registrations ({} app keys x {}): add a [[kis.account]], drop keys, or say by `priority` \
@@ -373,6 +442,28 @@ impl Config {
             return refuse("kis.subscribe", format!("{wanted} registrations"), &expected);
         }
         Ok(())
+    }
+}
+
+impl KisSection {
+    /// Fills in what the environment says and the file leaves open.
+    fn complete(&mut self) {
+        let environment = self.environment;
+        for (url, usual) in [(&mut self.rest_url, environment.rest_url()), (&mut self.ws_url, environment.ws_url())] {
+            if url.is_empty() {
+                usual.clone_into(url);
+            }
+        }
+        if environment == Environment::Mock && self.rest.calls_per_second.is_none() {
+            self.rest.calls_per_second = Some(self.rest.pace(environment.rest_url()));
+        }
+    }
+}
+
+impl KisSubscription {
+    /// Whether some of its keys stand elsewhere.
+    pub fn names_lists(&self) -> bool {
+        self.file.is_some() || self.index.is_some() || self.top_by_turnover.is_some()
     }
 }
 
@@ -461,6 +552,53 @@ mod tests {
     }
 
     #[test]
+    fn one_word_sets_hosts_and_pace_and_a_host_that_is_named_stays() {
+        let with = |lines: &str| load(&GOOD.replace("[kis]", &format!("[kis]\n{lines}"))).unwrap().kis;
+        for (word, rest_url, ws_url, pace) in [
+            ("real", "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000", 15.0),
+            ("mock", "https://openapivts.koreainvestment.com:29443", "ws://ops.koreainvestment.com:31000", 1.0),
+            ("simulator", "http://127.0.0.1:9443", "ws://127.0.0.1:21000", 15.0),
+        ] {
+            let kis = with(&format!("environment = \"{word}\""));
+            assert_eq!((kis.rest_url.as_str(), kis.ws_url.as_str()), (rest_url, ws_url));
+            assert_eq!(kis.rest.pace(&kis.rest_url), pace, "{word}");
+        }
+        assert_eq!(load(GOOD).unwrap().kis.environment, Environment::Real);
+        let kis = with("environment = \"mock\"\nrest_url = \"http://10.0.0.1:1\"\nrest.calls_per_second = 2.0");
+        assert_eq!((kis.rest_url.as_str(), kis.rest.pace(&kis.rest_url)), ("http://10.0.0.1:1", 2.0));
+        assert_eq!(
+            with("environment = \"mock\"\nrest_url = \"http://10.0.0.1:1\"").rest.pace("http://10.0.0.1:1"),
+            1.0
+        );
+    }
+
+    #[test]
+    fn the_mock_server_is_not_asked_for_what_it_does_not_know() {
+        let mock = GOOD.replace("[kis]", "[kis]\nenvironment = \"mock\"");
+        load(&mock).unwrap();
+        let error = load(&mock.replace("H0STCNT0", "H0NXCNT0")).unwrap_err().to_string();
+        assert!(error.contains("the mock server knows H0STCNT0, H0STASP0"), "{error}");
+        let error = load(&mock.replace("keys = [\"005930\"]", "top_by_turnover = 5")).unwrap_err().to_string();
+        assert!(error.contains("no ranking"), "{error}");
+    }
+
+    #[test]
+    fn lists_may_stand_in_place_of_keys_and_of_more_than_fit_the_first_are_kept() {
+        let keys = "keys = [\"005930\"]";
+        let symbols = load(&GOOD.replace(keys, "symbols = [\"005930\"]")).unwrap();
+        assert_eq!(symbols, load(GOOD).unwrap());
+        for list in ["file = \"watch.txt\"", "index = \"KOSPI200\"", "top_by_turnover = 30"] {
+            let config = load(&GOOD.replace(keys, list)).unwrap();
+            assert!(config.check_resolved().unwrap_err().to_string().contains("looked up"));
+            let mut config = config;
+            config.kis.subscribe[0].keys = (0..200).map(|code| format!("{code:06}")).collect();
+            config.kis.subscribe[0].is_resolved = true;
+            config.check().unwrap();
+            config.check_resolved().unwrap();
+        }
+    }
+
+    #[test]
     fn the_documented_example_loads() {
         Config::load(Path::new("examples/hoga.toml")).unwrap();
     }
@@ -515,6 +653,9 @@ mod tests {
             ("dir = \"j\"", "dir = \"j\"\nsegment_mib = 2", "at least 3"),
             ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
             ("keys = [\"005930\"]", "keys = []", "at least one"),
+            ("keys = [\"005930\"]", "top_by_turnover = 0", "at least 1"),
+            ("[kis]", "[kis]\nenvironment = \"paper\"", "expected one of `real`, `mock`, `simulator`"),
+            ("[kis]", "[kis]\nws_url = \"ws://ops.koreainvestment.com:31000\"", "both of the real server"),
             ("[kis]", "[kis]\nrest.retries_max = 99", "0 to 20"),
             ("[kis]", "[kis]\nmax_registrations = 0", "at least 1"),
             ("[\"005930\"]", "[\"005930\", \"000660\"]\n[kis.session]\nsilence_s = 5", "at least 15"),

@@ -40,6 +40,15 @@ pub enum WaitStrategy {
     Park,
 }
 
+/// By the names of the configuration.
+impl std::str::FromStr for WaitStrategy {
+    type Err = serde::de::value::Error;
+
+    fn from_str(name: &str) -> Result<WaitStrategy, Self::Err> {
+        serde::Deserialize::deserialize(serde::de::IntoDeserializer::into_deserializer(name))
+    }
+}
+
 /// Empty cycles before [`WaitStrategy::Yield`] and [`WaitStrategy::Park`] give up the processor.
 const SPIN_CYCLES: u32 = 200;
 /// Empty cycles before [`WaitStrategy::Park`] sleeps.

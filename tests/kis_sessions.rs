@@ -78,6 +78,7 @@ fn list(keys: &[(&str, u8)]) -> Vec<KisSubscription> {
         tr: "H0STCNT0".to_owned(),
         keys: vec![(*key).to_owned()],
         priority: *priority,
+        ..KisSubscription::default()
     };
     keys.iter().map(one).collect()
 }
@@ -361,8 +362,12 @@ fn the_engine_never_asks_for_more_than_an_app_key_may_hold_and_says_what_it_leav
     let mut stage = Stage::new(config, TRADES);
     let keys = rig::symbols(&stage.venue);
     let (first, rest) = keys.split_first().expect("symbols");
-    let subscription =
-        |keys: &[String], priority| KisSubscription { tr: "H0STCNT0".to_owned(), keys: keys.to_vec(), priority };
+    let subscription = |keys: &[String], priority| KisSubscription {
+        tr: "H0STCNT0".to_owned(),
+        keys: keys.to_vec(),
+        priority,
+        ..KisSubscription::default()
+    };
     stage.config.kis.subscribe = vec![subscription(std::slice::from_ref(first), 0), subscription(rest, 1)];
     let engine = start(&stage, 1.0);
     until(&stage, "41 are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 41);

@@ -203,3 +203,23 @@ fn calls_one_after_the_other_share_a_connection() {
     // One for the token, one for all queries.
     assert_eq!(venue.rest_counts().connections, 2);
 }
+
+#[test]
+fn the_ranking_is_by_shares_or_by_won_and_has_thirty_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let venue = Venue::start(SimConfig { symbols: 40, ..trading() }).unwrap();
+    let symbols: Vec<&str> = venue.symbols().iter().map(|symbol| symbol.code.as_str()).collect();
+    let frames = record_trades(&venue, &symbols[..20]);
+    let client = client(&venue, &settings(folder.path()), 1);
+    let by_shares = client.volume_ranking(&[]).unwrap();
+    let by_won = client.volume_ranking(&[("fid_blng_cls_code", "3")]).unwrap();
+    assert_eq!((by_shares.len(), by_won.len()), (30, 30));
+    assert!(by_shares.windows(2).all(|pair| pair[0].volume >= pair[1].volume));
+    assert!(by_won.windows(2).all(|pair| pair[0].turnover >= pair[1].turnover));
+    assert!(by_won.iter().zip(1..).all(|(stock, rank)| stock.rank == rank));
+    for (stock, symbol) in by_won.iter().flat_map(|stock| symbols[..20].iter().map(move |symbol| (stock, *symbol))) {
+        if let Some((.., volume)) = trades_of(&frames, symbol).last().filter(|_| stock.symbol == symbol) {
+            assert!(stock.volume >= *volume && stock.turnover > 0, "both venues' shares hold those of KRX: {stock:?}");
+        }
+    }
+}

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use kis_sim::{AppKey, Burst, OpenWhen, SimConfig, SymbolInfo, Venue};
 use serde_json::json;
 
-use super::run::stop_flag;
-use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
+use super::run::{positive, stop_flag};
+use super::summary::{ProgressLine, latency_json, rejects_json, say_recorded};
 use super::units::count;
 use crate::clock::{MarketClock, wall_ns};
 use crate::config::{
     Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement, RetentionSection,
 };
 use crate::engine::{Engine, EngineError, Options, Summary};
+use crate::feed::kis::environment::Environment;
 use crate::feed::kis::session::{Account, Leave, SessionSection};
 use crate::metrics::Counter;
 use crate::secret::{Credentials, Secret};
@@ -73,39 +74,14 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Where the stages run: auto, fused (one thread) or split (a thread each)
-    #[arg(long, default_value = "auto", value_parser = placement)]
+    #[arg(long, default_value = "auto")]
     placement: Placement,
     /// What hot threads do without work: spin, yield or park
-    #[arg(long, default_value = "yield", value_parser = wait_strategy)]
+    #[arg(long, default_value = "yield")]
     wait: WaitStrategy,
     /// End with one JSON object on the last line of stdout
     #[arg(long)]
     json: bool,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        _ => Err("expected a number above 0".to_owned()),
-    }
-}
-
-fn placement(text: &str) -> Result<Placement, String> {
-    match text {
-        "auto" => Ok(Placement::Auto),
-        "fused" => Ok(Placement::Fused),
-        "split" => Ok(Placement::Split),
-        _ => Err("expected auto, fused or split".to_owned()),
-    }
-}
-
-fn wait_strategy(text: &str) -> Result<WaitStrategy, String> {
-    match text {
-        "spin" => Ok(WaitStrategy::Spin),
-        "yield" => Ok(WaitStrategy::Yield),
-        "park" => Ok(WaitStrategy::Park),
-        _ => Err("expected spin, yield or park".to_owned()),
-    }
 }
 
 /// What the venue sent.
@@ -199,6 +175,7 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
         engine: EngineSection { placement: args.placement, wait: args.wait, ..EngineSection::default() },
         retention: RetentionSection::default(),
         kis: KisSection {
+            environment: Environment::Simulator,
             rest_url: venue.rest_url(),
             ws_url: venue.ws_url(),
             subscribe_pace_ms: 1,
@@ -219,10 +196,14 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
 fn subscriptions(symbols: &[SymbolInfo]) -> Vec<KisSubscription> {
     let codes: Vec<String> = symbols.iter().map(|symbol| symbol.code.clone()).collect();
     let wide = codes[..codes.len().min(WIDE_SYMBOLS)].to_vec();
-    let all =
-        ["H0STCNT0", "H0STASP0"].map(|tr| KisSubscription { tr: tr.to_owned(), keys: codes.clone(), priority: 0 });
-    let wide = WIDE_TRS.map(|tr| KisSubscription { tr: tr.to_owned(), keys: wide.clone(), priority: 0 });
-    let indices = KisSubscription { tr: "H0UPCNT0".to_owned(), keys: INDICES.map(str::to_owned).to_vec(), priority: 0 };
+    let of = |tr: &str, keys: &[String]| KisSubscription {
+        tr: tr.to_owned(),
+        keys: keys.to_vec(),
+        ..KisSubscription::default()
+    };
+    let all = ["H0STCNT0", "H0STASP0"].map(|tr| of(tr, &codes));
+    let wide = WIDE_TRS.map(|tr| of(tr, &wide));
+    let indices = of("H0UPCNT0", &INDICES.map(str::to_owned));
     all.into_iter().chain(wide).chain([indices]).collect()
 }
 
@@ -246,15 +227,7 @@ fn report(args: &Args, dir: &Path, sent: Sent, summary: &Summary, placement: &st
         say!("{object}");
     } else {
         say!("sent      {:>12} frames {:>12} records   (the venue's ledger)", count(sent.frames), count(sent.records));
-        say!("recorded  {:>12} frames {:>12} records   (the journal)", count(received), count(journaled));
-        say!(
-            "rejects {}, gaps {}, stalls {}",
-            summary.get(Counter::Rejects),
-            summary.get(Counter::Gaps),
-            summary.get(Counter::Stalls)
-        );
-        say!("placement: {placement}");
-        say!("{}", latency_table(summary));
+        say_recorded(summary, received, journaled, placement);
         let verdict =
             if complete { "complete: every record sent is in the journal" } else { "NOT complete: the counts differ" };
         say!("{verdict}");

@@ -14,7 +14,9 @@ mod calendar;
 mod decode;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod dump;
+mod init;
 mod output;
 mod progress;
 mod prune;
@@ -40,7 +42,7 @@ use tracing_subscriber::EnvFilter;
 #[command(
     name = "hoga",
     version,
-    after_help = "Start with `hoga demo`: a simulated market through the real engine.\nExit status: 0 good, 1 found bad, 2 wrong use. Logs go to stderr; HOGA_LOG=debug shows more."
+    after_help = "Start with `hoga demo`: a simulated market through the real engine. To record a broker: `hoga init`.\nExit status: 0 good, 1 found bad, 2 wrong use. Logs go to stderr; HOGA_LOG=debug shows more."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -53,6 +55,8 @@ enum Command {
     /// Play a simulated market through the real engine into a journal, and compare
     #[cfg(feature = "demo")]
     Demo(demo::Args),
+    Init(init::Args),
+    Doctor(doctor::Args),
     /// Record a broker's feed until told to stop
     Run(run::Args),
     Decode(decode::Args),
@@ -75,6 +79,8 @@ pub fn main() -> ExitCode {
     match cli.command {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Run(args) => run::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Stat(args) => stat::run(args),

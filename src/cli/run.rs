@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
-use super::units::count;
+use super::summary::{ProgressLine, latency_json, rejects_json, say_recorded};
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, Options, ReloadError, Stop, Summary};
+use crate::engine::{Engine, EngineError, Options, Stop, Summary};
+use crate::feed::kis::universe::{self, UniverseError};
 use crate::journal::Verdict;
 use crate::metrics::Counter;
 
@@ -20,16 +21,20 @@ use crate::metrics::Counter;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Stop it with Ctrl-C or SIGTERM: connections are closed, what came is committed, the journal is \
-                        closed.\nAfter a change of what to record ([[kis.subscribe]]), SIGHUP takes it over without a break.\nWatch it from another terminal with `hoga stat DIR` and `hoga tail DIR`.\n\nExample:\n  \
-                        KIS_APP_KEY=... KIS_APP_SECRET=... hoga run --config examples/hoga.toml"
+                        closed.\nAfter a change of what to record ([[kis.subscribe]]), SIGHUP takes it over without a break.\nWatch it from another terminal with `hoga stat DIR` and `hoga tail DIR`.\n\nExamples:\n  \
+                        hoga run --config hoga.toml --check\n  hoga run --config hoga.toml --seconds 30\n  \
+                        KIS_APP_KEY=... KIS_APP_SECRET=... hoga run --config hoga.toml"
 )]
 pub struct Args {
-    /// Configuration, TOML; examples/hoga.toml explains every field
+    /// Configuration, TOML; `hoga init` writes one that explains every field
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Only check the configuration and where the secrets are, and say where the stages would run
     #[arg(long)]
     check: bool,
+    /// Stop by itself after so many seconds
+    #[arg(long, value_parser = positive)]
+    seconds: Option<f64>,
     /// End with one JSON object on the last line of stdout
     #[arg(long)]
     json: bool,
@@ -37,22 +42,23 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
-    let config = match Config::load(&args.config) {
+    if args.check {
+        return check(&args.config);
+    }
+    let config = match universe::load(&args.config) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("hoga run: {error}");
-            return ExitCode::from(2);
+            // What the broker does not tell is nobody's wrong use.
+            return ExitCode::from(if matches!(error, UniverseError::Ranking { .. }) { 1 } else { 2 });
         }
     };
-    if args.check {
-        return check(&config);
-    }
     let stop = stop_flag();
     let started = Instant::now();
     let mut placement = String::new();
     let watched = Engine::start(&config, Options::default()).and_then(|engine| {
         engine.placement().clone_into(&mut placement);
-        watch(engine, &args.config, &stop, started)
+        watch(engine, &args, &stop, started)
     });
     match watched {
         Ok(summary) => {
@@ -69,6 +75,14 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
+/// Seconds and rates of the command line.
+pub(super) fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
 /// Set by SIGINT and SIGTERM; a second one ends the process at once.
 pub(super) fn stop_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
@@ -80,31 +94,49 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
     flag
 }
 
-fn watch(mut engine: Engine, path: &Path, stop: &AtomicBool, started: Instant) -> Result<Summary, EngineError> {
+fn watch(mut engine: Engine, args: &Args, stop: &AtomicBool, started: Instant) -> Result<Summary, EngineError> {
     let hangup = Arc::new(AtomicBool::new(false));
     let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&hangup));
     let placement = engine.placement();
     tracing::info!(placement, journal = %engine.dir().display(), "recording");
     tell_recovery(&engine);
     let mut line = ProgressLine::default();
+    let mut loading: Option<Loading> = None;
+    let is_over = || args.seconds.is_some_and(|seconds| started.elapsed().as_secs_f64() >= seconds);
     // Relaxed: a flag alone.
-    while !stop.load(Ordering::Relaxed) && !engine.is_finished() {
+    while !stop.load(Ordering::Relaxed) && !engine.is_finished() && !is_over() {
         std::thread::sleep(Duration::from_millis(50));
-        // Relaxed: a flag alone.
-        if hangup.swap(false, Ordering::Relaxed) {
-            reload(&mut engine, path);
+        // Relaxed: a flag alone. One that comes while lists are looked up waits: the file may have changed since.
+        if loading.is_none() && hangup.swap(false, Ordering::Relaxed) {
+            let path = args.config.clone();
+            loading = std::thread::Builder::new().name("hoga-lists".into()).spawn(move || universe::load(&path)).ok();
+        }
+        if let Some(loaded) = loading.take_if(|thread| thread.is_finished()) {
+            reload(&mut engine, &args.config, loaded);
         }
         let elapsed = started.elapsed();
-        line.show(elapsed, &format!("{:>6.0} s", elapsed.as_secs_f64()), &engine.summary());
+        let head = match args.seconds {
+            Some(seconds) => format!("{:>5.1} / {seconds} s", elapsed.as_secs_f64()),
+            None => format!("{:>6.0} s", elapsed.as_secs_f64()),
+        };
+        line.show(elapsed, &head, &engine.summary());
     }
     line.finish();
     engine.stop();
     engine.join()
 }
 
-/// Reads the configuration again, for its list of what to record.
-fn reload(engine: &mut Engine, path: &Path) {
-    match Config::load(path).map_err(ReloadError::from).and_then(|config| engine.reload(&config)) {
+/// The configuration read again; its lists may ask the broker, for which recording does not wait.
+type Loading = JoinHandle<Result<Config, UniverseError>>;
+
+/// Takes over the list of what to record of a configuration read again.
+fn reload(engine: &mut Engine, path: &Path, loaded: Loading) {
+    let taken = match loaded.join() {
+        Ok(Ok(config)) => engine.reload(&config).map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("a fault of the program".to_owned()),
+    };
+    match taken {
         Ok(()) => tracing::info!(path = %path.display(), "the list of what to record is taken over"),
         Err(error) => tracing::error!(path = %path.display(), "the configuration is left as it was: {error}"),
     }
@@ -130,18 +162,34 @@ fn tell_recovery(engine: &Engine) {
     }
 }
 
-fn check(config: &Config) -> ExitCode {
+fn check(path: &Path) -> ExitCode {
     use crate::engine::placement::{available_cores, plan};
-    for account in &config.kis.account {
-        if let Err(error) = account.credentials() {
+    let config = match checked(path) {
+        Ok(config) => config,
+        Err(error) => {
             eprintln!("hoga run: {error}");
             return ExitCode::from(2);
         }
-    }
-    let registrations: usize = config.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
-    say!("configuration good: {registrations} registrations on {} app keys", config.kis.account.len());
+    };
+    let subscriptions = &config.kis.subscribe;
+    let registrations: usize = subscriptions.iter().map(|subscription| subscription.keys.len()).sum();
+    let ranked: u32 = subscriptions.iter().filter_map(|subscription| subscription.top_by_turnover).sum();
+    let ranked = if ranked > 0 { format!(" and up to {ranked} by the ranking at the start") } else { String::new() };
+    let app_keys = config.kis.account.len();
+    say!("configuration good: {registrations} registrations{ranked} on {app_keys} app keys");
     say!("placement: {}", plan(&config.engine, available_cores()).text);
     ExitCode::SUCCESS
+}
+
+/// All that can be checked without asking anybody.
+fn checked(path: &Path) -> Result<Config, UniverseError> {
+    let mut config = Config::load(path)?;
+    universe::resolve(&mut config, &mut universe::Local)?;
+    config.check()?;
+    for account in &config.kis.account {
+        account.credentials()?;
+    }
+    Ok(config)
 }
 
 fn print(summary: &Summary, stop: Option<&Stop>, placement: &str, elapsed: Duration, as_json: bool) {
@@ -174,16 +222,12 @@ fn print(summary: &Summary, stop: Option<&Stop>, placement: &str, elapsed: Durat
         return;
     }
     say!(
-        "{} frames, {} records in {:.1} s; {} rejects, {} gaps; {} of {} registrations confirmed, {} disconnects",
-        count(frames),
-        count(records),
+        "{:.1} s, {} of {} registrations confirmed, {} refused, {} disconnects",
         elapsed.as_secs_f64(),
-        summary.get(Counter::Rejects),
-        summary.get(Counter::Gaps),
         summary.sessions.confirmed_max,
         summary.sessions.wanted,
+        summary.sessions.refused,
         summary.sessions.disconnects,
     );
-    say!("placement: {placement}");
-    say!("{}", latency_table(summary));
+    say_recorded(summary, frames, records, placement);
 }

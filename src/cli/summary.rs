@@ -35,8 +35,21 @@ pub fn rejects_json(summary: &Summary) -> Value {
     Value::Object(object)
 }
 
+/// What a run recorded, where its stages ran, and their latencies.
+pub fn say_recorded(summary: &Summary, frames: u64, records: u64, placement: &str) {
+    say!("recorded  {:>12} frames {:>12} records   (the journal)", count(frames), count(records));
+    say!(
+        "rejects {}, gaps {}, stalls {}",
+        summary.get(Counter::Rejects),
+        summary.get(Counter::Gaps),
+        summary.get(Counter::Stalls)
+    );
+    say!("placement: {placement}");
+    say!("{}", latency_table(summary));
+}
+
 /// The table of stages and their latencies.
-pub fn latency_table(summary: &Summary) -> Table {
+fn latency_table(summary: &Summary) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header(["latency", "p50", "p90", "p99", "p99.9", "max"]);

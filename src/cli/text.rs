@@ -4,11 +4,9 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
-
 use super::units::{bytes, count, nanos};
 use crate::journal::RecordRef;
+use crate::market::kst;
 use crate::tick::{
     Book, Clock, EndReason, Flags, Gap, GapReason, Hole, HoleReason, Instrument, Level, Publisher, RType, RecordView,
     RejectReason, Repair, Session, SessionEvent, Side, Status, StopReason, UNDEF_PX, UNDEF_QTY, UNDEF_TS, tr_name,
@@ -320,14 +318,10 @@ fn px(px: i64) -> String {
 
 /// Date and time of day in Korea with microseconds.
 fn korean_time(ns: u64) -> String {
-    match Timestamp::from_nanosecond(i128::from(ns)) {
-        Ok(stamp) if ns != UNDEF_TS => {
-            let civil = Offset::constant(9).to_datetime(stamp);
-            let micros = civil.subsec_nanosecond() / 1000;
-            format!("{} {:02}:{:02}:{:02}.{micros:06}", civil.date(), civil.hour(), civil.minute(), civil.second())
-        }
-        _ => "-".to_owned(),
+    if ns == UNDEF_TS {
+        return "-".to_owned();
     }
+    format!("{}.{:06}", kst::text(ns), kst::civil(ns).subsec_nanosecond() / 1000)
 }
 
 #[cfg(test)]

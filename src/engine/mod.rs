@@ -187,6 +187,7 @@ impl Engine {
 
     /// The same with credentials at hand (a simulated venue's).
     pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
+        config.check_resolved()?;
         let dir = config.journal.dir.clone();
         let Journal { ticks, raw, helper, recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;

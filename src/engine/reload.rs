@@ -23,6 +23,7 @@ pub enum ReloadError {
 /// Checks that the new configuration is good and differs from the old one in its subscriptions alone.
 pub(super) fn check(old: &Config, new: &Config) -> Result<(), ReloadError> {
     new.check()?;
+    new.check_resolved()?;
     let fixed = |config: &Config| {
         let mut fixed = config.clone();
         fixed.kis.subscribe.clear();
@@ -63,6 +64,7 @@ mod tests {
             tr: "H0NXCNT0".to_owned(),
             keys: vec!["005930".to_owned()],
             priority: 3,
+            ..KisSubscription::default()
         });
         check(&config(), &new).unwrap();
     }

@@ -1,5 +1,6 @@
 //! System calls, each behind a safe function. Nothing here decides anything: policy lives with the callers.
 
+pub mod clock;
 pub mod file;
 pub mod map;
 pub mod priority;

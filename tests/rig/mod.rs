@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use hoga::clock::MarketClock;
 use hoga::config::{Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement};
 use hoga::engine::{Engine, Options, Summary};
+use hoga::feed::kis::environment::Environment;
 use hoga::feed::kis::session::{Account, Leave, SessionSection};
 use hoga::journal::{Start, Stream, Tailer};
 use hoga::secret::{Credentials, Secret};
@@ -308,12 +309,14 @@ pub fn symbols(venue: &Venue) -> Vec<String> {
 
 /// A configuration for tests: small segments, one thread that sleeps when idle.
 pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str], accounts: usize) -> Config {
-    let subscription = |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.to_vec(), priority: 0 };
+    let subscription =
+        |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.to_vec(), ..KisSubscription::default() };
     Config {
         journal: JournalSection { dir: folder.join("journal"), segment_mib: 4, ..JournalSection::default() },
         engine: EngineSection { placement: Placement::Fused, wait: WaitStrategy::Park, ..EngineSection::default() },
         retention: hoga::config::RetentionSection::default(),
         kis: KisSection {
+            environment: Environment::Simulator,
             rest_url: rest.to_owned(),
             ws_url: ws.to_owned(),
             subscribe_pace_ms: 1,

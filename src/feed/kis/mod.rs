@@ -19,6 +19,7 @@ mod book;
 pub mod control;
 mod decoder;
 mod emit;
+pub mod environment;
 mod expected;
 mod layout;
 mod misc;
@@ -38,6 +39,7 @@ mod time;
 mod trade;
 #[cfg(test)]
 mod twin;
+pub mod universe;
 
 use crate::net::LineProtocol;
 

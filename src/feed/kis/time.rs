@@ -1,12 +1,10 @@
 //! Times of events: the feed gives HHMMSS of Korean time, and a date only on some transactions.
 
 use super::row::NO_TIME;
+use crate::market::kst::{DAY_NS, KST_NS};
 use crate::tick::{Flags, UNDEF_TS};
 
 const SECOND_NS: u64 = 1_000_000_000;
-const DAY_NS: u64 = 86_400 * SECOND_NS;
-/// Korean time is nine hours ahead of UTC, all year.
-const KST_NS: u64 = 9 * 3600 * SECOND_NS;
 
 /// Turns times of day into instants. Remembers the last date, since records of one date come in millions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +46,8 @@ impl EventClock {
     }
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar, which must not be before it.
+/// Days from 1970-01-01 to a date of the Gregorian calendar, which must not be before it. By hand, since a feed whose records
+/// change their date from one to the next calls it for each of them.
 ///
 /// The year is taken to begin in March, so that the leap day is its last; months then have a regular pattern of days,
 /// (153 m + 2) / 5.
@@ -71,14 +70,13 @@ fn nearest(time_ns: u64, now: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use jiff::civil::Date;
-    use jiff::tz::Offset;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::market::kst;
 
     fn kst_ns(date: Date, seconds: u32) -> u64 {
-        let midnight = Offset::constant(9).to_timestamp(date.at(0, 0, 0, 0)).unwrap();
-        u64::try_from(midnight.as_nanosecond()).unwrap() + u64::from(seconds) * SECOND_NS
+        kst::instant(date, seconds).unwrap()
     }
 
     #[test]
@@ -109,8 +107,7 @@ mod tests {
         let mut clock = EventClock::default();
         let mut date = Date::constant(1971, 1, 1);
         while date.year() < 2500 {
-            let number = date.year() as u32 * 10_000 + date.month() as u32 * 100 + date.day() as u32;
-            assert_eq!(clock.resolve(7, number, None).0, kst_ns(date, 7), "{date}");
+            assert_eq!(clock.resolve(7, kst::number_of(date), None).0, kst_ns(date, 7), "{date}");
             date = date.tomorrow().unwrap();
         }
     }

@@ -51,9 +51,9 @@ enum Name {
         /// Seconds of each run.
         #[arg(long, default_value_t = 5.0)]
         seconds: f64,
-        /// What our thread does without work.
-        #[arg(long, default_value = "yield", value_parser = ["spin", "yield", "park"])]
-        wait: String,
+        /// What our thread does without work: spin, yield or park.
+        #[arg(long, default_value = "yield")]
+        wait: WaitStrategy,
     },
     /// From an append to a tailer in another process, beside a bare cache line and a pipe.
     Tail {
@@ -137,7 +137,7 @@ enum Name {
     #[command(hide = true)]
     ReadJournal { dir: PathBuf },
     #[command(hide = true)]
-    ReadWaiting { dir: PathBuf, strategy: String },
+    ReadWaiting { dir: PathBuf, strategy: WaitStrategy },
     #[command(hide = true)]
     ReadPipe { dir: PathBuf },
 }
@@ -167,17 +167,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             let parameters = pipeline::Parameters { frames: frames.max(4), rounds: rounds.max(1), seed, segment_mib };
             show(json, "pipeline", pipeline::run(parameters)?)
         }
-        Name::Loopback { rates, seconds, wait } => {
-            let wait = match wait.as_str() {
-                "spin" => WaitStrategy::Spin,
-                "park" => WaitStrategy::Park,
-                _ => WaitStrategy::Yield,
-            };
-            show(json, "loopback", loopback::run(rates, *seconds, wait)?)
-        }
+        Name::Loopback { rates, seconds, wait } => show(json, "loopback", loopback::run(rates, *seconds, *wait)?),
         Name::Tail { rate, seconds } => show(json, "tail", tail::run(*rate, *seconds)?),
         Name::Wait { rate, seconds } => show(json, "wait", wait::run(*rate, *seconds)?),
-        Name::ReadWaiting { dir, strategy } => wait::read(dir, strategy),
+        Name::ReadWaiting { dir, strategy } => wait::read(dir, *strategy),
         &Name::Append { count, rate, record_bytes, segment_mib, watched, durability, disk } => {
             let parameters = append::Parameters { record_bytes, count, rate, segment_mib, watched, durability, disk };
             show(json, "append", append::run(parameters)?)

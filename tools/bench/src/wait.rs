@@ -88,12 +88,7 @@ fn measure(strategy: &str, rate: u64, count: u64) -> Result<Read, Error> {
 ///
 /// # Errors
 /// When the journal can't be read.
-pub fn read(dir: &Path, strategy: &str) -> Result<(), Error> {
-    let strategy = match strategy {
-        "spin" => WaitStrategy::Spin,
-        "park" => WaitStrategy::Park,
-        _ => WaitStrategy::Yield,
-    };
+pub fn read(dir: &Path, strategy: WaitStrategy) -> Result<(), Error> {
     let clock = TickClock::new();
     let mut follower = Follower::new(Tailer::open(dir, Stream::Ticks, Start::End)?, strategy);
     let mut times = Recorder::new();

@@ -1,11 +1,8 @@
 //! Event time: when a record happened, and how far event time as a whole has come.
 
+use hoga::market::kst::{DAY_NS, KST_NS};
 use hoga::tick::{Flags, HEADER_BYTES, Header, Market, RType, UNDEF_TS};
 
-/// A day, ns.
-pub const DAY_NS: u64 = 86_400_000_000_000;
-/// Korean time is nine hours ahead of UTC, all year.
-pub const KST_NS: u64 = 9 * 3_600_000_000_000;
 /// So many records in a row must lie further ahead than a step before event time follows them.
 const JUMP_RECORDS: usize = 32;
 /// For so many records a time waits to be confirmed by a second one.

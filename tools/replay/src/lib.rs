@@ -9,7 +9,6 @@ pub mod control;
 pub mod event;
 pub mod export;
 pub mod journals;
-pub mod kst;
 pub mod merge;
 pub mod pace;
 pub mod play;

@@ -103,6 +103,13 @@ impl Agent {
         reply(request.call())
     }
 
+    /// Asks for the root page, whose status and `Date` are all that is looked at.
+    pub(super) fn look(&self) -> Result<(u16, Option<String>), Unreached> {
+        let response = self.queries.get(format!("{}/", self.base)).call().map_err(|error| Unreached::new(&error))?;
+        let date = response.headers().get("date").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok((response.status().as_u16(), date))
+    }
+
     /// Posts JSON to a token endpoint.
     pub(super) fn post(&self, path: &str, body: &Zeroizing<String>) -> Result<Reply, Unreached> {
         let url = format!("{}{path}", self.base);

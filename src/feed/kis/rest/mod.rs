@@ -25,6 +25,7 @@ mod keys;
 mod pacer;
 mod pages;
 pub mod quotations;
+mod reach;
 mod settings;
 
 pub use self::answer::{Answer, Row};
@@ -37,4 +38,5 @@ pub use self::error::RestError;
 pub use self::keys::{KeyError, Keys};
 pub use self::pacer::Priority;
 pub use self::pages::Pages;
+pub use self::reach::{Reached, reach};
 pub use self::settings::{RestSection, is_mock};

@@ -88,7 +88,8 @@ mod tests {
 
     fn pairs(trs: &[&str], keys: std::ops::Range<usize>) -> Vec<Wanted> {
         let keys: Vec<String> = keys.map(|key| format!("{key:06}")).collect();
-        let subscription = |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.clone(), priority: 0 };
+        let subscription =
+            |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.clone(), ..KisSubscription::default() };
         wanted(&trs.iter().map(subscription).collect::<Vec<_>>())
     }
 
@@ -159,8 +160,12 @@ mod tests {
 
     #[test]
     fn a_pair_named_twice_is_one_with_the_higher_priority() {
-        let subscription =
-            |priority| KisSubscription { tr: "H0STCNT0".to_owned(), keys: vec!["005930".to_owned()], priority };
+        let subscription = |priority| KisSubscription {
+            tr: "H0STCNT0".to_owned(),
+            keys: vec!["005930".to_owned()],
+            priority,
+            ..KisSubscription::default()
+        };
         let all = wanted(&[subscription(1), subscription(7), subscription(3)]);
         assert_eq!((all.len(), all[0].priority), (1, 7));
     }

@@ -56,20 +56,26 @@ pub struct SymbolInfo {
 /// Last prices and volumes of all symbols, for the quotation calls of REST.
 #[derive(Debug, Default)]
 pub struct QuoteBoard {
-    quotes: Vec<[AtomicI64; 2]>,
+    quotes: Vec<[AtomicI64; 3]>,
 }
 
 impl QuoteBoard {
     /// Last price and cumulative volume of both venues. The two may be from neighbouring executions.
     pub fn get(&self, index: usize) -> Option<(i64, i64)> {
-        let [price, volume] = self.quotes.get(index)?;
+        let [price, volume, _] = self.quotes.get(index)?;
         Some((price.load(Ordering::Relaxed), volume.load(Ordering::Relaxed)))
     }
 
+    /// Won traded on both venues.
+    pub fn turnover(&self, index: usize) -> i64 {
+        self.quotes.get(index).map_or(0, |[.., turnover]| turnover.load(Ordering::Relaxed))
+    }
+
     fn set(&self, index: usize, stock: &Stock) {
-        let [price, volume] = &self.quotes[index];
+        let [price, volume, turnover] = &self.quotes[index];
         price.store(stock.last, Ordering::Relaxed);
         volume.store(stock.stats[2].volume, Ordering::Relaxed);
+        turnover.store(stock.stats[2].turnover, Ordering::Relaxed);
     }
 }
 

@@ -60,6 +60,11 @@ pub enum RestFault {
     },
     /// All tokens have expired.
     ExpireTokens,
+    /// The clock of the server is wrong, as the header `Date` of the answer tells.
+    SkewDate {
+        /// Seconds ahead; negative: behind.
+        seconds: i64,
+    },
 }
 
 fn status() -> u16 {

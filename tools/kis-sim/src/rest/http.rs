@@ -147,6 +147,7 @@ enum Met {
 fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
     let mut cut = None;
     let mut refusal = None;
+    let mut date_skew_s = 0;
     for fault in rest.shared.asked(&request.path, request.header("appkey")) {
         match fault {
             RestFault::Slow { ms } => {
@@ -161,6 +162,7 @@ fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
             }
             RestFault::Refuse { status, code, text } => refusal = Some(failure(status, &code, &text)),
             RestFault::Cut { after } => cut = Some(after),
+            RestFault::SkewDate { seconds } => date_skew_s = seconds,
             RestFault::Page { status } => {
                 let page = "<html><body>Bad Gateway</body></html>";
                 let head = format!(
@@ -171,7 +173,7 @@ fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
             }
         }
     }
-    let answer = refusal.unwrap_or_else(|| rest.answer(request));
+    let answer = Answer { date_skew_s, ..refusal.unwrap_or_else(|| rest.answer(request)) };
     if let Some(code) = answer.refusal() {
         rest.shared.refused(code);
     }
@@ -254,7 +256,7 @@ fn respond(stream: &mut TcpStream, request: &Request, answer: &Answer, close: bo
 }
 
 fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
-    let Answer { status, body, tr_cont } = answer;
+    let Answer { status, body, tr_cont, date_skew_s } = answer;
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",
@@ -264,7 +266,11 @@ fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
         _ => "Internal Server Error",
     };
     let body = body.to_string();
-    let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let now = jiff::Timestamp::now();
+    let date = now
+        .checked_add(jiff::SignedDuration::from_secs(*date_skew_s))
+        .unwrap_or(now)
+        .strftime("%a, %d %b %Y %H:%M:%S GMT");
     let mut head = format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\nDate: {date}\r\n",
         body.len()

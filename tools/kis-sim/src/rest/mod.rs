@@ -43,11 +43,13 @@ struct Answer {
     status: u16,
     body: Value,
     tr_cont: &'static str,
+    /// Seconds by which the header `Date` is ahead.
+    date_skew_s: i64,
 }
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Self { status, body, tr_cont: "" }
+        Self { status, body, tr_cont: "", date_skew_s: 0 }
     }
 
     /// The code of a refusal.
@@ -62,7 +64,7 @@ impl Answer {
 type Handler = fn(&Rest, &Request) -> Answer;
 
 /// Path after `/uapi/domestic-stock/v1/quotations/`, TR id, whether the mock server knows it, answer.
-const QUOTATIONS: [(&str, &str, bool, Handler); 11] = [
+const QUOTATIONS: [(&str, &str, bool, Handler); 12] = [
     ("inquire-price", "FHKST01010100", true, Rest::inquire_price),
     ("inquire-asking-price-exp-ccn", "FHKST01010200", true, Rest::inquire_asking_price),
     ("inquire-daily-price", "FHKST01010400", true, Rest::inquire_daily_price),
@@ -71,6 +73,7 @@ const QUOTATIONS: [(&str, &str, bool, Handler); 11] = [
     ("inquire-time-itemchartprice", "FHKST03010200", true, Rest::inquire_time_itemchartprice),
     ("inquire-daily-itemchartprice", "FHKST03010100", true, Rest::inquire_daily_itemchartprice),
     ("intstock-multprice", "FHKST11300006", false, Rest::intstock_multprice),
+    ("volume-rank", "FHPST01710000", false, Rest::volume_rank),
     ("chk-holiday", "CTCA0903R", false, Rest::chk_holiday),
     ("search-info", "CTPF1604R", true, Rest::search_info),
     ("search-stock-info", "CTPF1002R", true, Rest::search_stock_info),

@@ -9,7 +9,7 @@ use crate::market::stock::Side;
 use crate::market::tape::{Feed, Print};
 use crate::market::tick::tick_size;
 
-/// Rows of an answer that lists executions.
+/// Rows of an answer that lists executions, or ranks.
 const ROWS: usize = 30;
 
 pub(super) fn text(n: i64) -> Value {
@@ -93,6 +93,33 @@ impl Rest {
         row.insert("tr_stop_yn".into(), yes(false));
         row.insert("admn_item_yn".into(), yes(false));
         success(Value::Object(row))
+    }
+
+    /// The stocks traded most on both venues, 30 at most: by shares, or by won where the call asks for that order.
+    pub(super) fn volume_rank(&self, request: &Request) -> Answer {
+        let by_turnover = request.query("FID_BLNG_CLS_CODE") == Some("3");
+        let mut traded: Vec<(i64, i64, i64, &SymbolInfo)> = (self.symbols.iter().enumerate())
+            .map(|(index, symbol)| {
+                let (price, volume) = self.board.get(index).unwrap_or((symbol.base_px, 0));
+                (price, volume, self.board.turnover(index), symbol)
+            })
+            .collect();
+        traded.sort_by_key(|(_, volume, turnover, _)| std::cmp::Reverse(if by_turnover { *turnover } else { *volume }));
+        let row = |(rank, (price, volume, turnover, symbol)): (i64, &(i64, i64, i64, &SymbolInfo))| {
+            let (vrss, sign, rate) = change(*price, symbol.base_px);
+            json!({
+                "hts_kor_isnm": symbol.name,
+                "mksc_shrn_iscd": symbol.code,
+                "data_rank": text(rank),
+                "stck_prpr": text(*price),
+                "prdy_vrss": vrss,
+                "prdy_vrss_sign": sign,
+                "prdy_ctrt": rate,
+                "acml_vol": text(*volume),
+                "acml_tr_pbmn": text(*turnover),
+            })
+        };
+        success((1..).zip(traded.iter().take(ROWS)).map(row).collect())
     }
 
     /// The book after its last change, and the expected price.

@@ -2,11 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::event::{DAY_NS, KST_NS};
+use hoga::market::kst::{self, DAY_NS, KST_NS, TRADING_DAY_NS};
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// A trading day begins at 07:00: between the end of the night session and the first pre-market.
-const TRADING_DAY_NS: u64 = 7 * 3600 * SECOND_NS;
 
 /// Length of the intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +85,7 @@ impl KoreanTime {
         let local = ts.saturating_add(KST_NS);
         let (day, second) = (local / DAY_NS, (local % DAY_NS / SECOND_NS) as u32);
         if day != self.day || self.date == 0 {
-            let stamp = jiff::Timestamp::from_nanosecond(i128::from(ts)).unwrap_or_default();
-            let civil = jiff::tz::offset(9).to_datetime(stamp);
-            self.date = civil.year() as u32 * 10_000 + civil.month() as u32 * 100 + civil.day() as u32;
+            self.date = kst::number_of(kst::civil(ts).date());
             self.day = day;
         }
         (self.date, second)

@@ -337,8 +337,7 @@ fn write_decimal(out: &mut Vec<u8>, units: i128, places: u32) {
 }
 
 fn write_kst(out: &mut Vec<u8>, ns: u64) {
-    let stamp = jiff::Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default();
-    let civil = jiff::tz::offset(9).to_datetime(stamp);
+    let civil = hoga::market::kst::civil(ns);
     let fraction = civil.subsec_nanosecond();
     let text = if fraction == 0 { String::new() } else { format!(".{fraction:09}") };
     let text = format!("{}{text}+09:00", civil.strftime("%Y-%m-%dT%H:%M:%S"));

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use hoga::market::kst;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
@@ -12,7 +13,6 @@ use super::filters::filter_of;
 use super::source::Source;
 use crate::control::{Controls, listen};
 use crate::journals::find_journals;
-use crate::kst::kst;
 use crate::merge::{By, Merge};
 use crate::pace::Speed;
 use crate::play::{Format, Lines, PlayError, Played, play};
@@ -83,7 +83,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
                 shown = Instant::now();
                 bar.set_position(count);
                 let paused = if controls.is_paused() { "  paused" } else { "" };
-                bar.set_message(format!("{} KST{paused}", kst(record.time)));
+                bar.set_message(format!("{} KST{paused}", kst::text(record.time)));
             }
         })
     });

@@ -251,6 +251,5 @@ pub fn market_clock(dir: &Path) -> MarketClock {
 
 /// Market time of the first frame, as civil time of Korea.
 fn market_start(market: &MarketClock, first_ns: u64) -> jiff::civil::DateTime {
-    let stamp = jiff::Timestamp::from_nanosecond(i128::from(market.market_ns(first_ns))).unwrap_or_default();
-    jiff::tz::offset(9).to_datetime(stamp)
+    hoga::market::kst::civil(market.market_ns(first_ns))
 }
