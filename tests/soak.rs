@@ -66,13 +66,15 @@ impl Plan {
             slot_linger_s: 10.0,
             limits,
             ban: Some(BanRules { connects: 12, window_s: 600.0, for_s: 36_000.0, messages: Some(600) }),
-            chaos: Some(Chaos { every_s: (self.seconds / 20.0).clamp(0.5, 4.0), for_s: self.seconds }),
+            // As often as an app key bears: about half of them break a line, and it may connect ten times in ten minutes.
+            chaos: Some(Chaos { every_s: (40.0 / self.scale).min(self.seconds / 16.0), for_s: self.seconds }),
             rest_faults: vec![
                 approval(4, RestFault::Cut { after: 40 }),
                 approval(6, RestFault::Page { status: 502 }),
                 approval(8, RestFault::Slow { ms: 300 }),
             ],
-            ..sim(SYMBOLS, f64::INFINITY, 400.0)
+            // A long run is kept in memory to be compared.
+            ..sim(SYMBOLS, f64::INFINITY, if self.seconds > 900.0 { 150.0 } else { 400.0 })
         }
     }
 }

@@ -89,6 +89,9 @@ pub struct SimConfig {
     pub spin: bool,
     /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
+    /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
+    /// Default: never.
+    pub split: Option<Date>,
     /// HTS ids that exist: a notice registered for another ends its connection without a Close frame. Default: any does.
     pub hts_ids: Vec<String>,
     /// A client that pings by itself is cut, as some report of the real server. Default false.
@@ -140,6 +143,7 @@ impl Default for SimConfig {
             close_wait_s: 5.0,
             spin: true,
             ban: None,
+            split: None,
             hts_ids: Vec::new(),
             cut_on_client_ping: false,
             chaos: None,

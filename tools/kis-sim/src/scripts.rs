@@ -1,5 +1,7 @@
 //! Misbehaviours by name: what real sessions suffer, ready to be played.
 
+use jiff::ToSpan as _;
+
 use crate::ban::BanRules;
 use crate::chaos::Chaos;
 use crate::config::SimConfig;
@@ -206,6 +208,11 @@ pub const SCRIPTS: &[Script] = &[
         name: "rate_used_up",
         meaning: "the first three quotations of a price are refused with HTTP 500 and EGW00201: others use the app key too",
         apply: |config| rest(config, "inquire-price", 3, refusal(500, "EGW00201")),
+    },
+    Script {
+        name: "split",
+        meaning: "each share was split in two ten days ago, and the two calls for days mean the opposite by FID_ORG_ADJ_PRC",
+        apply: |config| config.split = config.market_start.date().checked_sub(10.days()).ok(),
     },
     Script {
         name: "token_minute",
