@@ -29,6 +29,10 @@ torture:
     HOGA_LONG=1 cargo test --release -p hoga-capi --test three_readers
     HOGA_LONG=1 cargo test --release -p hoga-replay --tests
 
+# An hour of a venue that misbehaves at random; every record must be accounted for at the end
+soak SECONDS="3600":
+    HOGA_SOAK_SECONDS={{SECONDS}} cargo test --release -p hoga --test soak -- --nocapture
+
 # Every interleaving of the commit protocol
 loom:
     cargo test -p hoga --lib journal::commit

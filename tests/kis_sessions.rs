@@ -271,7 +271,7 @@ fn a_venue_that_resets_every_connection_is_not_knocked_into_a_ban() {
     let mut config = endless(scale, vec![at_registration(1, Fault::Rst)]);
     // The venue counts when a registration comes, the engine when it begins to connect: at this pace of the clock a busy
     // machine puts market minutes between the two.
-    config.ban = Some(BanRules { connects: 12, window_s: 600.0, for_s: 3600.0 });
+    config.ban = Some(BanRules { connects: 12, window_s: 600.0, for_s: 3600.0, messages: None });
     let mut stage = Stage::new(config, TRADES);
     stage.config.kis.session = SessionSection::default();
     let engine = start(&stage, scale);
@@ -287,7 +287,7 @@ fn a_venue_that_resets_every_connection_is_not_knocked_into_a_ban() {
 #[test]
 fn the_venue_does_ban_who_connects_too_often() {
     let mut config = endless(1.0, vec![at_registration(1, Fault::Rst)]);
-    config.ban = Some(BanRules { connects: 2, window_s: 600.0, for_s: 3600.0 });
+    config.ban = Some(BanRules { connects: 2, window_s: 600.0, for_s: 3600.0, messages: None });
     let stage = Stage::new(config, TRADES);
     let engine = start(&stage, 20.0);
     wait_until("the ban", || stage.venue.ledger().bans == 1);
@@ -297,7 +297,7 @@ fn the_venue_does_ban_who_connects_too_often() {
 #[test]
 fn a_program_that_is_started_again_and_again_connects_no_oftener_than_one_that_runs() {
     let mut config = endless(1.0, Vec::new());
-    config.ban = Some(BanRules { connects: 4, window_s: 600.0, for_s: 3600.0 });
+    config.ban = Some(BanRules { connects: 4, window_s: 600.0, for_s: 3600.0, messages: None });
     let mut stage = Stage::new(config, TRADES);
     stage.config.kis.session.connect_budget = 4;
     for run in 1..=6 {

@@ -99,10 +99,10 @@ impl Auth {
     fn app(&self, state: &mut State, app_key: &str, secret: &str) -> Result<usize, Denied> {
         let known = state.keys.iter().position(|k| k.app_key == app_key);
         match (known, self.accept) {
-            (Some(app), Accept::Any) => Ok(app),
+            (Some(app), Accept::Any | Accept::AnyKey) => Ok(app),
             (Some(app), Accept::Listed) if state.keys[app].app_secret == secret => Ok(app),
             (Some(_), Accept::Listed) => Err(Denied::AppSecret),
-            (None, Accept::Any) if !app_key.is_empty() && state.keys.len() < APPS_MAX => {
+            (None, Accept::Any | Accept::AnyKey) if !app_key.is_empty() && state.keys.len() < APPS_MAX => {
                 state.keys.push(AppKey { app_key: app_key.to_owned(), app_secret: secret.to_owned() });
                 state.apps.push(App::default());
                 Ok(state.keys.len() - 1)

@@ -1,5 +1,5 @@
-//! The judge of connect loops: an app key that connects too often is blocked for a while, as the broker announced on
-//! 2026-01-15 without figures.
+//! The judge of loops: an app key that connects, or registers and deregisters, too often is blocked for a while, as the
+//! broker announced on 2026-01-15 without figures.
 
 use std::collections::VecDeque;
 
@@ -15,6 +15,9 @@ pub struct BanRules {
     pub window_s: f64,
     /// Seconds for which the app key is blocked: its connections are reset at their first registration.
     pub for_s: f64,
+    /// Subscribe and unsubscribe messages within the window that are let through. Default: as many as it likes.
+    #[serde(default)]
+    pub messages: Option<usize>,
 }
 
 /// What the judge remembers of each app key.
@@ -26,6 +29,7 @@ pub(crate) struct Bans {
 #[derive(Clone, Debug, Default)]
 struct Record {
     connects: VecDeque<u64>,
+    messages: VecDeque<u64>,
     until_ns: u64,
 }
 
@@ -42,10 +46,7 @@ pub(crate) enum Judgement {
 impl Bans {
     /// An app key connects. Times in nanoseconds of the wall, already scaled.
     pub(crate) fn judge(&mut self, app: usize, connects: usize, window_ns: u64, for_ns: u64, now: u64) -> Judgement {
-        if self.apps.len() <= app {
-            self.apps.resize(app + 1, Record::default());
-        }
-        let record = &mut self.apps[app];
+        let record = self.record(app);
         if now < record.until_ns {
             return Judgement::Blocked;
         }
@@ -56,6 +57,25 @@ impl Bans {
         }
         record.until_ns = now + for_ns;
         Judgement::Banned
+    }
+
+    /// An app key registers or deregisters; true when it was the one too many.
+    pub(crate) fn judge_message(&mut self, app: usize, most: usize, window_ns: u64, for_ns: u64, now: u64) -> bool {
+        let record = self.record(app);
+        record.messages.retain(|at| at + window_ns > now);
+        record.messages.push_back(now);
+        let banned = record.messages.len() > most;
+        if banned {
+            record.until_ns = now + for_ns;
+        }
+        banned
+    }
+
+    fn record(&mut self, app: usize) -> &mut Record {
+        if self.apps.len() <= app {
+            self.apps.resize(app + 1, Record::default());
+        }
+        &mut self.apps[app]
     }
 }
 
@@ -71,5 +91,13 @@ mod tests {
         assert_eq!(judge(0, 12), Judgement::Banned);
         assert_eq!((judge(0, 40), judge(1, 40)), (Judgement::Blocked, Judgement::Fine));
         assert_eq!(judge(0, 62), Judgement::Fine);
+    }
+
+    #[test]
+    fn one_message_too_many_within_the_window_is_a_ban() {
+        let mut bans = Bans::default();
+        let judged: Vec<bool> = [0, 5, 11, 12].map(|now| bans.judge_message(0, 2, 10, 50, now)).to_vec();
+        assert_eq!(judged, [false, false, false, true]);
+        assert_eq!(bans.judge(0, 9, 10, 50, 13), Judgement::Blocked);
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::{Date, DateTime};
 use serde::Deserialize;
 
 use crate::ban::BanRules;
+use crate::chaos::Chaos;
 use crate::error::SimError;
 use crate::fault::FaultScript;
 use crate::rest::RestFaultSpec;
@@ -28,7 +29,9 @@ pub struct SimConfig {
     pub accept: Accept,
     /// Number of symbols traded, `1 ..= 4000`. Default 100.
     pub symbols: usize,
-    /// Length of the run in wall seconds from the opening of the market. Default 10.
+    /// The symbols by their codes, six or seven letters and digits each, instead of as many invented ones. Default none.
+    pub codes: Vec<String>,
+    /// Length of the run in wall seconds from the opening of the market; infinity: until it is stopped. Default 10.
     pub seconds: f64,
     /// Average number of data frames per wall second over the run, over all connections. Default 1,000.
     pub rate: f64,
@@ -42,6 +45,8 @@ pub struct SimConfig {
     pub nxt_book_width: NxtBookWidth,
     /// Most records in one trade frame, `1 ..= 20`. Default 20.
     pub max_records_per_frame: usize,
+    /// Fewest records in a trade frame of continuous trading; an interruption may still cut one short. Default 1.
+    pub min_records_per_frame: usize,
     /// Venues that trade. The unified feeds carry the sum of those. Default KRX and NXT.
     pub venues: Vec<VenueName>,
     /// Market time (KST) at the opening of the run. Default 2026-11-20 08:59:59: a second of opening auction, its
@@ -84,6 +89,15 @@ pub struct SimConfig {
     pub spin: bool,
     /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
+    /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
+    /// Default: never.
+    pub split: Option<Date>,
+    /// HTS ids that exist: a notice registered for another ends its connection without a Close frame. Default: any does.
+    pub hts_ids: Vec<String>,
+    /// A client that pings by itself is cut, as some report of the real server. Default false.
+    pub cut_on_client_ping: bool,
+    /// Faults at random, beside those of the script. Default none.
+    pub chaos: Option<Chaos>,
     /// Faults to inject. Default none.
     pub faults: FaultScript,
     /// Faults of REST, each counted in its own requests. Default none.
@@ -101,6 +115,7 @@ impl Default for SimConfig {
             app_keys: AppKey::generate(2),
             accept: Accept::Listed,
             symbols: 100,
+            codes: Vec::new(),
             seconds: 10.0,
             rate: 1000.0,
             burst: Burst::None,
@@ -108,6 +123,7 @@ impl Default for SimConfig {
             widths: Widths::After20260914,
             nxt_book_width: NxtBookWidth::Wide65,
             max_records_per_frame: 20,
+            min_records_per_frame: 1,
             venues: vec![VenueName::Krx, VenueName::Nxt],
             market_start: jiff::civil::date(2026, 11, 20).at(8, 59, 59, 0),
             time_scale: 1.0,
@@ -127,6 +143,10 @@ impl Default for SimConfig {
             close_wait_s: 5.0,
             spin: true,
             ban: None,
+            split: None,
+            hts_ids: Vec::new(),
+            cut_on_client_ping: false,
+            chaos: None,
             faults: FaultScript::default(),
             rest_faults: Vec::new(),
             closures: Vec::new(),
@@ -134,7 +154,15 @@ impl Default for SimConfig {
     }
 }
 
+/// Ten years: what a run lasts that is to go on until it is stopped.
+const ENDLESS_S: f64 = 10.0 * 365.0 * 86_400.0;
+
 impl SimConfig {
+    /// Wall seconds of the run as the schedule counts them.
+    pub(crate) fn run_seconds(&self) -> f64 {
+        self.seconds.min(ENDLESS_S)
+    }
+
     /// Reads a TOML file.
     ///
     /// # Errors
@@ -173,6 +201,20 @@ impl SimConfig {
         if !(1..=4000).contains(&self.symbols) {
             return fail(format!("symbols: found {}, expected 1 to 4000", self.symbols));
         }
+        for (place, code) in self.codes.iter().enumerate() {
+            if !(6..=7).contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) {
+                return fail(format!("codes: found {code:?}, expected six or seven digits and capital letters"));
+            }
+            if self.codes[..place].contains(code) {
+                return fail(format!("codes: found {code} twice"));
+            }
+        }
+        if !(1..=self.max_records_per_frame).contains(&self.min_records_per_frame) {
+            return fail(format!(
+                "min_records_per_frame: found {}, expected 1 to {}, as many as a frame has at most",
+                self.min_records_per_frame, self.max_records_per_frame
+            ));
+        }
         if !(1..=20).contains(&self.max_records_per_frame) {
             return fail(format!("max_records_per_frame: found {}, expected 1 to 20", self.max_records_per_frame));
         }
@@ -185,7 +227,8 @@ impl SimConfig {
             ("silence_cut_s", self.silence_cut_s),
         ];
         for (name, value) in positive {
-            if !value.is_finite() || value <= 0.0 {
+            let endless = name == "seconds" && value == f64::INFINITY;
+            if !endless && (!value.is_finite() || value <= 0.0) {
                 return fail(format!("{name}: found {value}, expected a number above 0"));
             }
         }
@@ -211,6 +254,8 @@ pub enum Accept {
     /// The listed app keys, the TRs that exist, keys of their shape.
     #[default]
     Listed,
+    /// Any app key and secret (each key still has one session), for the TRs and keys that exist. Up to 1,024 app keys.
+    AnyKey,
     /// Any app key and secret (each key still has one session), any TR id, any key of up to 20 printable characters: for
     /// a source whose symbols are its own. Up to 1,024 app keys.
     Any,

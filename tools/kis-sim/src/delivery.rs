@@ -3,7 +3,7 @@
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use crate::fault::{Fault, mutate};
+use crate::fault::{Fault, mutate, widen};
 use crate::ledger::Ledger;
 use crate::session::{Connection, Drip, State, put_header};
 use crate::source::TimedFrame;
@@ -21,7 +21,7 @@ pub(crate) fn deliver(
         return 0;
     }
     connection.frames += 1;
-    if connection.faults.no_frame_faults() && connection.drop_left == 0 {
+    if connection.faults.no_frame_faults() && connection.drop_left == 0 && connection.widened == 0 {
         connection.push_data(tr, frame.records, &frame.text);
         return 1;
     }
@@ -40,6 +40,9 @@ fn faulty(
 ) -> u64 {
     let due = connection.faults.take_frame(connection.frames);
     let mut text = frame.text.clone();
+    if connection.widened > 0 {
+        widen(&mut text, frame.records, connection.widened);
+    }
     let mut copies = 1;
     let mut wire = None;
     for fault in due {
@@ -62,6 +65,10 @@ fn faulty(
             Fault::Fragmented { parts } => wire = Some(fragmented(&text, *parts)),
             Fault::Masked => wire = Some(masked(&text)),
             Fault::ReservedBits => wire = Some(reserved(&text)),
+            Fault::Widen { fields } => {
+                connection.widened += fields;
+                widen(&mut text, frame.records, *fields);
+            }
             other if other.needs_frame() => mutate(other, &mut text),
             other => apply(connection, other, now_ns),
         }
@@ -103,6 +110,8 @@ pub(crate) fn apply(connection: &mut Connection, fault: &Fault, now_ns: u64) {
         Fault::Pong => connection.push(OpCode::Control(Control::Pong), b"unasked"),
         Fault::StopPingpong => connection.pingpong = false,
         Fault::HalfOpen => connection.half_open = true,
+        Fault::Widen { fields } => connection.widened += fields,
+        Fault::End => connection.end(),
         _ => {}
     }
 }

@@ -11,6 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::auth::{Auth, session_secrets};
 use crate::ban::Bans;
+use crate::chaos::Turmoil;
 use crate::config::{OpenWhen, SimConfig};
 use crate::delivery::deliver;
 use crate::error::SimError;
@@ -54,6 +55,7 @@ pub(crate) struct EventLoop {
     /// Until when a dead connection still holds each app key.
     pub(crate) lingers_ns: Vec<u64>,
     pub(crate) bans: Bans,
+    turmoil: Option<Turmoil>,
     pub(crate) last_registration_ns: u64,
     control: Arc<Control>,
     listener: TcpListener,
@@ -88,6 +90,7 @@ impl EventLoop {
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let apps = config.app_keys.len();
+        let turmoil = config.chaos.map(|chaos| Turmoil::new(chaos, config.seed));
         Ok(Self {
             config,
             auth,
@@ -97,6 +100,7 @@ impl EventLoop {
             holders: vec![None; apps],
             lingers_ns: vec![0; apps],
             bans: Bans::default(),
+            turmoil,
             last_registration_ns: 0,
             control,
             listener,
@@ -285,7 +289,10 @@ impl EventLoop {
             self.accepted += 1;
             self.ledger.shared.connections.store(self.accepted, Ordering::Relaxed);
             let number = self.accepted;
-            let faults = PendingFaults::new(&self.config.faults, number);
+            let mut faults = PendingFaults::new(&self.config.faults, number);
+            if let Some((registration, fault)) = self.turmoil.as_mut().and_then(Turmoil::answer_fault) {
+                faults.arm_registration_at(registration, fault);
+            }
             let secrets = session_secrets(self.config.seed ^ number);
             let connection = Connection::new(stream, number, faults, secrets, self.now());
             if slot == self.connections.len() {
@@ -339,6 +346,7 @@ impl EventLoop {
         self.send_late(now);
         self.keep_alive(now);
         self.faults_by_time(now);
+        self.faults_at_random(now);
         self.flush_all();
     }
 
@@ -409,6 +417,24 @@ impl EventLoop {
                 }
                 apply_by_time(connection, &mut self.ledger, fault, now, wall);
             }
+        }
+    }
+
+    fn faults_at_random(&mut self, now: u64) {
+        let (Some(opened), Some(turmoil)) = (self.opened_ns, &mut self.turmoil) else { return };
+        let open: Vec<usize> = (0..self.connections.len())
+            .filter(|slot| {
+                self.connections[*slot]
+                    .as_ref()
+                    .is_some_and(|c| c.state == State::Open && !c.half_open && !c.feeds.is_empty())
+            })
+            .collect();
+        let Some((slot, fault)) = turmoil.strike(now.saturating_sub(opened), &open) else { return };
+        if fault == Fault::ExpireApprovals {
+            self.auth.expire_approvals();
+        }
+        if let Some(connection) = self.connections[slot].as_mut() {
+            apply_by_time(connection, &mut self.ledger, fault, now, self.wall_start_ns + now);
         }
     }
 

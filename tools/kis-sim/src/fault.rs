@@ -157,6 +157,15 @@ pub enum Fault {
     HalfOpen,
     /// Every approval key becomes unknown, as after 24 hours; open sessions stay.
     ExpireApprovals,
+    /// From here on each plain record has fields more at its end, as after a change overnight.
+    Widen {
+        /// How many, each a digit.
+        fields: usize,
+    },
+    /// The registration is confirmed, and nothing of it ever comes.
+    Dark,
+    /// The end of the stream behind a whole frame, without a Close.
+    End,
 }
 
 fn oversize_bytes() -> usize {
@@ -178,7 +187,7 @@ pub enum CorruptPlace {
 impl Fault {
     /// Whether the fault is done to the answer to a registration and so waits for one.
     pub(crate) fn needs_registration(&self) -> bool {
-        matches!(self, Self::Refuse { .. } | Self::LoseAck | Self::DelayAck { .. })
+        matches!(self, Self::Refuse { .. } | Self::LoseAck | Self::DelayAck { .. } | Self::Dark)
     }
 
     /// Whether the fault is done to a data frame and so waits for one.
@@ -244,6 +253,26 @@ pub(crate) fn mutate(fault: &Fault, text: &mut Vec<u8>) {
     }
 }
 
+/// Gives each record of a plain frame fields more at its end.
+pub(crate) fn widen(text: &mut Vec<u8>, records: u32, fields: usize) {
+    let Some(payload) = text.iter().enumerate().filter(|(_, b)| **b == b'|').map(|(i, _)| i + 1).nth(2) else { return };
+    let width = text[payload..].split(|b| *b == b'^').count() / (records.max(1) as usize);
+    if text[0] != b'0' || width == 0 {
+        return;
+    }
+    let mut wide = text[..payload].to_vec();
+    for (place, field) in text[payload..].split(|b| *b == b'^').enumerate() {
+        if place > 0 {
+            wide.push(b'^');
+        }
+        wide.extend_from_slice(field);
+        if (place + 1) % width == 0 {
+            (0..fields).for_each(|_| wide.extend_from_slice(b"^7"));
+        }
+    }
+    *text = wide;
+}
+
 /// The faults of one connection that have not fired.
 #[derive(Debug, Default)]
 pub(crate) struct PendingFaults {
@@ -295,6 +324,11 @@ impl PendingFaults {
         self.armed.push(fault);
     }
 
+    /// The registration with this number has this fault.
+    pub(crate) fn arm_registration_at(&mut self, number: u64, fault: Fault) {
+        self.registrations.push((number, fault));
+    }
+
     /// The next registration has this fault.
     pub(crate) fn arm_registration(&mut self, fault: Fault) {
         self.registrations.push((0, fault));
@@ -325,6 +359,13 @@ mod tests {
         assert_eq!(changed(Fault::Corrupt { place: CorruptPlace::Digits }), b"0|H0STCNT0|001|005930^x90000^100^^2");
         assert!(std::str::from_utf8(&changed(Fault::InvalidUtf8)).is_err());
         assert_eq!(changed(Fault::Oversize { bytes: 4096 }).len(), 4096);
+    }
+
+    #[test]
+    fn a_wider_frame_has_its_new_fields_at_the_end_of_each_record() {
+        let mut text = b"0|H0STCNT0|002|A^1^B^2".to_vec();
+        widen(&mut text, 2, 2);
+        assert_eq!(text, b"0|H0STCNT0|002|A^1^7^7^B^2^7^7");
     }
 
     #[test]

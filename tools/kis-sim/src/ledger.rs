@@ -38,12 +38,14 @@ pub struct LedgerCounts {
     pub connections: u64,
     /// Registrations active now.
     pub registrations: u64,
-    /// App keys blocked because they connected too often.
+    /// App keys blocked because they connected or registered too often.
     pub bans: u64,
     /// Registrations refused because the session held all it may.
     pub over_limit: u64,
-    /// Registrations refused because another session held the app key.
+    /// Registrations refused because another session held the app key, or its slot was not free yet.
     pub in_use: u64,
+    /// Those of them while the other session was alive.
+    pub two_sessions: u64,
 }
 
 /// Counters shared with other threads; all relaxed, since they are only read for display and after the join.
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) bans: AtomicU64,
     pub(crate) over_limit: AtomicU64,
     pub(crate) in_use: AtomicU64,
+    pub(crate) two_sessions: AtomicU64,
     by_tr: Mutex<Vec<TrCount>>,
 }
 
@@ -85,6 +88,7 @@ impl Shared {
             bans: self.bans.load(Ordering::Relaxed),
             over_limit: self.over_limit.load(Ordering::Relaxed),
             in_use: self.in_use.load(Ordering::Relaxed),
+            two_sessions: self.two_sessions.load(Ordering::Relaxed),
         }
     }
 }

@@ -23,6 +23,7 @@
 
 mod auth;
 mod ban;
+mod chaos;
 mod config;
 mod control;
 mod delivery;
@@ -42,6 +43,7 @@ mod source;
 mod venue;
 
 pub use ban::BanRules;
+pub use chaos::Chaos;
 pub use config::{Accept, AppKey, Burst, Limits, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
 pub use error::SimError;
 pub use fault::{At, CorruptPlace, Fault, FaultScript, FaultSpec, Target, TargetName};

@@ -9,25 +9,26 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use jiff::civil::DateTime;
-use kis_sim::{AppKey, Burst, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue, Widths};
+use kis_sim::{Accept, AppKey, Burst, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue, Widths};
 
 /// A KIS venue on loopback: REST and WebSocket, a consistent simulated market, scripted faults.
 ///
-/// Point a client at the two addresses it prints; the market opens when the client has subscribed and the run ends by
-/// itself with a Close to each connection. Flags override the configuration file.
+/// Point a client at the two addresses of its first line; the market opens when the client has subscribed. It runs until
+/// it is told to stop (SIGINT, SIGTERM) or for --seconds, and ends with a Close to each connection. Any app key and secret
+/// is taken unless --app-keys or a configuration file says whose. Flags override the configuration file.
 #[derive(Parser, Debug)]
 #[command(name = "kis-sim", version, after_help = after_help())]
 struct Args {
     /// TOML file with any field of the configuration: app_keys, faults, limits, ... Unknown keys are refused.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Misbehave: a name of the list below, or a TOML file of `[[faults]]`. May be given several times.
+    /// Misbehave: a name of the list below, or a TOML file of `[[faults]]` and `[[rest_faults]]`. May be given several times.
     #[arg(long, value_name = "NAME|FILE")]
     faults: Vec<String>,
-    /// Symbols traded [default: 100].
-    #[arg(long)]
-    symbols: Option<usize>,
-    /// Wall seconds from the opening of the market to the Close [default: 10].
+    /// Symbols traded: how many, or their codes as 005930,0074K0 [default: 100].
+    #[arg(long, value_name = "COUNT|LIST", value_parser = parse_symbols)]
+    symbols: Option<Symbols>,
+    /// Wall seconds from the opening of the market to the Close; without it, until told to stop.
     #[arg(long)]
     seconds: Option<f64>,
     /// Data frames a second, averaged over the run and summed over connections [default: 1000].
@@ -39,8 +40,11 @@ struct Args {
     /// Seed of symbols, prices and walk [default: 1].
     #[arg(long)]
     seed: Option<u64>,
-    /// Layout of the records [default: after].
-    #[arg(long)]
+    /// Fields of a trade: 47 as since 2026-09-14, or 46 with books of 59 as most published clients know them [default: 47].
+    #[arg(long, value_name = "46|47", value_parser = parse_width)]
+    width: Option<Widths>,
+    /// Layout of the records by its time; what --width says and the one between [default: after].
+    #[arg(long, conflicts_with = "width")]
     widths: Option<WidthsArg>,
     /// Market time at the opening, KST [default: 2026-11-20T08:59:59].
     #[arg(long, value_name = "DATETIME")]
@@ -60,7 +64,7 @@ struct Args {
     /// Port of the WebSocket server; 0 takes any free one [default: 0].
     #[arg(long)]
     ws_port: Option<u16>,
-    /// Number of app keys, always the same ones; each may hold one session of 41 registrations [default: 2].
+    /// Take only so many app keys, always the same ones; each may hold one session of 41 registrations.
     #[arg(long, value_name = "COUNT")]
     app_keys: Option<usize>,
     /// Print the app keys and secrets, which are invented, one JSON object a line.
@@ -72,20 +76,20 @@ struct Args {
     /// Quotations a second that REST answers for one app key; 0: no limit [default: 18].
     #[arg(long, value_name = "COUNT")]
     rest_rate: Option<u32>,
-    /// Behave as the mock server, which knows five TRs.
+    /// Behave as the mock server, which knows five TRs and answers one quotation a second.
     #[arg(long)]
     mock: bool,
     /// Write a line for each data frame sent: wall ns, connection, text.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
-    /// Print the addresses and the final summary as JSON, one object a line.
+    /// Print the line of addresses and the final summary as JSON, one object a line.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  kis-sim --rest-port 9443 --ws-port 21000 --show-keys --show-symbols
+  kis-sim --rest-port 9443 --ws-port 21000 --symbols 005930,0074K0 --width 46
   kis-sim --symbols 200 --rate 20000 --seconds 8 --burst 10:0.05 --app-keys 10 --ledger sent.tsv --json
   kis-sim --config faults.toml        with, for example:
       seconds = 30
@@ -106,7 +110,9 @@ fn misbehave(config: &mut SimConfig, name: &str) -> Result<(), SimError> {
     match Script::find(name) {
         Some(script) => script.apply(config),
         None if std::path::Path::new(name).exists() => {
-            config.faults.extend(SimConfig::from_toml_file(name.as_ref())?.faults);
+            let file = SimConfig::from_toml_file(name.as_ref())?;
+            config.faults.extend(file.faults);
+            config.rest_faults.extend(file.rest_faults);
         }
         None => {
             let known: Vec<&str> = SCRIPTS.iter().map(|script| script.name).collect();
@@ -127,23 +133,58 @@ enum WidthsArg {
     After,
 }
 
+/// What `--symbols` names.
+#[derive(Clone, Debug)]
+enum Symbols {
+    Count(usize),
+    Codes(Vec<String>),
+}
+
+/// A count has up to four digits, a code at least six characters.
+fn parse_symbols(text: &str) -> Result<Symbols, String> {
+    match text.parse() {
+        Ok(count) if text.len() < 6 => Ok(Symbols::Count(count)),
+        _ => Ok(Symbols::Codes(text.split(',').map(|code| code.trim().to_owned()).collect())),
+    }
+}
+
+fn parse_width(text: &str) -> Result<Widths, String> {
+    match text {
+        "46" => Ok(Widths::Sample),
+        "47" => Ok(Widths::After20260914),
+        _ => Err("expected 46 or 47".to_owned()),
+    }
+}
+
 fn parse_burst(text: &str) -> Result<Burst, String> {
     let wanted = || format!("expected FACTOR:SHARE as 10:0.05, found {text}");
     let (factor, share) = text.split_once(':').ok_or_else(wanted)?;
     Ok(Burst::Opening { factor: factor.parse().map_err(|_| wanted())?, share: share.parse().map_err(|_| wanted())? })
 }
 
+/// A file that names no length of the run means one without an end.
+fn endless_unless_told(mut config: SimConfig, path: &std::path::Path) -> Result<SimConfig, SimError> {
+    let told = std::fs::read_to_string(path)?.parse::<toml::Table>().is_ok_and(|table| table.contains_key("seconds"));
+    config.seconds = if told { config.seconds } else { f64::INFINITY };
+    Ok(config)
+}
+
 fn configuration(args: &Args) -> Result<SimConfig, SimError> {
     let mut config = match &args.config {
-        Some(path) => SimConfig::from_toml_file(path)?,
-        None => SimConfig::default(),
+        Some(path) => endless_unless_told(SimConfig::from_toml_file(path)?, path)?,
+        None if args.app_keys.is_some() => SimConfig { seconds: f64::INFINITY, ..SimConfig::default() },
+        None => SimConfig { seconds: f64::INFINITY, accept: Accept::AnyKey, ..SimConfig::default() },
     };
     fn set<T: Clone>(field: &mut T, value: &Option<T>) {
         if let Some(value) = value {
             field.clone_from(value);
         }
     }
-    set(&mut config.symbols, &args.symbols);
+    match &args.symbols {
+        Some(Symbols::Count(count)) => (config.symbols, config.codes) = (*count, Vec::new()),
+        Some(Symbols::Codes(codes)) => config.codes.clone_from(codes),
+        None => {}
+    }
     set(&mut config.seconds, &args.seconds);
     set(&mut config.rate, &args.rate);
     set(&mut config.burst, &args.burst);
@@ -152,7 +193,6 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
     set(&mut config.time_scale, &args.time_scale);
     set(&mut config.app_keys, &args.app_keys.map(AppKey::generate));
     set(&mut config.open_when, &args.open_at.map(|count| OpenWhen::Registrations { count }));
-    set(&mut config.limits.requests_per_second, &args.rest_rate);
     let port = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     set(&mut config.rest_listen, &args.rest_port.map(port));
     set(&mut config.ws_listen, &args.ws_port.map(port));
@@ -163,12 +203,21 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
             WidthsArg::After => Widths::After20260914,
         };
     }
+    set(&mut config.widths, &args.width);
     for name in &args.faults {
         misbehave(&mut config, name)?;
     }
-    config.mock |= args.mock;
+    if args.mock {
+        misbehave(&mut config, "mock")?;
+    }
+    set(&mut config.limits.requests_per_second, &args.rest_rate);
     if args.ledger.is_some() {
         config.ledger.clone_from(&args.ledger);
+    }
+    for (name, given) in [("--day", args.day), ("--burst", args.burst.is_some())] {
+        if given && config.seconds.is_infinite() {
+            return Err(SimError::Config(format!("{name} is a share of the run: say how long it is by --seconds")));
+        }
     }
     Ok(if args.day { config.whole_day() } else { config })
 }
@@ -190,7 +239,7 @@ fn run(args: &Args) -> Result<Summary, SimError> {
     if args.json {
         say!("{}", serde_json::json!({ "rest": venue.rest_url(), "ws": venue.ws_url() }));
     } else {
-        say!("REST      {}\nWebSocket {}", venue.rest_url(), venue.ws_url());
+        say!("ready: REST {} WebSocket {}", venue.rest_url(), venue.ws_url());
     }
     if args.show_keys {
         for key in &venue.config().app_keys {

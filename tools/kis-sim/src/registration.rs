@@ -16,9 +16,13 @@ impl EventLoop {
             // Any answer counts as life by having been read at all.
             Inbound::Opened | Inbound::Pong => {}
             Inbound::Ping => {
-                if let Some(connection) = self.connections.get(slot).and_then(Option::as_ref) {
+                if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
                     let number = connection.number;
                     self.ledger.note(wall_ns(), number, &serde_json::json!({ "client_ping": 1 }), None);
+                    if self.config.cut_on_client_ping {
+                        self.ledger.note(wall_ns(), number, &serde_json::json!({ "cut": "client pings" }), None);
+                        connection.reset();
+                    }
                 }
             }
             Inbound::Message(text) => match control::parse(&text, rules) {
@@ -47,17 +51,30 @@ impl EventLoop {
         if self.is_blocked(slot, app, now) {
             return;
         }
+        if control::is_notice(&r.tr_id)
+            && !self.config.hts_ids.is_empty()
+            && !self.config.hts_ids.contains(&r.tr_key)
+            && let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut)
+        {
+            let what = serde_json::json!({ "cut": "no such HTS id" });
+            self.ledger.note(wall_ns(), connection.number, &what, None);
+            return connection.end();
+        }
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
+        let dark = std::mem::take(&mut connection.dark);
         match connection.app {
             Some(own) if own != app => return self.answer(slot, control::INVALID_APPKEY, &r.tr_id, &r.tr_key),
             Some(_) => {}
             None => {
                 if self.holders[app].is_some() || now < self.lingers_ns[app] {
                     self.ledger.shared.in_use.fetch_add(1, Ordering::Relaxed);
+                    let alive = u64::from(self.holders[app].is_some());
+                    self.ledger.shared.two_sessions.fetch_add(alive, Ordering::Relaxed);
                     return self.answer(slot, control::IN_USE, "(null)", "");
                 }
                 connection.app = Some(app);
                 self.holders[app] = Some(slot);
+                self.ledger.note(wall_ns(), connection.number, &serde_json::json!({ "app": app }), None);
             }
         }
         let found = connection.feeds.iter().position(|(tr, key)| *tr == r.tr_id && *key == r.tr_key);
@@ -66,7 +83,9 @@ impl EventLoop {
             (true, None) if connection.feeds.len() >= self.config.max_registrations => control::MAX_OVER,
             (true, None) => {
                 connection.feeds.push((r.tr_id.clone(), r.tr_key.clone()));
-                self.registrations.add(&r.tr_id, &r.tr_key, slot);
+                if !dark {
+                    self.registrations.add(&r.tr_id, &r.tr_key, slot);
+                }
                 self.last_registration_ns = now;
                 control::SUBSCRIBED
             }
@@ -84,15 +103,21 @@ impl EventLoop {
         self.answer(slot, code, &r.tr_id, &r.tr_key);
     }
 
-    /// Judges the connection as a connect of its app key, once; true when it is reset for that.
+    /// Judges the connection as a connect of its app key, once, and each message; true when it is reset for that.
     fn is_blocked(&mut self, slot: usize, app: usize, now: u64) -> bool {
         let Some(rules) = self.config.ban else { return false };
         let (window_ns, for_ns) = (self.scaled_ns(rules.window_s), self.scaled_ns(rules.for_s));
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return true };
-        if std::mem::replace(&mut connection.judged, true) {
-            return false;
-        }
-        let judgement = self.bans.judge(app, rules.connects, window_ns, for_ns, now);
+        let judgement = if std::mem::replace(&mut connection.judged, true) {
+            Judgement::Fine
+        } else {
+            self.bans.judge(app, rules.connects, window_ns, for_ns, now)
+        };
+        let too_many = |most| self.bans.judge_message(app, most, window_ns, for_ns, now);
+        let judgement = match judgement {
+            Judgement::Fine if rules.messages.is_some_and(too_many) => Judgement::Banned,
+            judgement => judgement,
+        };
         if judgement == Judgement::Fine {
             return false;
         }
@@ -118,6 +143,11 @@ impl EventLoop {
                 let (msg_cd, rt_cd, msg1) = control::refusal(code);
                 self.answer_text(slot, &msg_cd, &rt_cd, &msg1, &r.tr_id, &r.tr_key);
                 refused = true;
+            } else if fault == Fault::Dark {
+                self.ledger.fault(wall_ns(), number, &fault, None);
+                if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
+                    connection.dark = true;
+                }
             } else if let Some(ack) = ack(&fault, now) {
                 self.ledger.fault(wall_ns(), number, &fault, None);
                 if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {

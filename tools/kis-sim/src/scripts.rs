@@ -1,8 +1,12 @@
 //! Misbehaviours by name: what real sessions suffer, ready to be played.
 
+use jiff::ToSpan as _;
+
 use crate::ban::BanRules;
+use crate::chaos::Chaos;
 use crate::config::SimConfig;
 use crate::fault::{At, Fault, FaultSpec, Target};
+use crate::rest::{RestFault, RestFaultSpec};
 
 /// A misbehaviour that has a name.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +32,14 @@ impl Script {
 
 fn add(config: &mut SimConfig, at: At, connection: Target, fault: Fault) {
     config.faults.push(FaultSpec { at, connection, fault });
+}
+
+fn rest(config: &mut SimConfig, path: &str, times: u64, fault: RestFault) {
+    config.rest_faults.push(RestFaultSpec { path: path.to_owned(), from: 1, times, fault });
+}
+
+fn refusal(status: u16, code: &str) -> RestFault {
+    RestFault::Refuse { status, code: code.to_owned(), text: String::new() }
 }
 
 /// On the first connection, with its hundredth frame.
@@ -92,7 +104,7 @@ pub const SCRIPTS: &[Script] = &[
         name: "connect_loop",
         meaning: "each connection is reset at its first registration; more than 10 in 10 minutes are a ban of an hour",
         apply: |config| {
-            config.ban = Some(BanRules { connects: 10, window_s: 600.0, for_s: 3600.0 });
+            config.ban = Some(BanRules { connects: 10, window_s: 600.0, for_s: 3600.0, messages: None });
             add(config, At::Registration(1), Target::All, Fault::Rst);
         },
     },
@@ -106,7 +118,112 @@ pub const SCRIPTS: &[Script] = &[
         meaning: "a message of 64 KiB",
         apply: |config| first(config, Fault::Oversize { bytes: 64 << 10 }),
     },
-    Script { name: "mock", meaning: "the mock server, which knows five TRs", apply: |config| config.mock = true },
+    Script {
+        name: "mock",
+        meaning: "the mock server, which knows five TRs and answers one quotation a second",
+        apply: |config| {
+            config.mock = true;
+            config.limits.requests_per_second = 1;
+        },
+    },
+    Script {
+        name: "several_records",
+        meaning: "no frame of trades has fewer than six records",
+        apply: |config| config.min_records_per_frame = 6.min(config.max_records_per_frame),
+    },
+    Script {
+        name: "widened",
+        meaning: "records of the first connection get a field more while it runs",
+        apply: |config| first(config, Fault::Widen { fields: 1 }),
+    },
+    Script {
+        name: "lost_frames",
+        meaning: "seven frames of the first connection are lost",
+        apply: |config| first(config, Fault::Drop { n: 7 }),
+    },
+    Script {
+        name: "dark",
+        meaning: "each connection's first registration is confirmed, and nothing of it ever comes",
+        apply: |config| add(config, At::Registration(1), Target::All, Fault::Dark),
+    },
+    Script {
+        name: "pre_market",
+        meaning: "08:30: NXT trades, KRX does not yet",
+        apply: |config| config.market_start = config.market_start.date().at(8, 30, 0, 0),
+    },
+    Script {
+        name: "after_market",
+        meaning: "16:05: after-market trades on the regular TRs, the single-price TRs stay quiet",
+        apply: |config| config.market_start = config.market_start.date().at(16, 5, 0, 0),
+    },
+    Script {
+        name: "strict_ping",
+        meaning: "keep-alives after a second of silence; who leaves one without an answer for five is cut",
+        apply: |config| (config.ping_interval_s, config.silence_cut_s) = (1.0, 5.0),
+    },
+    Script {
+        name: "client_ping",
+        meaning: "a client that pings by itself is cut",
+        apply: |config| config.cut_on_client_ping = true,
+    },
+    Script {
+        name: "impatient",
+        meaning: "a client behind by more than 256 KiB is cut",
+        apply: |config| config.backlog_bytes_max = 256 << 10,
+    },
+    Script {
+        name: "no_close_frame",
+        meaning: "the first connection ends without a Close",
+        apply: |config| first(config, Fault::End),
+    },
+    Script {
+        name: "wrong_hts_id",
+        meaning: "only the HTS id `owner` exists: notices of another end their connection without a Close",
+        apply: |config| config.hts_ids = vec!["owner".to_owned()],
+    },
+    Script {
+        name: "key_echoed",
+        meaning: "the approval key is refused at the first connection's second registration, and echoed",
+        apply: |config| add(config, At::Registration(2), Target::Number(1), Fault::ExpireApprovals),
+    },
+    Script {
+        name: "approval_slow",
+        meaning: "the first approval takes 30 seconds",
+        apply: |config| rest(config, "Approval", 1, RestFault::Slow { ms: 30_000 }),
+    },
+    Script {
+        name: "registration_loop",
+        meaning: "more than 100 subscribe and unsubscribe messages in 10 minutes are a ban of an hour",
+        apply: |config| {
+            let loops = BanRules { connects: usize::MAX, window_s: 600.0, for_s: 3600.0, messages: None };
+            config.ban.get_or_insert(loops).messages = Some(100);
+        },
+    },
+    Script {
+        name: "new_customer",
+        meaning: "three quotations a second, as in a customer's first three days",
+        apply: |config| config.limits.requests_per_second = 3,
+    },
+    Script {
+        name: "rate_used_up",
+        meaning: "the first three quotations of a price are refused with HTTP 500 and EGW00201: others use the app key too",
+        apply: |config| rest(config, "inquire-price", 3, refusal(500, "EGW00201")),
+    },
+    Script {
+        name: "split",
+        meaning: "each share was split in two ten days ago, and the two calls for days mean the opposite by FID_ORG_ADJ_PRC",
+        apply: |config| config.split = config.market_start.date().checked_sub(10.days()).ok(),
+    },
+    Script {
+        name: "token_minute",
+        meaning: "the first token is refused with HTTP 403 and EGW00133: another program has just asked",
+        apply: |config| rest(config, "tokenP", 1, refusal(403, "EGW00133")),
+    },
+    Script {
+        name: "chaos",
+        meaning: "every three seconds or so one of 22 faults at random, by the seed",
+        apply: |config| config.chaos = Some(Chaos::default()),
+    },
 ];
 
 #[cfg(test)]

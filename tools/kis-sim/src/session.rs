@@ -93,11 +93,15 @@ pub(crate) struct Connection {
     pub(crate) frames: u64,
     pub(crate) registrations_seen: u64,
     pub(crate) drop_left: u64,
+    /// Fields that each record has more.
+    pub(crate) widened: usize,
     pub(crate) stalled_until_ns: u64,
     pub(crate) drip: Option<Drip>,
     pub(crate) pingpong: bool,
     /// Gone without a word: nothing is sent, nothing heard but the end of the stream.
     pub(crate) half_open: bool,
+    /// The next registration stays without data.
+    pub(crate) dark: bool,
     /// What becomes of the next answer.
     pub(crate) ack: Option<Ack>,
     /// Answers held back, with the moment at which they are sent.
@@ -136,10 +140,12 @@ impl Connection {
             frames: 0,
             registrations_seen: 0,
             drop_left: 0,
+            widened: 0,
             stalled_until_ns: 0,
             drip: None,
             pingpong: true,
             half_open: false,
+            dark: false,
             ack: None,
             late: Vec::new(),
             judged: false,
@@ -359,6 +365,13 @@ impl Connection {
         self.output.extend_from_slice(wire);
         let end = self.output.len();
         self.queued.push_back(Queued { start, text: start, end, tr, records, plain: Some(text.to_vec()) });
+    }
+
+    /// The end of the stream behind what is queued, without a Close.
+    pub(crate) fn end(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Draining;
+        }
     }
 
     /// Queues bytes as they are; nothing follows them.

@@ -120,6 +120,7 @@ pub struct SimMarket {
     trades_here: [bool; 2],
     widths: Widths,
     nxt_book_width: NxtBookWidth,
+    records_min: usize,
     records_max: usize,
     vi_seconds: u32,
     interrupted: usize,
@@ -138,11 +139,11 @@ impl SimMarket {
         let start_second_ns = start.duration_since(start.date().at(0, 0, 0, 0)).as_nanos() as u64;
         let second = (start_second_ns / 1_000_000_000) as u32;
         let trades_here = VENUES.map(|venue| config.venues.contains(&venue));
-        let mut stocks: Vec<Stock> = stock::codes(config.symbols, config.seed)
-            .into_iter()
-            .enumerate()
-            .map(|(i, code)| Stock::new(code, i, config.seed, i > 0 && i + config.wild_symbols >= config.symbols))
-            .collect();
+        let codes =
+            if config.codes.is_empty() { stock::codes(config.symbols, config.seed) } else { config.codes.clone() };
+        let tame = codes.len().saturating_sub(config.wild_symbols).max(1);
+        let mut stocks: Vec<Stock> =
+            codes.into_iter().enumerate().map(|(i, code)| Stock::new(code, i, config.seed, i >= tame)).collect();
         let tape = Tape::new(stocks.len());
         for venue in [KRX, NXT] {
             if trades_here[venue] && has_traded(VENUES[venue], second) {
@@ -152,10 +153,10 @@ impl SimMarket {
                 }
             }
         }
-        let end_ns = (config.seconds * 1e9) as u64;
+        let end_ns = (config.run_seconds() * 1e9) as u64;
         let opening_ns = (9.0 * 3600.0 * 1e9 - start_second_ns as f64) / config.time_scale;
         let burst_ns = if (0.0..end_ns as f64).contains(&opening_ns) { opening_ns } else { 0.0 };
-        let frames_total = config.rate * config.seconds;
+        let frames_total = config.rate * config.run_seconds();
         let board = QuoteBoard { quotes: stocks.iter().map(|_| Default::default()).collect() };
         stocks.iter().enumerate().for_each(|(i, stock)| board.set(i, stock));
         let date = start.date();
@@ -181,6 +182,7 @@ impl SimMarket {
             trades_here,
             widths: config.widths,
             nxt_book_width: config.nxt_book_width,
+            records_min: config.min_records_per_frame,
             records_max: config.max_records_per_frame,
             vi_seconds: config.vi_seconds,
             interrupted: 0,
@@ -353,7 +355,7 @@ impl SimMarket {
     fn trade(&mut self, i: usize, venue: usize) {
         let phase = self.phase[venue];
         let feeds = [venue, 2].map(|feed| (self.plan.wants(i, Feed::trade(feed)), self.context(feed, phase)));
-        let length = self.stocks[i].sweep_length(self.records_max);
+        let length = self.stocks[i].sweep_length(self.records_max).max(self.records_min);
         let mut texts = feeds.map(|_| self.spare.pop().unwrap_or_default());
         texts.iter_mut().zip(&feeds).for_each(|(text, (_, cx))| Line(text).open(Feed::trade(cx.feed).tr_id(), length));
         let mut records = 0;

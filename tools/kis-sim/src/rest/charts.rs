@@ -91,11 +91,13 @@ impl Rest {
                 }));
             }
         }
+        // Here 0 means adjusted.
+        let raw = request.query("FID_ORG_ADJ_PRC") == Some("1");
         for day in self.days_before(symbol, from).into_iter().filter(|day| day.date <= to) {
             if rows.len() == DAY_ROWS {
                 break;
             }
-            rows.push(day_row(&day));
+            rows.push(day_row(&self.as_asked(day, raw)));
         }
         output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
     }
@@ -110,7 +112,19 @@ impl Rest {
             return missing("FID_PERIOD_DIV_CODE");
         }
         let from = self.date.checked_sub(60.days()).unwrap_or(Date::MIN);
-        success(self.days_before(symbol, from).iter().take(ROWS).map(day_row).collect())
+        // Here 1 means adjusted: the two calls contradict each other at the real server too.
+        let raw = request.query("FID_ORG_ADJ_PRC") != Some("1");
+        let days = self.days_before(symbol, from).into_iter().take(ROWS);
+        success(days.map(|day| day_row(&self.as_asked(day, raw))).collect())
+    }
+
+    /// A day before the split, in the prices of then.
+    fn as_asked(&self, day: DayBar, raw: bool) -> DayBar {
+        if !raw || self.split.is_none_or(|split| day.date >= split) {
+            return day;
+        }
+        let DayBar { date, open, high, low, close, volume } = day;
+        DayBar { date, open: 2 * open, high: 2 * high, low: 2 * low, close: 2 * close, volume: volume / 2 }
     }
 
     /// Trading days before the simulated one, newest first, down to `from`: a walk backwards from the base price.

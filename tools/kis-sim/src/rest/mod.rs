@@ -34,6 +34,7 @@ pub(crate) struct Rest {
     /// The simulated day.
     date: Date,
     closures: Vec<Date>,
+    split: Option<Date>,
     mock: bool,
 }
 
@@ -83,7 +84,8 @@ impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape } = quotes;
         let closures = holidays::closures(&config.closures);
-        Self { auth, symbols, board, tape, shared, date: config.market_start.date(), closures, mock: config.mock }
+        let (date, split, mock) = (config.market_start.date(), config.split, config.mock);
+        Self { auth, symbols, board, tape, shared, date, closures, split, mock }
     }
 
     fn answer(&self, request: &Request) -> Answer {

@@ -1,0 +1,115 @@
+//! Published clients of KIS, made by others, believe this venue: they log in, subscribe and receive every record that was
+//! sent at the widths they know.
+//!
+//! Method: the packages as they are on PyPI, in an environment of their own beside the build, pointed at a venue on loopback;
+//! what they gave their user is held against the ledger, record for record. Skipped, said loudly, where PyPI can't be reached.
+
+#[path = "../../../tests/policy/mod.rs"]
+mod policy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use kis_sim::{AppKey, OpenWhen, SimConfig, Venue, Widths};
+use serde_json::Value;
+
+/// The clients, and what each of them needs and does not name.
+const PACKAGES: [&str; 4] = ["python-kis==2.1.6", "mojito2==0.1.6", "typing_extensions", "pandas"];
+
+/// A Python with the clients, made once; `None`, said, where they can't be had.
+fn python() -> Option<&'static PathBuf> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let made = PYTHON.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-clients");
+        let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
+        if std::fs::read_to_string(&ready).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
+            return Some(python);
+        }
+        let did = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        let made = did(Command::new("python3").args(["-m", "venv"]).arg(&folder))
+            && did(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
+        if !made {
+            return None;
+        }
+        std::fs::write(&ready, PACKAGES.join(" ")).expect("a mark");
+        Some(python)
+    });
+    if made.is_none() {
+        let why = "PyPI can't be reached, or there is no python3 with venv";
+        policy::skip("whether python-kis and mojito2 believe the simulated venue", why);
+    }
+    made.as_ref()
+}
+
+/// Two symbols, trades and books, several records in a frame.
+fn believes(client: &str) {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = folder.path().join("sent.tsv");
+    let codes = ["005930", "0074K0"];
+    let venue = Venue::start(SimConfig {
+        app_keys: AppKey::generate(1),
+        codes: codes.map(str::to_owned).to_vec(),
+        wild_symbols: 0,
+        seconds: 4.0,
+        rate: 250.0,
+        min_records_per_frame: 2,
+        widths: Widths::Sample,
+        market_start: jiff::civil::date(2026, 11, 20).at(10, 30, 0, 0),
+        ping_interval_s: 0.5,
+        open_when: OpenWhen::Registrations { count: 4 },
+        ledger: Some(ledger.clone()),
+        ..SimConfig::default()
+    })
+    .expect("a venue");
+    let key = &venue.config().app_keys[0];
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_clients.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .args([client, &venue.rest_url(), &venue.ws_url()])
+        .arg(&ledger)
+        .args([&key.app_key, &key.app_secret])
+        .args(codes)
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    let begun = std::time::Instant::now();
+    while !venue.is_finished() {
+        let alive = child.try_wait().expect("its status").is_none();
+        if !alive || begun.elapsed().as_secs() > 60 {
+            let _ = child.kill();
+            let output = child.wait_with_output().expect("its output");
+            panic!("{client} did not come so far: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let refusals = venue.rest_counts().refusals;
+    let counts = venue.join().counts;
+    drop(child.stdin.take());
+    let output = child.wait_with_output().expect("its output");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let told: Value = serde_json::from_str(said.lines().last().expect("a line")).expect("JSON");
+    assert!(counts.records_sent > 500 && counts.frames_by_tr.len() == 2, "{counts:?}");
+    assert_eq!(told["sent"], counts.records_sent, "{told}");
+    assert_eq!([&told["received"], &told["same"]], [&told["sent"]; 2], "{told}\n{errors}");
+    assert_eq!(counts.connections, 1, "one session from the first record to the last");
+    assert!(refusals.is_empty(), "{refusals:?}");
+    assert_eq!(told["facts"].as_array().expect("a list").len(), 2);
+}
+
+#[test]
+fn python_kis_receives_every_record_that_was_sent() {
+    believes("python-kis");
+}
+
+#[test]
+fn mojito_receives_every_record_that_was_sent() {
+    believes("mojito2");
+}
