@@ -21,6 +21,7 @@ mod decoder;
 mod emit;
 mod expected;
 mod layout;
+pub mod masters;
 mod misc;
 pub mod notices;
 mod plan;
