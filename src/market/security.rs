@@ -430,7 +430,8 @@ mod tests {
         let on = date(2026, 11, 23);
         let limits = |kind, name| security(kind, Board::Kospi, name, 10_000).limits(on);
         assert!(limits(Kind::Etf, "KODEX 200").is_some() && limits(Kind::Etf, "KODEX 인버스").is_some());
-        for name in ["KODEX 레버리지", "KODEX 200선물인버스2X", "메리츠 인버스 3X 국채30년 ETN", "하나 -0.5X S&P500 VIX"]
+        for name in
+            ["KODEX 레버리지", "KODEX 200선물인버스2X", "메리츠 인버스 3X 국채30년 ETN", "하나 -0.5X S&P500 VIX"]
         {
             assert!(limits(Kind::Etn, name).is_none() && limits(Kind::Etf, name).is_none(), "{name}");
         }

@@ -10,7 +10,9 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// The file in an archive, by its name in any case; the only one where none has it. The archive's checksum is checked.
 pub(super) fn unpack(archive: &[u8], name: &str) -> Result<Vec<u8>, String> {
     let mut archive = ZipArchive::new(Cursor::new(archive)).map_err(|error| format!("no archive: {error}"))?;
-    let is_named = |at: &usize| archive.name_for_index(*at).is_some_and(|inside| inside.is_ok_and(|inside| inside.eq_ignore_ascii_case(name)));
+    let is_named = |at: &usize| {
+        archive.name_for_index(*at).is_some_and(|inside| inside.is_ok_and(|inside| inside.eq_ignore_ascii_case(name)))
+    };
     let at = (0..archive.len()).find(is_named).or(Some(0).filter(|_| archive.len() == 1));
     let at = at.ok_or_else(|| format!("the archive has {} files, and none is {name}", archive.len()))?;
     let file = archive.by_index(at).map_err(|error| error.to_string())?;

@@ -265,7 +265,8 @@ mod tests {
         kosdaq.truncate(282);
         kosdaq.splice(97..111, *b"000001000     ");
         kosdaq.push(b'\n');
-        let (before, after) = (day(23, &[], &[], Some(&kosdaq)), day(24, &[row("000010", "가나다", 1_000, &[])], &[], Some(b"")));
+        let (before, after) =
+            (day(23, &[], &[], Some(&kosdaq)), day(24, &[row("000010", "가나다", 1_000, &[])], &[], Some(b"")));
         let changes = before.changes(&after);
         assert_eq!(changes.list.len(), 1, "{changes:?}");
         assert_eq!(changes.list[0].change, Change::Moved { from: Board::Kosdaq });

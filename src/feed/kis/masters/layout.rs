@@ -350,8 +350,8 @@ pub(super) static CONTRACT_COLUMNS: [&str; 9] = [
 
 /// Columns of stocks abroad, between tabs.
 pub(super) static OVERSEAS_COLUMNS: [&str; 24] = [
-    "ncod", "exid", "excd", "exnm", "symb", "rsym", "knam", "enam", "stis", "curr", "zdiv", "ztyp", "base", "bnit", "anit",
-    "mstm", "metm", "isdr", "drcd", "icod", "sjong", "ttyp", "etyp", "ttyp_sb",
+    "ncod", "exid", "excd", "exnm", "symb", "rsym", "knam", "enam", "stis", "curr", "zdiv", "ztyp", "base", "bnit",
+    "anit", "mstm", "metm", "isdr", "drcd", "icod", "sjong", "ttyp", "etyp", "ttyp_sb",
 ];
 
 #[cfg(test)]
@@ -365,6 +365,6 @@ mod tests {
         assert_eq!((KOSPI.find("stck_sdpr"), KOSPI.find("krx300_issu_yn")), (Some(102..111), Some(222..223)));
         assert_eq!((KOSDAQ.find("ksq150_nmix_yn"), KOSDAQ.find("trht_yn")), (Some(96..97), Some(116..117)));
         assert_eq!((BOND.find("rdmp_date"), BOND.find("kospi50_issu_yn")), (Some(74..82), None));
-        assert_eq!(ELW.plain(), [0..21, 61..120, 160..270]);
+        assert_eq!(ELW.plain(), [0..21, 61..121, 161..270]);
     }
 }

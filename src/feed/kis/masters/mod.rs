@@ -34,6 +34,8 @@ mod proptests;
 mod reject;
 mod rows;
 mod search;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -227,7 +229,8 @@ impl Masters {
 
     fn mark(&mut self, marks: Vec<(usize, Box<str>, reject::Position)>) {
         for (report, code, at) in marks {
-            let place = self.places(&code).iter().map(|at| *at as usize).find(|at| self.securities[*at].board.is_stocks());
+            let place =
+                self.places(&code).iter().map(|at| *at as usize).find(|at| self.securities[*at].board.is_stocks());
             match place {
                 Some(place) if !self.securities[place].is_nxt => {
                     self.securities[place].is_nxt = true;

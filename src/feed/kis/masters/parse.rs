@@ -69,8 +69,7 @@ pub(super) fn parse(file: &'static MasterFile, bytes: &[u8]) -> Parsed {
 }
 
 fn each(file: &'static MasterFile, bytes: &[u8], read: impl Fn(&[u8]) -> Result<Row, super::values::Bad>) -> Parsed {
-    let mut parsed =
-        Parsed { report: FileReport::new(file.name), securities: Vec::new(), nextrade: Vec::new() };
+    let mut parsed = Parsed { report: FileReport::new(file.name), securities: Vec::new(), nextrade: Vec::new() };
     let mut at = Position { line: 1, offset: 0 };
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -15,7 +15,10 @@ static SERVED: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let config = SimConfig { symbols: 30, ..SimConfig::default() };
     let symbols = kis_sim::market::SimMarket::new(&config).symbols();
     let set = MasterSet::new(&symbols, DAY, MasterSizes::Small);
-    set.archives().iter().map(|archive| (archive.name.trim_end_matches(".zip").to_owned(), archive.plain.clone())).collect()
+    set.archives()
+        .iter()
+        .map(|archive| (archive.name.trim_end_matches(".zip").to_owned(), archive.plain.clone()))
+        .collect()
 });
 
 fn read(files: &[(String, Vec<u8>)]) -> Masters {
@@ -37,7 +40,9 @@ fn check_accounts(masters: &Masters) -> Result<(), TestCaseError> {
 fn served_files_are_whole() {
     let masters = read(&SERVED);
     assert_eq!((masters.rejected(), masters.missing().len()), (0, 0), "{:?}", masters.reports());
-    assert!(FILES.iter().all(|file| masters.reports().iter().any(|report| report.file == file.name && report.taken > 0)));
+    assert!(
+        FILES.iter().all(|file| masters.reports().iter().any(|report| report.file == file.name && report.taken > 0))
+    );
     assert!(masters.reports().iter().any(|report| report.names_cut > 0));
     check_accounts(&masters).unwrap();
 }

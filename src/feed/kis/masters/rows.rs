@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::files::ContractTypes;
 use super::layout::Layout;
-use super::values::{Bad, Field, Text};
 use super::reject::RejectReason;
+use super::values::{Bad, Field, Text};
 use crate::market::security::{Board, Cautions, Contract, Indices, Kind, Security};
 
 /// Fields that say `Y` where the exchange warns.
@@ -184,8 +184,7 @@ impl Fixed {
     pub(super) fn index(&self, row: &[u8]) -> Result<Read, Bad> {
         let field = |name| self.field(row, name);
         let family = field("idx_div").code()?;
-        let mut read =
-            Read::new(field("idx_code").code()?, None, field("idx_name").text()?, Board::Index, Kind::Index);
+        let mut read = Read::new(field("idx_code").code()?, None, field("idx_name").text()?, Board::Index, Kind::Index);
         read.security.sectors.push(family);
         Ok(read)
     }

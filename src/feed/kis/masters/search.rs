@@ -71,9 +71,8 @@ impl Query {
 
     /// Where the query begins in a text.
     fn place(&self, text: &[char]) -> Option<usize> {
-        let meets = |(asked, found): (&char, &char)| {
-            asked == found || (SYLLABLES.contains(found) && initial(*found) == *asked)
-        };
+        let meets =
+            |(asked, found): (&char, &char)| asked == found || (SYLLABLES.contains(found) && initial(*found) == *asked);
         text.windows(self.folded.len()).position(|part| self.folded.iter().zip(part).all(meets))
     }
 }

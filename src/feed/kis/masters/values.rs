@@ -124,9 +124,9 @@ impl<'a> Field<'a> {
         let bad = || self.bad(RejectReason::Date { field: self.name });
         let number = |range| -> Option<u32> {
             let digits: &[u8] = digits.get(range)?;
-            digits.iter().try_fold(0, |number, digit| {
-                digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
-            })
+            digits
+                .iter()
+                .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
         };
         let (Some(year), Some(month), Some(day), 8) = (number(0..4), number(4..6), number(6..8), digits.len()) else {
             return Err(bad());

@@ -116,9 +116,9 @@ impl Files {
 
 /// A draw that depends on a code and a purpose.
 fn draw(code: &str, purpose: u64) -> crate::rng::Rng {
-    let hash = code.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-    });
+    let hash = code
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
     crate::rng::Rng::new(hash ^ purpose)
 }
 

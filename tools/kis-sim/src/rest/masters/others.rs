@@ -122,9 +122,8 @@ fn contracts(files: &mut Files) {
             };
             let (atm, strike, month) =
                 if is_option { ("2", format!("{strike:05}.00"), " ") } else { (" ", "00000.00".to_owned(), "1") };
-            let row = format!(
-                "{info_type}|{code}|{isin}|{name}|{atm}|{strike}|{month}|{underlying}|{underlying_name}\n"
-            );
+            let row =
+                format!("{info_type}|{code}|{isin}|{name}|{atm}|{strike}|{month}|{underlying}|{underlying_name}\n");
             bytes.extend(cp949(&row));
             rows.push(MasterRow { code, isin: Some(isin), name, ..MasterRow::default() });
         }
@@ -209,9 +208,16 @@ fn overseas(files: &mut Files, abroad: Abroad) {
             if n % 2 == 0 { "000" } else { "730" }
         );
         bytes.extend(cp949(&row));
-        let shortest = if base.contains('.') { base.trim_end_matches('0').trim_end_matches('.').to_owned() } else { base };
+        let shortest =
+            if base.contains('.') { base.trim_end_matches('0').trim_end_matches('.').to_owned() } else { base };
         let base = if shortest == "0" { String::new() } else { shortest };
-        rows.push(MasterRow { code, name: korean.trim().to_owned(), name_en: Some(english), base, ..MasterRow::default() });
+        rows.push(MasterRow {
+            code,
+            name: korean.trim().to_owned(),
+            name_en: Some(english),
+            base,
+            ..MasterRow::default()
+        });
     }
     put(files, file, rows, bytes);
 }
