@@ -6,9 +6,22 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 14] = [
-    "demo", "init", "doctor", "run", "decode", "stat", "tail", "dump", "verify", "repair", "recover", "seal", "prune",
+const SUBCOMMANDS: [&str; 15] = [
+    "demo",
+    "init",
+    "doctor",
+    "run",
+    "decode",
+    "stat",
+    "tail",
+    "dump",
+    "verify",
+    "repair",
+    "recover",
+    "seal",
+    "prune",
     "calendar",
+    "instruments",
 ];
 
 fn hoga(args: &[&str]) -> Output {

@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod dump;
 mod init;
+mod instruments;
 mod output;
 mod progress;
 mod prune;
@@ -69,6 +70,7 @@ enum Command {
     Seal(seal::Args),
     Prune(prune::Args),
     Calendar(calendar::Args),
+    Instruments(instruments::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -92,5 +94,6 @@ pub fn main() -> ExitCode {
         Command::Seal(args) => seal::run(args),
         Command::Prune(args) => prune::run(args),
         Command::Calendar(args) => calendar::run(args),
+        Command::Instruments(args) => instruments::run(args),
     }
 }

@@ -5,3 +5,4 @@ pub mod instruments;
 pub mod kst;
 pub mod phase;
 pub mod price;
+pub mod security;

@@ -162,6 +162,20 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Exchanges the names of two files or folders of one file system: at no moment is either name absent.
+///
+/// # Errors
+///
+/// Those of `renameat2(RENAME_EXCHANGE)`; `EINVAL` where the file system can't.
+pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other);
+    let (a, b) = (name(a)?, name(b)?);
+    let (here, flags) = (libc::AT_FDCWD, libc::RENAME_EXCHANGE);
+    // SAFETY: both names end in a zero and outlive the call, which keeps neither.
+    let result = unsafe { libc::renameat2(here, a.as_ptr(), here, b.as_ptr(), flags) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Number of a file within its file system; 0 where it can't be told.
 pub(super) fn inode(file: &File) -> u64 {
     file.metadata().map_or(0, |meta| meta.ino())
@@ -266,6 +280,19 @@ mod tests {
         let mut held = [0; 6];
         file.read_exact_at(&mut held, (2 << 20) + 76).unwrap();
         assert_eq!(&held, b"\0held\0");
+    }
+
+    #[test]
+    fn exchanged_folders_have_each_others_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
+        for path in [&a, &b] {
+            std::fs::create_dir(path).unwrap();
+            std::fs::write(path.join(path.file_name().unwrap()), "").unwrap();
+        }
+        exchange(&a, &b).unwrap();
+        assert!(a.join("b").exists() && b.join("a").exists());
+        assert_eq!(exchange(&a, &folder.path().join("c")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

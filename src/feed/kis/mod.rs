@@ -22,6 +22,7 @@ mod emit;
 pub mod environment;
 mod expected;
 mod layout;
+pub mod masters;
 mod misc;
 pub mod notices;
 mod plan;

@@ -10,6 +10,7 @@
 //! - [`wait`]: the same by each way of waiting for a record, and what it costs of a processor.
 //! - [`scan`]: a whole journal read warm, beside a `BufReader`.
 //! - [`recovery`]: a journal opened after a death, beside reading it once.
+//! - [`masters`]: the broker's lists of instruments, beside decoding them whole and beside touching every byte.
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod export;
 pub mod frames;
 pub mod loopback;
 pub mod machine;
+pub mod masters;
 pub mod pipeline;
 pub mod quantiles;
 pub mod recovery;

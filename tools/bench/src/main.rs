@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use hoga::journal::Durability;
 use hoga::stage::WaitStrategy;
 use hoga_bench::machine::Machine;
-use hoga_bench::{Error, append, export, loopback, pipeline, recovery, scan, tail, wait};
+use hoga_bench::{Error, append, export, loopback, masters, pipeline, recovery, scan, tail, wait};
 use serde::Serialize;
 
 /// Measures the whole path, each time beside a baseline in the same run.
@@ -118,6 +118,12 @@ enum Name {
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
+    /// The broker's master files of a day to the list of instruments, beside decoding them whole, beside touching every byte.
+    Masters {
+        /// Rounds of each; medians count.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
     /// A journal opened after a death of process or host, beside reading it once.
     Recovery {
         /// MiB of records.
@@ -179,6 +185,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             show(json, "scan", scan::run(records, record_bytes.max(48), rounds.max(1))?)
         }
         &Name::Export { records, rounds } => show(json, "export", export::run(records.max(1), rounds.max(1))?),
+        &Name::Masters { rounds } => show(json, "masters", masters::run(rounds.max(1))?),
         &Name::Recovery { mib, segment_mib, rounds } => {
             show(json, "recovery", recovery::run(mib, segment_mib, rounds.max(1))?)
         }

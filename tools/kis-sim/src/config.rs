@@ -104,6 +104,8 @@ pub struct SimConfig {
     pub rest_faults: Vec<RestFaultSpec>,
     /// Weekdays without trading beyond those of KRX from 2015 to 2027, for chk-holiday. Default none.
     pub closures: Vec<Date>,
+    /// How many rows the master files have. Default: the traded symbols, and a few of every other kind.
+    pub masters: MasterSizes,
 }
 
 impl Default for SimConfig {
@@ -150,6 +152,7 @@ impl Default for SimConfig {
             faults: FaultScript::default(),
             rest_faults: Vec::new(),
             closures: Vec::new(),
+            masters: MasterSizes::Small,
         }
     }
 }
@@ -309,6 +312,17 @@ pub enum Burst {
         /// Share of the run, `0 < share < 1 / factor`.
         share: f64,
     },
+}
+
+/// How many rows the master files have.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum MasterSizes {
+    /// The traded symbols, and a few rows of every other kind.
+    #[default]
+    Small,
+    /// As many as the real ones: about 97,000 in all.
+    Full,
 }
 
 /// Which layout the records have.

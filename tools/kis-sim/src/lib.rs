@@ -44,12 +44,12 @@ mod venue;
 
 pub use ban::BanRules;
 pub use chaos::Chaos;
-pub use config::{Accept, AppKey, Burst, Limits, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
+pub use config::{Accept, AppKey, Burst, Limits, MasterSizes, NxtBookWidth, OpenWhen, SimConfig, VenueName, Widths};
 pub use error::SimError;
 pub use fault::{At, CorruptPlace, Fault, FaultScript, FaultSpec, Target, TargetName};
 pub use ledger::{LedgerCounts, unescape};
 pub use market::SymbolInfo;
-pub use rest::{RestCounts, RestFault, RestFaultSpec};
+pub use rest::{MasterArchive, MasterRow, MasterSet, RestCounts, RestFault, RestFaultSpec};
 pub use scripts::{SCRIPTS, Script};
 pub use source::{Demand, FrameSource, IterSource, Next, Registrations, TimedFrame};
 pub use venue::{MarketAnchor, Summary, Venue};

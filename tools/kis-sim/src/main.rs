@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use jiff::civil::DateTime;
-use kis_sim::{Accept, AppKey, Burst, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue, Widths};
+use kis_sim::{
+    Accept, AppKey, Burst, MasterSizes, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue, Widths,
+};
 
 /// A KIS venue on loopback: REST and WebSocket, a consistent simulated market, scripted faults.
 ///
@@ -76,6 +78,9 @@ struct Args {
     /// Quotations a second that REST answers for one app key; 0: no limit [default: 18].
     #[arg(long, value_name = "COUNT")]
     rest_rate: Option<u32>,
+    /// Rows of the master files, served below /common/master/ [default: small].
+    #[arg(long, value_name = "SIZE")]
+    masters: Option<MastersArg>,
     /// Behave as the mock server, which knows five TRs and answers one quotation a second.
     #[arg(long)]
     mock: bool,
@@ -156,6 +161,14 @@ fn parse_width(text: &str) -> Result<Widths, String> {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MastersArg {
+    /// The traded symbols, and a few rows of every other kind.
+    Small,
+    /// As many as the real ones.
+    Full,
+}
+
 fn parse_burst(text: &str) -> Result<Burst, String> {
     let wanted = || format!("expected FACTOR:SHARE as 10:0.05, found {text}");
     let (factor, share) = text.split_once(':').ok_or_else(wanted)?;
@@ -204,6 +217,13 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
         };
     }
     set(&mut config.widths, &args.width);
+    set(
+        &mut config.masters,
+        &args.masters.map(|size| match size {
+            MastersArg::Small => MasterSizes::Small,
+            MastersArg::Full => MasterSizes::Full,
+        }),
+    );
     for name in &args.faults {
         misbehave(&mut config, name)?;
     }

@@ -81,3 +81,28 @@ fn scripted_refusals_and_limits_are_counted() {
     assert_eq!((counts.refusals_of("EGW00201"), counts.refusals_of("EGW00300")), (1, 1));
     assert_eq!(counts.by_app.get(&key.app_key[32..]), Some(&5));
 }
+
+#[test]
+fn master_files_are_archives_that_want_no_key() {
+    let venue = Venue::start(quiet()).unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let get = |name: &str| agent.get(format!("{}/common/master/{name}", venue.rest_url())).call().unwrap();
+    let plain = |name: &str| {
+        let bytes = get(name).body_mut().read_to_vec().unwrap();
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut archive.by_index(0).unwrap(), &mut bytes).unwrap();
+        bytes
+    };
+    let symbol = venue.symbols().iter().find(|symbol| symbol.market == "KOSPI").unwrap();
+    let kospi = plain("kospi_code.mst.zip");
+    let row = kospi.chunks(289).find(|row| row.starts_with(symbol.code.as_bytes())).unwrap();
+    assert_eq!((row.len(), row[288], &row[102..111]), (289, b'\n', format!("{:09}", symbol.base_px).as_bytes()));
+    // A Hangul syllable is two bytes, and the field is 40 of them.
+    assert_eq!(encoding_rs::EUC_KR.decode(&row[21..61]).0.trim(), symbol.name);
+    let nasdaq = plain("nasmst.cod.zip");
+    let columns = |row: &[u8]| row.split(|byte| *byte == b'\t').count();
+    assert!(nasdaq.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).all(|row| columns(row) == 24));
+    assert_eq!(get("nothing.mst.zip").status(), 404);
+    assert_eq!(venue.rest_counts().requests_of("kospi_code.mst.zip"), 1);
+}

@@ -139,7 +139,8 @@ fn reply(outcome: Result<Response<ureq::Body>, ureq::Error>) -> Result<Reply, Un
     Ok(Reply { status, more, body })
 }
 
-fn is_loopback(url: &str) -> bool {
+/// Whether an address is of this host.
+pub(in crate::feed::kis) fn is_loopback(url: &str) -> bool {
     let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
     let host = uri.host().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

@@ -28,6 +28,7 @@ pub mod quotations;
 mod reach;
 mod settings;
 
+pub(in crate::feed::kis) use self::agent::is_loopback;
 pub use self::answer::{Answer, Row};
 pub use self::approval::{ApprovalError, approval_key};
 pub use self::breaker::BreakerState;

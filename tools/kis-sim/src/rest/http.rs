@@ -256,7 +256,7 @@ fn respond(stream: &mut TcpStream, request: &Request, answer: &Answer, close: bo
 }
 
 fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
-    let Answer { status, body, tr_cont, date_skew_s } = answer;
+    let Answer { status, body, tr_cont, date_skew_s, archive } = answer;
     let reason = match status {
         200 => "OK",
         400 => "Bad Request",
@@ -265,14 +265,17 @@ fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
         413 => "Payload Too Large",
         _ => "Internal Server Error",
     };
-    let body = body.to_string();
+    let (content, body) = match archive {
+        Some(archive) => ("application/x-zip-compressed", archive.clone()),
+        None => ("application/json; charset=utf-8", body.to_string().into_bytes()),
+    };
     let now = jiff::Timestamp::now();
     let date = now
         .checked_add(jiff::SignedDuration::from_secs(*date_skew_s))
         .unwrap_or(now)
         .strftime("%a, %d %b %Y %H:%M:%S GMT");
     let mut head = format!(
-        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\nDate: {date}\r\n",
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: {content}\r\nContent-Length: {}\r\nDate: {date}\r\n",
         body.len()
     );
     if let Some(tr_id) = request.header("tr_id") {
@@ -283,8 +286,9 @@ fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
         head.push_str("Connection: close\r\n");
     }
     head.push_str("\r\n");
-    head.push_str(&body);
-    head.into_bytes()
+    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
 }
 
 #[cfg(test)]

@@ -5,15 +5,16 @@ mod credentials;
 mod fault;
 mod holidays;
 mod http;
+mod masters;
 mod quotations;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use crate::auth::{Auth, Denied};
-use crate::config::SimConfig;
+use crate::config::{MasterSizes, SimConfig};
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
 use crate::venue::Quotes;
@@ -22,6 +23,7 @@ pub(crate) use fault::Shared;
 pub use fault::{RestCounts, RestFault, RestFaultSpec};
 use http::Request;
 pub(crate) use http::RestServer;
+pub use masters::{MasterArchive, MasterRow, MasterSet};
 
 /// What REST answers from.
 #[derive(Debug)]
@@ -36,6 +38,9 @@ pub(crate) struct Rest {
     closures: Vec<Date>,
     split: Option<Date>,
     mock: bool,
+    master_sizes: MasterSizes,
+    /// Made when they are first asked for.
+    masters: OnceLock<MasterSet>,
 }
 
 /// Status, body, and the header that says whether more pages follow.
@@ -46,11 +51,13 @@ struct Answer {
     tr_cont: &'static str,
     /// Seconds by which the header `Date` is ahead.
     date_skew_s: i64,
+    /// Takes the place of the body.
+    archive: Option<Vec<u8>>,
 }
 
 impl Answer {
     fn new(status: u16, body: Value) -> Self {
-        Self { status, body, tr_cont: "", date_skew_s: 0 }
+        Self { status, body, tr_cont: "", date_skew_s: 0, archive: None }
     }
 
     /// The code of a refusal.
@@ -84,8 +91,19 @@ impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape } = quotes;
         let closures = holidays::closures(&config.closures);
-        let (date, split, mock) = (config.market_start.date(), config.split, config.mock);
-        Self { auth, symbols, board, tape, shared, date, closures, split, mock }
+        Self {
+            auth,
+            symbols,
+            board,
+            tape,
+            shared,
+            date: config.market_start.date(),
+            closures,
+            split: config.split,
+            mock: config.mock,
+            master_sizes: config.masters,
+            masters: OnceLock::new(),
+        }
     }
 
     fn answer(&self, request: &Request) -> Answer {
@@ -94,7 +112,18 @@ impl Rest {
             ("POST", "/oauth2/Approval") => self.approval(request),
             ("POST", "/oauth2/revokeP") => self.revoke(request),
             ("GET", path) if path.starts_with("/uapi/") => self.quotation(request),
+            ("GET", path) if path.starts_with(masters::FOLDER) => self.master(path),
             _ => Answer::new(404, json!({ "rt_cd": "1", "msg_cd": "EGW00202", "msg1": "unknown path" })),
+        }
+    }
+
+    /// A master file; the real server has them on a host of their own, and wants no key for them.
+    fn master(&self, path: &str) -> Answer {
+        let masters = self.masters.get_or_init(|| MasterSet::new(&self.symbols, self.date, self.master_sizes));
+        let name = path.strip_prefix(masters::FOLDER).unwrap_or_default();
+        match masters.archives().iter().find(|archive| archive.name == name) {
+            Some(archive) => Answer { archive: Some(archive.zip.clone()), ..Answer::new(200, Value::Null) },
+            None => Answer::new(404, Value::Null),
         }
     }
 

@@ -1,0 +1,238 @@
+//! Days of master files on disk: a folder a day (`2026-11-23`), with the archives as they were served.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+
+use super::{Masters, MastersError};
+use crate::sys::file;
+
+/// Folder of a day that is not whole yet, or that was replaced and is about to go.
+const UNFINISHED: &str = ".unfinished";
+/// Held by who puts a day in.
+const LOCK: &str = ".lock";
+/// Times that a day is read again because it was replaced meanwhile.
+const READS_MAX: u32 = 5;
+
+/// The folder of the days.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    dir: PathBuf,
+}
+
+impl Cache {
+    /// A cache in a folder, which need not be there yet.
+    pub fn new(dir: &Path) -> Cache {
+        Cache { dir: dir.to_owned() }
+    }
+
+    /// `hoga/masters` in the user's cache directory.
+    pub fn default_dir() -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+        Some(cache?.join("hoga/masters"))
+    }
+
+    /// The days there are, in order; none where there is no folder.
+    ///
+    /// # Errors
+    ///
+    /// The folder can't be read.
+    pub fn days(&self) -> Result<Vec<Date>, MastersError> {
+        let entries = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io_error(&self.dir))?,
+        };
+        let mut days = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io_error(&self.dir))?;
+            days.extend(entry.file_name().to_str().and_then(day_of).filter(|_| entry.path().is_dir()));
+        }
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    /// The folder of a day.
+    pub fn folder(&self, date: Date) -> PathBuf {
+        self.dir.join(date.to_string())
+    }
+
+    /// Reads a day: one whole state of it, also while another process replaces it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such day, or a file can't be read.
+    pub fn load(&self, date: Date) -> Result<Masters, MastersError> {
+        let folder = self.folder(date);
+        for _ in 0..READS_MAX {
+            let identity = || fs::metadata(&folder).map(|folder| (folder.dev(), folder.ino()));
+            let before = match identity() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.no_day(date)?),
+                before => before.map_err(io_error(&folder))?,
+            };
+            let files = read_folder(&folder);
+            if identity().is_ok_and(|after| after == before) {
+                let files = files?;
+                return Ok(Masters::read(date, files.iter().map(|(name, bytes)| (&**name, &**bytes))));
+            }
+        }
+        Err(MastersError::Busy { dir: self.dir.clone() })
+    }
+
+    fn no_day(&self, date: Date) -> Result<MastersError, MastersError> {
+        let (dir, days) = (self.dir.clone(), self.days()?);
+        Ok(if days.is_empty() { MastersError::Empty { dir } } else { MastersError::NoDay { date, dir, days } })
+    }
+
+    /// Puts files in as a day, by name. Readers see the day as it was or as it is now; what the day had before is gone, other days
+    /// stay. After a crash the day is as it was.
+    ///
+    /// # Errors
+    ///
+    /// Another process is at it, or a file can't be written: the day stays as it was.
+    pub fn install(&self, date: Date, files: &[(String, Vec<u8>)]) -> Result<(), MastersError> {
+        fs::create_dir_all(&self.dir).map_err(io_error(&self.dir))?;
+        let lock_path = self.dir.join(LOCK);
+        let lock = File::create(&lock_path).map_err(io_error(&lock_path))?;
+        if !file::try_lock(&lock).map_err(io_error(&lock_path))? {
+            return Err(MastersError::Busy { dir: self.dir.clone() });
+        }
+        let (fresh, day) = (self.dir.join(UNFINISHED), self.folder(date));
+        // What a process left that died here.
+        remove(&fresh)?;
+        fs::create_dir(&fresh).map_err(io_error(&fresh))?;
+        let written = write_all(&fresh, files).and_then(|()| {
+            let moved = if day.exists() { file::exchange(&fresh, &day) } else { fs::rename(&fresh, &day) };
+            moved.map_err(io_error(&day))
+        });
+        // Then it holds the old day, or what could be written of the new one.
+        remove(&fresh)?;
+        written?;
+        file::sync_folder(&self.dir).map_err(io_error(&self.dir))
+    }
+}
+
+fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), MastersError> {
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let mut to = File::create_new(&path).map_err(io_error(&path))?;
+        to.write_all(bytes).and_then(|()| file::sync_file(&to)).map_err(io_error(&path))?;
+    }
+    file::sync_folder(folder).map_err(io_error(folder))
+}
+
+/// All files of a folder that may be master files.
+fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, MastersError> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io_error(folder))? {
+        let path = entry.map_err(io_error(folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_ascii_lowercase);
+        let is_master = |name: &String| [".zip", ".mst", ".cod"].iter().any(|end| name.ends_with(end));
+        if let Some(name) = name.filter(is_master) {
+            files.push((name, fs::read(&path).map_err(io_error(&path))?));
+        }
+    }
+    Ok(files)
+}
+
+fn remove(folder: &Path) -> Result<(), MastersError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn io_error(path: &Path) -> impl Fn(io::Error) -> MastersError {
+    move |source| MastersError::Io { path: path.to_owned(), source }
+}
+
+/// A date of ten characters, and nothing else.
+fn day_of(name: &str) -> Option<Date> {
+    name.parse().ok().filter(|date: &Date| date.to_string() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn index(rows: &[&str]) -> Vec<(String, Vec<u8>)> {
+        let rows: String = rows.iter().map(|row| format!("{row:<45}\n")).collect();
+        vec![("idxcode.mst".to_owned(), rows.into_bytes())]
+    }
+
+    fn names(cache: &Cache, day: Date) -> Vec<String> {
+        cache.load(day).unwrap().all().iter().map(|index| index.name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_day_is_replaced_whole_and_earlier_days_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(&folder.path().join("not/there/yet"));
+        assert_eq!(cache.days().unwrap(), []);
+        let (monday, tuesday) = (date(2026, 11, 23), date(2026, 11, 24));
+        cache.install(monday, &index(&["00001KOSPI"])).unwrap();
+        cache.install(tuesday, &index(&["00001KOSPI", "11001KOSDAQ"])).unwrap();
+        // What a process left that died in the middle is no day, and goes.
+        let left = cache.dir.join(UNFINISHED);
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("idxcode.mst"), "half").unwrap();
+        assert_eq!(cache.days().unwrap(), [monday, tuesday]);
+        cache.install(tuesday, &index(&["22001KOSPI200"])).unwrap();
+        assert!(!left.exists());
+        assert_eq!((names(&cache, monday), names(&cache, tuesday)), (vec!["KOSPI".into()], vec!["KOSPI200".into()]));
+    }
+
+    #[test]
+    fn a_day_that_can_not_be_written_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let day = date(2026, 11, 23);
+        cache.install(day, &index(&["00001KOSPI"])).unwrap();
+        let mut broken = index(&["22001KOSPI200"]);
+        broken.push(("no/such/folder".to_owned(), Vec::new()));
+        assert!(matches!(cache.install(day, &broken), Err(MastersError::Io { .. })));
+        assert_eq!(names(&cache, day), ["KOSPI"]);
+        let held = File::create(folder.path().join(LOCK)).unwrap();
+        assert!(file::try_lock(&held).unwrap());
+        assert!(matches!(cache.install(day, &index(&[])), Err(MastersError::Busy { .. })));
+    }
+
+    #[test]
+    fn a_reader_sees_the_old_day_or_the_new_one_while_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let day = date(2026, 11, 23);
+        // Two files that belong together: the same number of rows in both.
+        let whole = |rows: usize| {
+            let mut files = index(&vec!["00001KOSPI"; rows]);
+            files.push(("fo_idx_code_mts.mst".to_owned(), "1|A|B|C| |00000.00|1|2001|D\n".repeat(rows).into_bytes()));
+            files
+        };
+        cache.install(day, &whole(1)).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (2..60).for_each(|rows| cache.install(day, &whole(rows)).unwrap()));
+            while !writer.is_finished() {
+                match cache.load(day) {
+                    Ok(masters) => assert_eq!(masters.reports()[0].rows, masters.reports()[1].rows),
+                    Err(error) => assert!(matches!(error, MastersError::Busy { .. }), "{error}"),
+                }
+            }
+        });
+        assert_eq!(cache.load(day).unwrap().reports()[0].rows, 59);
+    }
+
+    #[test]
+    fn a_day_that_is_not_there_is_answered_with_those_that_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let said = |day| cache.load(day).unwrap_err().to_string();
+        assert!(said(date(2026, 11, 23)).contains("hoga instruments --download"));
+        cache.install(date(2026, 11, 20), &index(&["00001KOSPI"])).unwrap();
+        assert!(said(date(2026, 11, 23)).contains("it has 2026-11-20"));
+    }
+}
