@@ -14,6 +14,7 @@ use crate::config::SimConfig;
 use crate::error::SimError;
 use crate::event_loop::EventLoop;
 use crate::ledger::{Ledger, LedgerCounts, Shared};
+use crate::market::chronicle::Chronicle;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SimMarket, SymbolInfo};
 use crate::rest::{Rest, RestCounts, RestFaultSpec, RestServer, Shared as RestShared};
@@ -217,11 +218,12 @@ pub(crate) struct Quotes {
     pub(crate) symbols: Vec<SymbolInfo>,
     pub(crate) board: Arc<QuoteBoard>,
     pub(crate) tape: Arc<Tape>,
+    pub(crate) chronicle: Arc<Chronicle>,
 }
 
 impl Quotes {
     fn of(market: &SimMarket) -> Self {
-        Self { symbols: market.symbols(), board: market.board(), tape: market.tape() }
+        Self { symbols: market.symbols(), board: market.board(), tape: market.tape(), chronicle: market.chronicle() }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod book;
 pub mod book_fields;
+pub mod chronicle;
 pub mod line;
 pub mod other_fields;
 pub mod phases;
@@ -24,6 +25,7 @@ use crate::config::{Burst, NxtBookWidth, SimConfig, VenueName, Widths};
 use crate::pace::Schedule;
 use crate::rng::Rng;
 use crate::source::{Demand, FrameSource, Next, TimedFrame};
+use chronicle::Chronicle;
 use line::Line;
 use other_fields::Index;
 use phases::{Phase, has_traded, next_change, phase_at};
@@ -128,6 +130,7 @@ pub struct SimMarket {
     idle_until_ns: Option<u64>,
     board: Arc<QuoteBoard>,
     tape: Arc<Tape>,
+    chronicle: Arc<Chronicle>,
 }
 
 const DAY_NS: u64 = 86_400_000_000_000;
@@ -158,12 +161,17 @@ impl SimMarket {
         let burst_ns = if (0.0..end_ns as f64).contains(&opening_ns) { opening_ns } else { 0.0 };
         let frames_total = config.rate * config.run_seconds();
         let board = QuoteBoard { quotes: stocks.iter().map(|_| Default::default()).collect() };
-        stocks.iter().enumerate().for_each(|(i, stock)| board.set(i, stock));
+        let indices = Index::both(config.seed);
+        let chronicle = Chronicle::new(second, [0, 1].map(|i: usize| indices[i].previous()), stocks.len());
+        for (i, stock) in stocks.iter().enumerate() {
+            board.set(i, stock);
+            chronicle.keep(i, stock);
+        }
         let date = start.date();
         let mut market = Self {
             by_code: stocks.iter().enumerate().map(|(i, s)| (s.code.clone(), i as u32)).collect(),
             stocks,
-            indices: Index::both(config.seed),
+            indices,
             rng: Rng::new(config.seed ^ 0x3A4D_5E0F),
             plan: Plan::default(),
             ready: VecDeque::new(),
@@ -189,6 +197,7 @@ impl SimMarket {
             idle_until_ns: None,
             board: Arc::new(board),
             tape: Arc::new(tape),
+            chronicle: Arc::new(chronicle),
         };
         let text = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
         market.date.copy_from_slice(text.as_bytes());
@@ -229,6 +238,11 @@ impl SimMarket {
         Arc::clone(&self.tape)
     }
 
+    /// What the day has come to, readable from other threads.
+    pub fn chronicle(&self) -> Arc<Chronicle> {
+        Arc::clone(&self.chronicle)
+    }
+
     fn phase_of(&self, venue: usize, second: u32) -> Phase {
         if self.trades_here[venue] { phase_at(VENUES[venue], second) } else { Phase::Closed }
     }
@@ -260,6 +274,7 @@ impl SimMarket {
             self.second = second;
             self.end_interruptions();
         }
+        self.chronicle.advance_to(self.second);
     }
 
     fn change_phase(&mut self, venue: usize, before: Phase, next: Phase) {
@@ -270,6 +285,7 @@ impl SimMarket {
             // An interruption doesn't outlive the session it began in.
             if self.stocks[i].vi_until.take().is_some() {
                 self.interrupted -= 1;
+                self.chronicle.released(i, self.second);
                 self.stocks[i].expected = Default::default();
                 self.emit_status(i);
             }
@@ -292,6 +308,7 @@ impl SimMarket {
             if self.stocks[i].vi_until.is_some_and(|until| until <= self.second) {
                 self.stocks[i].vi_until = None;
                 self.interrupted -= 1;
+                self.chronicle.released(i, self.second);
                 for venue in [KRX, NXT] {
                     if self.phase[venue].is_continuous() && self.stocks[i].expected[venue].price != 0 {
                         let print = self.stocks[i].print(venue, self.second);
@@ -305,6 +322,7 @@ impl SimMarket {
     }
 
     fn interrupt(&mut self, i: usize) {
+        self.chronicle.interrupted(i, self.second, &self.stocks[i]);
         self.stocks[i].start_vi(self.second, self.vi_seconds);
         self.interrupted += 1;
         for venue in [KRX, NXT] {
@@ -343,7 +361,7 @@ impl SimMarket {
                 let mut text = self.spare.pop().unwrap_or_default();
                 let mut line = Line(&mut text);
                 line.open("H0UPCNT0", 1);
-                self.indices[which].step(&mut line, self.second);
+                self.chronicle.push_tick(which, self.indices[which].step(&mut line, self.second));
                 line.close();
                 self.ready.push_back(Ready { tr_id: "H0UPCNT0", key: Key::Index(which as u8), records: 1, text });
             }
@@ -388,6 +406,7 @@ impl SimMarket {
             }
         }
         self.board.set(i, &self.stocks[i]);
+        self.chronicle.keep(i, &self.stocks[i]);
         if self.stocks[i].exceeds_vi() {
             self.interrupt(i);
         }
@@ -421,6 +440,7 @@ impl SimMarket {
             self.emit(i, Feed::trade(feed), 1, |line, stock| trade_fields::trade(line, stock, trade, &cx));
         }
         self.board.set(i, &self.stocks[i]);
+        self.chronicle.keep(i, &self.stocks[i]);
     }
 
     fn emit_expected(&mut self, i: usize, venue: usize) {

@@ -1,5 +1,6 @@
 //! Records of the quieter feeds: market status, index, programme trading, members.
 
+use crate::market::chronicle::{IndexTick, STOCKS, UNCHANGED};
 use crate::market::line::{Line, percent, sign};
 use crate::market::stock::Stock;
 use crate::rng::Rng;
@@ -105,8 +106,13 @@ impl Index {
         [new("0001", 412_345, seed ^ 0x1D1), new("1001", 98_765, seed ^ 0x1D2)]
     }
 
-    /// Moves on and writes one record of H0UPCNT0, 30 fields.
-    pub fn step(&mut self, line: &mut Line<'_>, second: u32) {
+    /// Close of the day before.
+    pub fn previous(&self) -> i64 {
+        self.previous
+    }
+
+    /// Moves on, writes one record of H0UPCNT0, 30 fields, and returns what it says.
+    pub fn step(&mut self, line: &mut Line<'_>, second: u32) -> IndexTick {
         let reach = (self.previous / 10_000).max(2);
         self.value = (self.value + self.rng.between(-reach, reach)).max(1);
         self.high = self.high.max(self.value);
@@ -131,6 +137,8 @@ impl Index {
         }
         extremes.iter().for_each(|value| line.hundredths(percent(*value - self.previous, self.previous)));
         let risen = 450 + self.rng.between(-20, 20);
-        line.ints(&[1, risen, 60, 940 - risen - 60, 0, 2, 3, 0]);
+        line.ints(&[1, risen, UNCHANGED, STOCKS - risen - UNCHANGED, 0, 2, 3, 0]);
+        let (value, volume_step) = (self.value, volume);
+        IndexTick { second, value, volume: self.volume, turnover: self.turnover, volume_step, risen }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::http::Request;
 use super::quotations::{hhmmss, missing, second, text};
+use super::rows::{Fields, list};
 use super::{Answer, Rest, output, success};
 use crate::market::SymbolInfo;
 use crate::market::tick::tick_size;
@@ -17,13 +18,13 @@ const DAY_ROWS: usize = 100;
 const DAYS_MAX: usize = 2_000;
 
 #[derive(Clone, Copy, Debug)]
-struct DayBar {
-    date: Date,
-    open: i64,
-    high: i64,
-    low: i64,
-    close: i64,
-    volume: i64,
+pub(super) struct DayBar {
+    pub(super) date: Date,
+    pub(super) open: i64,
+    pub(super) high: i64,
+    pub(super) low: i64,
+    pub(super) close: i64,
+    pub(super) volume: i64,
 }
 
 impl Rest {
@@ -60,7 +61,7 @@ impl Rest {
             let Some(earlier) = minute.checked_sub(60) else { break };
             minute = earlier;
         }
-        output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
+        output(json!({ "output1": self.minutes_head(index, symbol, feed), "output2": rows }))
     }
 
     /// Days between two dates, newest first, 100 at most.
@@ -114,8 +115,9 @@ impl Rest {
         let from = self.date.checked_sub(60.days()).unwrap_or(Date::MIN);
         // Here 1 means adjusted: the two calls contradict each other at the real server too.
         let raw = request.query("FID_ORG_ADJ_PRC") != Some("1");
-        let days = self.days_before(symbol, from).into_iter().take(ROWS);
-        success(days.map(|day| day_row(&self.as_asked(day, raw))).collect())
+        let days = self.days_before(symbol, from).into_iter().map(|day| self.as_asked(day, raw));
+        let days: Vec<DayBar> = days.collect();
+        success(list(days.windows(2).take(ROWS).map(|pair| price_row(&pair[0], &pair[1]))))
     }
 
     /// A day before the split, in the prices of then.
@@ -128,7 +130,7 @@ impl Rest {
     }
 
     /// Trading days before the simulated one, newest first, down to `from`: a walk backwards from the base price.
-    fn days_before(&self, symbol: &SymbolInfo, from: Date) -> Vec<DayBar> {
+    pub(super) fn days_before(&self, symbol: &SymbolInfo, from: Date) -> Vec<DayBar> {
         let seed = symbol.code.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let mut rng = Rng::new(seed);
         let mut days = Vec::new();
@@ -167,4 +169,18 @@ fn day_row(day: &DayBar) -> Value {
         "mod_yn": "N",
         "revl_issu_reas": "",
     })
+}
+
+/// A day of inquire-daily-price, against the one before it.
+fn price_row(day: &DayBar, before: &DayBar) -> Fields {
+    Fields::new()
+        .text("stck_bsop_date", day.date.strftime("%Y%m%d").to_string())
+        .ints([("stck_oprc", day.open), ("stck_hgpr", day.high), ("stck_lwpr", day.low), ("stck_clpr", day.close)])
+        .int("acml_vol", day.volume)
+        .percent("prdy_vrss_vol_rate", day.volume - before.volume, before.volume)
+        .change(["prdy_vrss", "prdy_vrss_sign", "prdy_ctrt"], day.close, before.close, 0)
+        .text("hts_frgn_ehrt", "0.00")
+        .int("frgn_ntby_qty", 0)
+        .text("flng_cls_code", "00")
+        .text("acml_prtt_rate", "0.00")
 }

@@ -2,11 +2,21 @@
 
 mod charts;
 mod credentials;
+mod derivatives;
+mod derived;
+mod exchanges;
 mod fault;
+mod funds;
 mod holidays;
 mod http;
+mod indices;
+mod interruptions;
 mod masters;
+mod overseas;
+mod overtime;
 mod quotations;
+mod rankings;
+mod rows;
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,6 +25,7 @@ use serde_json::{Value, json};
 
 use crate::auth::{Auth, Denied};
 use crate::config::{MasterSizes, SimConfig};
+use crate::market::chronicle::Chronicle;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
 use crate::venue::Quotes;
@@ -32,6 +43,8 @@ pub(crate) struct Rest {
     symbols: Vec<SymbolInfo>,
     board: Arc<QuoteBoard>,
     tape: Arc<Tape>,
+    chronicle: Arc<Chronicle>,
+    seed: u64,
     shared: Arc<Shared>,
     /// The simulated day.
     date: Date,
@@ -71,8 +84,23 @@ impl Answer {
 /// How a quotation is answered.
 type Handler = fn(&Rest, &Request) -> Answer;
 
-/// Path after `/uapi/domestic-stock/v1/quotations/`, TR id, whether the mock server knows it, answer.
-const QUOTATIONS: [(&str, &str, bool, Handler); 12] = [
+/// Last part of the path, TR id, whether the mock server knows it, answer.
+type Route = (&'static str, &'static str, bool, Handler);
+
+/// The rest of the path, and what it leads to.
+const FAMILIES: &[(&str, &[Route])] = &[
+    ("/uapi/domestic-stock/v1/quotations/", QUOTATIONS),
+    ("/uapi/domestic-stock/v1/quotations/", indices::ROUTES),
+    ("/uapi/domestic-stock/v1/quotations/", interruptions::ROUTES),
+    ("/uapi/domestic-stock/v1/quotations/", overtime::ROUTES),
+    ("/uapi/domestic-stock/v1/ranking/", rankings::ROUTES),
+    ("/uapi/etfetn/v1/quotations/", funds::ROUTES),
+    ("/uapi/domestic-futureoption/v1/quotations/", derivatives::ROUTES),
+    ("/uapi/overseas-price/v1/quotations/", overseas::ROUTES),
+    ("/uapi/overseas-stock/v1/quotations/", overseas::DAYS),
+];
+
+const QUOTATIONS: &[Route] = &[
     ("inquire-price", "FHKST01010100", true, Rest::inquire_price),
     ("inquire-asking-price-exp-ccn", "FHKST01010200", true, Rest::inquire_asking_price),
     ("inquire-daily-price", "FHKST01010400", true, Rest::inquire_daily_price),
@@ -83,19 +111,22 @@ const QUOTATIONS: [(&str, &str, bool, Handler); 12] = [
     ("intstock-multprice", "FHKST11300006", false, Rest::intstock_multprice),
     ("volume-rank", "FHPST01710000", false, Rest::volume_rank),
     ("chk-holiday", "CTCA0903R", false, Rest::chk_holiday),
-    ("search-info", "CTPF1604R", true, Rest::search_info),
-    ("search-stock-info", "CTPF1002R", true, Rest::search_stock_info),
+    ("search-info", "CTPF1604R", false, Rest::search_info),
+    ("search-stock-info", "CTPF1002R", false, Rest::search_stock_info),
+    ("market-time", "HHMCM000002C0", false, Rest::market_time),
 ];
 
 impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
-        let Quotes { symbols, board, tape } = quotes;
+        let Quotes { symbols, board, tape, chronicle } = quotes;
         let closures = holidays::closures(&config.closures);
         Self {
             auth,
             symbols,
             board,
             tape,
+            chronicle,
+            seed: config.seed,
             shared,
             date: config.market_start.date(),
             closures,
@@ -131,8 +162,10 @@ impl Rest {
         if let Err(denied) = self.authorised(request) {
             return refusal(denied);
         }
-        let name = request.path.strip_prefix("/uapi/domestic-stock/v1/quotations/");
-        let known = QUOTATIONS.iter().find(|(known, ..)| Some(*known) == name);
+        let known = FAMILIES.iter().find_map(|(folder, routes)| {
+            let name = request.path.strip_prefix(folder)?;
+            routes.iter().find(|(known, ..)| *known == name)
+        });
         match known {
             Some((_, _, false, _)) | None if self.mock => failure(500, "EGW00213", "모의투자 TR 이 아닙니다."),
             Some((_, tr_id, _, answer)) if request.header("tr_id") == Some(tr_id) => answer(self, request),

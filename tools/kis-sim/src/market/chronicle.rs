@@ -1,0 +1,164 @@
+//! What the day has come to, for REST: the market's time, the levels of its indices, its interruptions, the sums of each
+//! symbol. Written by the market's thread, read by those of REST.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::market::stock::{Stats, Stock};
+
+/// Levels kept for an index; beyond, the older half is forgotten.
+const TICKS_MAX: usize = 1 << 17;
+
+/// A level of an index, in hundredths of a point, as its record over the WebSocket has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IndexTick {
+    /// Second of the day.
+    pub second: u32,
+    /// Level.
+    pub value: i64,
+    /// Thousands of shares of the day.
+    pub volume: i64,
+    /// Millions of won of the day.
+    pub turnover: i64,
+    /// Thousands of shares since the level before.
+    pub volume_step: i64,
+    /// Stocks that have risen, of [`STOCKS`].
+    pub risen: i64,
+}
+
+/// Stocks that an index counts, and those of them whose price hasn't changed.
+pub const STOCKS: i64 = 940;
+/// Stocks whose price hasn't changed.
+pub const UNCHANGED: i64 = 60;
+
+/// A volatility interruption. Those of the simulated market are static: their reference is the price of the last auction.
+#[derive(Clone, Copy, Debug)]
+pub struct Interruption {
+    /// Number of the symbol.
+    pub symbol: usize,
+    /// Second of the day at which it began.
+    pub begun: u32,
+    /// Second of the day at which it ended.
+    pub ended: Option<u32>,
+    /// Price that set it off.
+    pub price: i64,
+    /// Price it is measured from.
+    pub reference: i64,
+    /// How many the symbol has had, with this one.
+    pub count: usize,
+}
+
+/// The day of a symbol so far.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Executions of KRX, of NXT and of both.
+    pub stats: [Stats; 3],
+    /// Shares in issue.
+    pub listed: i64,
+    /// Yesterday's volume.
+    pub previous_volume: i64,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Chronicle {
+    second: AtomicU32,
+    previous: [i64; 2],
+    indices: [Mutex<Vec<IndexTick>>; 2],
+    interruptions: Mutex<Vec<Interruption>>,
+    symbols: Vec<Mutex<Figures>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Chronicle {
+    /// The day as it begins; `previous` are the closes of KOSPI and KOSDAQ the day before.
+    pub fn new(second: u32, previous: [i64; 2], symbols: usize) -> Self {
+        Self {
+            second: AtomicU32::new(second),
+            previous,
+            indices: Default::default(),
+            interruptions: Mutex::default(),
+            symbols: (0..symbols).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Second of the day; stands still before the market opens.
+    pub fn second(&self) -> u32 {
+        self.second.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn advance_to(&self, second: u32) {
+        self.second.store(second, Ordering::Relaxed);
+    }
+
+    /// Close of KOSPI (0) or KOSDAQ (1) the day before.
+    pub fn previous(&self, index: usize) -> i64 {
+        self.previous[index]
+    }
+
+    /// Levels of KOSPI (0) or KOSDAQ (1) so far, oldest first.
+    pub fn ticks(&self, index: usize) -> Vec<IndexTick> {
+        lock(&self.indices[index]).clone()
+    }
+
+    pub(crate) fn push_tick(&self, index: usize, tick: IndexTick) {
+        let mut ticks = lock(&self.indices[index]);
+        if ticks.len() >= TICKS_MAX {
+            ticks.drain(..TICKS_MAX / 2);
+        }
+        ticks.push(tick);
+    }
+
+    /// The interruptions so far, oldest first.
+    pub fn interruptions(&self) -> Vec<Interruption> {
+        lock(&self.interruptions).clone()
+    }
+
+    pub(crate) fn interrupted(&self, symbol: usize, second: u32, stock: &Stock) {
+        let mut all = lock(&self.interruptions);
+        let count = 1 + all.iter().filter(|one| one.symbol == symbol).count();
+        let (price, reference) = (stock.last, stock.vi_reference);
+        all.push(Interruption { symbol, begun: second, ended: None, price, reference, count });
+    }
+
+    pub(crate) fn released(&self, symbol: usize, second: u32) {
+        let mut all = lock(&self.interruptions);
+        if let Some(running) = all.iter_mut().rev().find(|one| one.symbol == symbol) {
+            running.ended.get_or_insert(second);
+        }
+    }
+
+    /// The day of a symbol so far.
+    pub fn figures(&self, symbol: usize) -> Figures {
+        self.symbols.get(symbol).map(|figures| lock(figures).clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn keep(&self, symbol: usize, stock: &Stock) {
+        let Some(figures) = self.symbols.get(symbol) else { return };
+        let mut figures = lock(figures);
+        figures.stats.clone_from(&stock.stats);
+        (figures.listed, figures.previous_volume) = (stock.listed, stock.previous_volume);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interruption_ends_once_and_counts_per_symbol() {
+        let chronicle = Chronicle::new(32_400, [100, 100], 2);
+        let stock = Stock::new("000010".into(), 0, 1, false);
+        chronicle.interrupted(0, 32_500, &stock);
+        chronicle.released(0, 32_620);
+        chronicle.released(0, 32_700);
+        chronicle.interrupted(1, 32_800, &stock);
+        chronicle.interrupted(0, 32_900, &stock);
+        let told: Vec<_> =
+            chronicle.interruptions().iter().map(|one| (one.symbol, one.begun, one.ended, one.count)).collect();
+        assert_eq!(told, [(0, 32_500, Some(32_620), 1), (1, 32_800, None, 1), (0, 32_900, None, 2)]);
+    }
+}
