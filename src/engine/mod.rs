@@ -46,18 +46,21 @@ use self::resume::{recover, resume_continuity};
 use self::setup::{clock_record, connection_state, journal_config, reader_config, secrets_of, trading_date};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
-use crate::config::{Config, ConfigError, KisSubscription};
+use crate::config::{Config, ConfigError, KisSubscription, MarketTime};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
 use crate::feed::kis::notices::Notices;
+use crate::feed::kis::rest::{Client, RestError};
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
+use crate::feed::kis::snapshots::snapshots;
 use crate::journal::{AppendError, Helper, Journal, OpenError, RecoveryReport, StreamWriter};
+use crate::market::calendar::{Calendar, OverrideError};
 use crate::metrics::{
     Collector, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
 };
 use crate::net::{ConnectionConfig, Reader};
 use crate::ring::message_ring;
-use crate::stage::{WaitStrategy, run};
+use crate::stage::{Rest, Waiter, run_resting};
 use crate::tick::{RType, boxed_record};
 
 /// Pause of the metrics thread.
@@ -99,6 +102,12 @@ pub enum EngineError {
     /// A stream could not go on: the engine stopped by itself, in order.
     #[error("{0}")]
     Stopped(Box<Stop>),
+    /// REST can't be used, e.g. for its folder of keys.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// The calendar's corrections can't be taken over.
+    #[error(transparent)]
+    Calendar(#[from] OverrideError),
     /// The metrics file can't be made.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -186,7 +195,16 @@ impl Engine {
     }
 
     /// The same with credentials at hand (a simulated venue's).
-    pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
+    pub fn start_with(config: &Config, accounts: Vec<Account>, mut options: Options) -> Result<Engine, EngineError> {
+        if let Some(clock) = config.kis.market_time.as_ref().and_then(MarketTime::clock) {
+            options.market = clock;
+        }
+        let calendar = Arc::new(match &config.kis.calendar_overrides {
+            Some(path) => Calendar::shipped().with_overrides(path)?,
+            None => Calendar::shipped().clone(),
+        });
+        let rest = Client::new(&config.kis.rest_url, &accounts, &config.kis.rest)?;
+        let parking = Rest::default();
         let dir = config.journal.dir.clone();
         let Journal { ticks, raw, helper, recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
@@ -197,6 +215,7 @@ impl Engine {
         let (metrics, mut collector) =
             Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
         let notices = Arc::new(Notices::new(accounts.len() as u16));
+        let snapshots = Arc::new(snapshots());
         let stop = Arc::new(AtomicBool::new(false));
         let ending = Arc::new(Ending::new(Arc::clone(&stop)));
         let secrets = Arc::new(ArrayQueue::new(SECRET_SLOTS));
@@ -230,6 +249,7 @@ impl Engine {
             secrets: accounts.iter().flat_map(secrets_of).collect(),
             new_secrets: Arc::clone(&secrets),
             notices: Arc::clone(&notices),
+            snapshots: Arc::clone(&snapshots),
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
             patience: Some(Duration::from_secs(config.journal.slow_disk_seconds)),
@@ -256,7 +276,7 @@ impl Engine {
                 EngineError::System { what, source }
             }
         };
-        let wait = config.engine.wait;
+        let wait = || Waiter::resting_by(config.engine.wait, parking.clone());
         let hot = if placement.split {
             let frame_ring_bytes = config.engine.frame_ring_mib as usize * 1024 * 1024;
             let record_ring_words = config.engine.record_ring_mib as usize * 1024 * 1024 / 8;
@@ -266,28 +286,28 @@ impl Engine {
                 spawn_hot(
                     "hoga-reader",
                     placement.cores[0],
-                    wait,
+                    wait(),
                     ReaderStage::new(reader, intake, frames_in),
                     |stage| Ended::Reader(stage.intake),
                 ),
                 spawn_hot(
                     "hoga-parser",
                     placement.cores[1],
-                    wait,
+                    wait(),
                     ParserStage::new(parser, frames_out, records_in, message_bytes_max),
                     |_| Ended::Parser,
                 ),
                 spawn_hot(
                     "hoga-journal",
                     placement.cores[2],
-                    wait,
+                    wait(),
                     JournalStage::new(committer, records_out),
                     |stage| Ended::Journal(stage.committer),
                 ),
             ]
         } else {
             let fused = Fused::new(reader, Pipeline { intake, parser, committer });
-            vec![spawn_hot("hoga-fused", placement.cores[0], wait, fused, |stage| Ended::All(Box::new(stage)))]
+            vec![spawn_hot("hoga-fused", placement.cores[0], wait(), fused, |stage| Ended::All(Box::new(stage)))]
         };
         let hot: Vec<JoinHandle<Ended>> = hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
 
@@ -299,12 +319,16 @@ impl Engine {
         });
         let (changes, changed) = unbounded();
         let manager = SessionManager::new(
-            &config.kis,
+            config,
             accounts,
             ConnectionConfig { message_bytes_max, ..ConnectionConfig::default() },
             options.leave,
             Seams {
                 reader: handle,
+                rest,
+                calendar,
+                parking: parking.clone(),
+                snapshots,
                 notices,
                 secrets,
                 cold,
@@ -531,13 +555,13 @@ fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'stati
 fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
     name: &'static str,
     core: Option<usize>,
-    wait: WaitStrategy,
+    waiter: Waiter,
     mut stage: S,
     end: impl FnOnce(S) -> Ended + Send + 'static,
 ) -> std::io::Result<JoinHandle<Ended>> {
     spawn(name, move || {
         pin(core, name);
-        run(&mut stage, wait, &TickClock::new());
+        run_resting(&mut stage, waiter, &TickClock::new());
         end(stage)
     })
 }

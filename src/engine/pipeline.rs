@@ -21,6 +21,7 @@ use super::{EngineError, REJECTED_SLOTS, SECRET_SLOTS, Summary, summary_of};
 use crate::clock::{MarketClock, TickClock};
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::session::Progress;
+use crate::feed::kis::snapshots::Snapshots;
 use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{Helper, Journal, JournalConfig, RecoveryReport, StreamWriter};
 use crate::metrics::{Collector, ConnectionTraffic, Metrics, MetricsError};
@@ -94,6 +95,7 @@ pub(super) struct Wiring<'a> {
     pub secrets: Vec<Secret>,
     pub new_secrets: Arc<ArrayQueue<Secret>>,
     pub notices: Arc<Notices>,
+    pub snapshots: Arc<Snapshots>,
     pub inbox: Inbox,
     pub trading_date: Arc<AtomicU32>,
     /// Longest the lines wait for a late segment; `None`: no gates, whoever feeds the pipeline looks out himself.
@@ -129,6 +131,7 @@ impl Pipeline {
             secrets: Vec::new(),
             new_secrets: Arc::new(ArrayQueue::new(SECRET_SLOTS)),
             notices: Arc::new(Notices::new(config.lines)),
+            snapshots: Arc::new(Snapshots::new(1)),
             inbox: Arc::new(ArrayQueue::new(1)),
             trading_date: Arc::new(AtomicU32::new(config.journal.trading_date)),
             patience: None,
@@ -179,6 +182,7 @@ impl Pipeline {
             clock: clock.clone(),
             market: wiring.market,
             notices: wiring.notices,
+            snapshots: wiring.snapshots,
             rejected: (wiring.keep == Keep::Rejected).then_some(rejected),
             mirrored: Default::default(),
         };
@@ -214,6 +218,9 @@ impl Pipeline {
     pub fn end_cycle(&mut self, mut work: usize) -> usize {
         if !self.committer.inbox.is_empty() {
             work += self.committer.drain_inbox();
+        }
+        if !self.parser.snapshots.is_empty() && self.committer.is_open() {
+            work += self.parser.take_snapshots(&mut self.committer);
         }
         self.intake.end_cycle(work);
         self.parser.end_cycle(work);

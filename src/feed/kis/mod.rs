@@ -30,6 +30,7 @@ mod redact;
 pub mod rest;
 mod row;
 pub mod session;
+pub mod snapshots;
 mod status;
 mod table;
 #[cfg(test)]

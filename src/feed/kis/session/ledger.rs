@@ -182,17 +182,58 @@ impl Ledger {
 
     /// The next to send; `None` while an answer is awaited, or when there is nothing to say.
     pub fn next(&self) -> Option<Request> {
-        if self.pending.is_some() || !self.is_open {
-            return None;
-        }
-        let withdrawn = self.entries.iter().find(|entry| !entry.is_wanted && entry.state == State::InForce);
-        let asked = || {
-            let open = self.entries.iter().filter(|entry| entry.is_wanted && entry.state == State::Idle);
-            // The first of the least: suspects last, then what was asked before, then by importance.
-            open.min_by_key(|entry| (entry.strikes, entry.attempts, u8::MAX - entry.priority))
-        };
+        self.due().next()
+    }
+
+    /// All that may be sent now, the most urgent first: who must not send one yet takes the one after.
+    pub fn due(&self) -> impl Iterator<Item = Request> {
+        let may_ask = self.pending.is_none() && self.is_open;
+        let entries = || self.entries.iter().filter(move |_| may_ask);
+        let withdrawn = entries().filter(|entry| !entry.is_wanted && entry.state == State::InForce);
+        let mut asked: Vec<&Entry> = entries().filter(|entry| entry.is_wanted && entry.state == State::Idle).collect();
+        // Suspects last, then what was asked before, then by importance; else by the order of the list.
+        asked.sort_by_key(|entry| (entry.strikes, entry.attempts, u8::MAX - entry.priority));
         let request = |entry: &Entry, subscribe| Request { registration: entry.registration.clone(), subscribe };
-        withdrawn.map(|entry| request(entry, false)).or_else(|| asked().map(|entry| request(entry, true)))
+        let requests: Vec<Request> = withdrawn
+            .map(|entry| request(entry, false))
+            .chain(asked.into_iter().map(|entry| request(entry, true)))
+            .collect();
+        requests.into_iter()
+    }
+
+    /// One more pair is wanted.
+    pub fn take(&mut self, wanted: Wanted) {
+        let mut all = self.wanted_pairs();
+        all.push(wanted);
+        self.want(all);
+    }
+
+    /// A pair is not wanted here any more; how it was wanted.
+    pub fn give(&mut self, pair: &Registration) -> Option<Wanted> {
+        let mut all = self.wanted_pairs();
+        let place = all.iter().position(|wanted| wanted.registration == *pair)?;
+        let given = all.remove(place);
+        self.want(all);
+        Some(given)
+    }
+
+    /// A pair is wanted, and not asked again on this connection.
+    pub fn put_off(&mut self, wanted: Wanted) {
+        let pair = wanted.registration.clone();
+        self.take(wanted);
+        if let Some(entry) = self.entry_mut(&pair) {
+            entry.state = State::Postponed;
+        }
+    }
+
+    fn wanted_pairs(&self) -> Vec<Wanted> {
+        let wanted = self.entries.iter().filter(|entry| entry.is_wanted);
+        wanted.map(|entry| Wanted { registration: entry.registration.clone(), priority: entry.priority }).collect()
+    }
+
+    /// How important a pair is, wanted or still in force.
+    pub fn priority(&self, pair: &Registration) -> u8 {
+        self.entries.iter().find(|entry| entry.registration == *pair).map_or(0, |entry| entry.priority)
     }
 
     /// The one given by [`next`](Self::next) was sent.
