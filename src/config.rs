@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{MarketClock, wall_ns};
+use crate::feed::kis::account::NoticesSection;
 use crate::feed::kis::rest::RestSection;
 use crate::feed::kis::session::SessionSection;
 use crate::journal::Durability;
@@ -168,6 +169,9 @@ pub struct KisSection {
     /// Market time of a simulated venue; default none: market time is wall time. Refused with the broker's own hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market_time: Option<MarketTime>,
+    /// Account notices; default none are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<NoticesSection>,
     /// App keys, one connection each. The subscriptions are spread over them.
     pub account: Vec<KisAccount>,
     /// What to record.
@@ -410,8 +414,15 @@ impl Config {
         if let Some(unknown) = self.kis.subscribe.iter().find(|subscription| tr_number(&subscription.tr).is_none()) {
             return refuse("kis.subscribe.tr", unknown.tr.clone(), "a transaction of KIS, e.g. H0STCNT0 or H0STASP0");
         }
+        if let Some(notices) = &self.kis.notices {
+            let names: Vec<String> = self.kis.account.iter().map(|account| account.name.clone()).collect();
+            if let Err((field, value, expected)) = notices.check(&names) {
+                return refuse(field, value, expected);
+            }
+        }
         let wanted: usize = self.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
-        let room = self.kis.account.len() * self.kis.max_registrations;
+        let of_notices = self.kis.notices.as_ref().map_or(0, |notices| notices.trs.len().max(1));
+        let room = (self.kis.account.len() * self.kis.max_registrations).saturating_sub(of_notices);
         if wanted == 0 {
             return refuse("kis.subscribe", "[]".to_owned(), "at least one [[kis.subscribe]] with keys");
         }

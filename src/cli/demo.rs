@@ -207,6 +207,7 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
             rest: RestSection { keys_dir: Some(dir.join("keys")), ..RestSection::default() },
             calendar_overrides: None,
             market_time: None,
+            notices: None,
             // A venue of our own bans nobody, and its app keys are the same in each demo.
             session: SessionSection { connect_budget: 0, check_calendar: false, ..SessionSection::default() },
             account: accounts

@@ -49,6 +49,7 @@ use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::config::{Config, ConfigError, KisSubscription, MarketTime};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
+use crate::feed::kis::account::{Keeper as NoticeKeeper, KeeperError, private_queue};
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::rest::{Client, RestError};
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
@@ -60,6 +61,7 @@ use crate::metrics::{
 };
 use crate::net::{ConnectionConfig, Reader};
 use crate::ring::message_ring;
+use crate::secret::{Secret, SecretError};
 use crate::stage::{Rest, Waiter, run_resting};
 use crate::tick::{RType, boxed_record};
 
@@ -105,6 +107,12 @@ pub enum EngineError {
     /// REST can't be used, e.g. for its folder of keys.
     #[error(transparent)]
     Rest(#[from] RestError),
+    /// Account notices can't be kept.
+    #[error(transparent)]
+    Notices(#[from] KeeperError),
+    /// The HTS id of account notices can't be had.
+    #[error("kis.notices: {0}")]
+    HtsId(#[from] SecretError),
     /// The calendar's corrections can't be taken over.
     #[error(transparent)]
     Calendar(#[from] OverrideError),
@@ -170,6 +178,7 @@ pub struct Engine {
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
     helper: Option<Helper>,
+    notice_keeper: Option<NoticeKeeper>,
     maintenance: Option<Maintenance>,
     live: Arc<ArrayQueue<LatencySet>>,
     latencies: LatencySet,
@@ -204,6 +213,10 @@ impl Engine {
             None => Calendar::shipped().clone(),
         });
         let rest = Client::new(&config.kis.rest_url, &accounts, &config.kis.rest)?;
+        let hts_id = match &config.kis.notices {
+            Some(section) => Some(section.hts_id()?),
+            None => None,
+        };
         let parking = Rest::default();
         let dir = config.journal.dir.clone();
         let Journal { ticks, raw, helper, recovery } = Journal::open(&dir, journal_config(config, &options.market))
@@ -216,6 +229,7 @@ impl Engine {
             Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
         let notices = Arc::new(Notices::new(accounts.len() as u16));
         let snapshots = Arc::new(snapshots());
+        let private = config.kis.notices.as_ref().map(|section| (section, Arc::new(private_queue())));
         let stop = Arc::new(AtomicBool::new(false));
         let ending = Arc::new(Ending::new(Arc::clone(&stop)));
         let secrets = Arc::new(ArrayQueue::new(SECRET_SLOTS));
@@ -246,7 +260,8 @@ impl Engine {
             instruments_max: config.engine.max_instruments as usize,
             message_bytes_max,
             traffic,
-            secrets: accounts.iter().flat_map(secrets_of).collect(),
+            secrets: accounts.iter().flat_map(secrets_of).chain(hts_id.iter().filter(is_long).cloned()).collect(),
+            private: private.as_ref().map(|(_, queue)| Arc::clone(queue)),
             new_secrets: Arc::clone(&secrets),
             notices: Arc::clone(&notices),
             snapshots: Arc::clone(&snapshots),
@@ -264,6 +279,13 @@ impl Engine {
 
         let cold = Cold { inbox, counters: metrics.counters("session")? };
         let maintenance_counters = metrics.counters("maintenance")?;
+        let notice_keeper = match private {
+            Some((section, queue)) => {
+                let (folder, counters) = (section.folder(&dir), metrics.counters("notices")?);
+                Some(NoticeKeeper::start(&folder, options.market, queue, counters)?)
+            }
+            None => None,
+        };
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
         let reader =
             Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
@@ -329,6 +351,7 @@ impl Engine {
                 calendar,
                 parking: parking.clone(),
                 snapshots,
+                hts_id,
                 notices,
                 secrets,
                 cold,
@@ -383,6 +406,7 @@ impl Engine {
             metrics_thread: Some(thread),
             metrics_stop,
             helper: Some(helper),
+            notice_keeper,
             maintenance,
             live,
             latencies: LatencySet::new(),
@@ -500,6 +524,7 @@ impl Engine {
             helper.stop();
         }
         drop(self.maintenance.take());
+        drop(self.notice_keeper.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {
@@ -564,6 +589,11 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
         run_resting(&mut stage, waiter, &TickClock::new());
         end(stage)
     })
+}
+
+/// Whether an id is long enough to be looked for in every message: a short one would overwrite words.
+fn is_long(id: &&Secret) -> bool {
+    id.expose().len() >= 6
 }
 
 fn summary_of(counters: CounterValues, latencies: &LatencySet, sessions: Progress) -> Summary {

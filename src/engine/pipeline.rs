@@ -19,6 +19,7 @@ use super::parser::Parser;
 use super::stages::{FrameProducer, JournalStage, ParserStage, RingSink, frame_words_max};
 use super::{EngineError, REJECTED_SLOTS, SECRET_SLOTS, Summary, summary_of};
 use crate::clock::{MarketClock, TickClock};
+use crate::feed::kis::account::PrivateQueue;
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::session::Progress;
 use crate::feed::kis::snapshots::Snapshots;
@@ -94,6 +95,7 @@ pub(super) struct Wiring<'a> {
     pub traffic: Vec<ConnectionTraffic>,
     pub secrets: Vec<Secret>,
     pub new_secrets: Arc<ArrayQueue<Secret>>,
+    pub private: Option<Arc<PrivateQueue>>,
     pub notices: Arc<Notices>,
     pub snapshots: Arc<Snapshots>,
     pub inbox: Inbox,
@@ -130,6 +132,7 @@ impl Pipeline {
             traffic,
             secrets: Vec::new(),
             new_secrets: Arc::new(ArrayQueue::new(SECRET_SLOTS)),
+            private: None,
             notices: Arc::new(Notices::new(config.lines)),
             snapshots: Arc::new(Snapshots::new(1)),
             inbox: Arc::new(ArrayQueue::new(1)),
@@ -163,6 +166,7 @@ impl Pipeline {
             scratch: Vec::with_capacity(wiring.message_bytes_max),
             secrets: wiring.secrets,
             new_secrets: wiring.new_secrets,
+            private: wiring.private,
             trading_date: Arc::clone(&wiring.trading_date),
             failure: None,
             gate: raw_gate,
@@ -291,6 +295,7 @@ impl FrameSink for Pipeline {
     }
 
     fn line_event(&mut self, line: u16, event: LineEvent) {
+        self.intake.line_event(line, &event);
         if let Some(note) = LineNote::new(line, event) {
             self.parser.line_note(&note, &mut self.committer);
         }

@@ -153,6 +153,7 @@ impl FrameSink for RingSink<'_> {
     }
 
     fn line_event(&mut self, line: u16, event: LineEvent) {
+        self.intake.line_event(line, &event);
         let Some(note) = LineNote::new(line, event) else { return };
         if !self.pending.is_empty() || !self.ring.push(&RingFrame::note(&note), [&[], &[]]) {
             self.pending.push(note);

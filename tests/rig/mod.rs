@@ -325,6 +325,7 @@ pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str]
             rest: RestSection { keys_dir: Some(folder.join("keys")), approval_interval_s: 1, ..RestSection::default() },
             calendar_overrides: None,
             market_time: None,
+            notices: None,
             session: SessionSection { connect_budget: 0, check_calendar: false, ..SessionSection::default() },
             account: vec![KisAccount::default(); accounts],
             subscribe: trs.iter().map(subscription).collect(),

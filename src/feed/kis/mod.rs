@@ -15,6 +15,7 @@
 //! The traps of this feed and what is done about them stand in `tests.rs`. [`LayoutTable`] is the table of layouts;
 //! [`control`] reads the JSON messages between the frames and is cold.
 
+pub mod account;
 mod book;
 pub mod control;
 mod decoder;

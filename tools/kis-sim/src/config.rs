@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::ban::BanRules;
 use crate::error::SimError;
 use crate::fault::FaultScript;
+use crate::notices::NoticeConfig;
 use crate::rest::RestFaultSpec;
 use crate::rng::Rng;
 
@@ -88,6 +89,8 @@ pub struct SimConfig {
     pub faults: FaultScript,
     /// Faults of REST, each counted in its own requests. Default none.
     pub rest_faults: Vec<RestFaultSpec>,
+    /// Account notices. Default none: their registration is answered, and nothing comes.
+    pub notices: Option<NoticeConfig>,
     /// Weekdays without trading beyond those of KRX from 2015 to 2027, for chk-holiday. Default none.
     pub closures: Vec<Date>,
 }
@@ -129,6 +132,7 @@ impl Default for SimConfig {
             ban: None,
             faults: FaultScript::default(),
             rest_faults: Vec::new(),
+            notices: None,
             closures: Vec::new(),
         }
     }
@@ -188,6 +192,9 @@ impl SimConfig {
             if !value.is_finite() || value <= 0.0 {
                 return fail(format!("{name}: found {value}, expected a number above 0"));
             }
+        }
+        if let Some(notices) = self.notices.as_ref().filter(|notices| !(18..=64).contains(&notices.width)) {
+            return fail(format!("notices.width: found {}, expected 18 to 64", notices.width));
         }
         if self.venues.is_empty() {
             return fail("venues: found none, expected krx, nxt or both".into());

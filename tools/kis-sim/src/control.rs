@@ -224,7 +224,7 @@ fn well_formed(tr_id: &str, tr_key: &str) -> bool {
 }
 
 /// Account notices, whose acks say `encrypt` Y.
-fn is_notice(tr_id: &str) -> bool {
+pub(crate) fn is_notice(tr_id: &str) -> bool {
     tr_id.contains("CNI") || tr_id.starts_with("HDFFF") && tr_id != "HDFFF010" && tr_id != "HDFFF020"
 }
 

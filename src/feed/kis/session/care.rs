@@ -14,6 +14,7 @@ use super::records::shown;
 use super::watchdog::Finding;
 use crate::clock::wall_ns;
 use crate::config::Config;
+use crate::feed::kis::control::is_notice;
 use crate::feed::kis::rest::is_mock;
 use crate::market::phase::Phase;
 use crate::metrics::Counter;
@@ -173,7 +174,8 @@ impl SessionManager {
         line.room = Some(in_force);
         let priority = line.ledger.priority(pair);
         let is_asked = line.ledger.give(pair);
-        if self.line_with_room(index).is_none() {
+        // Notices come on the session of their customer's app key alone.
+        if is_notice(&pair.tr_id) || self.line_with_room(index).is_none() {
             // Wanted all the same: a new connection may take it.
             if let (Some(wanted), line) = (is_asked, &mut self.lines[index]) {
                 line.ledger.put_off(wanted);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, TryRecvError};
 use crossbeam::queue::ArrayQueue;
 
+use super::super::control::is_notice;
 use super::super::notices::{Answered, Notices};
 use super::super::rest::Client;
 use super::super::snapshots::Snapshots;
@@ -22,7 +23,7 @@ use super::plan::{Plan, plan, wanted};
 use super::records::{Cold, shown};
 use super::watchdog::Watchdog;
 use crate::clock::{MarketClock, wall_ns};
-use crate::config::{Config, KisSubscription};
+use crate::config::{Config, KisSection, KisSubscription};
 use crate::market::calendar::Calendar;
 use crate::metrics::{ConnectionWatch, Counter};
 use crate::net::{Command, ConnectionConfig, ReaderHandle};
@@ -53,6 +54,31 @@ pub struct Progress {
     pub disconnects: usize,
 }
 
+/// The registrations of account notices, and the line that carries them: that of the customer's own app key.
+#[derive(Debug, Default)]
+struct Notice {
+    pairs: Vec<Registration>,
+    line: usize,
+}
+
+impl Notice {
+    fn of(kis: &KisSection, hts_id: Option<&Secret>) -> Notice {
+        let names: Vec<String> = kis.account.iter().map(|account| account.name.clone()).collect();
+        match (&kis.notices, hts_id) {
+            (Some(section), Some(id)) => {
+                Notice { pairs: section.registrations(&kis.rest_url, id), line: section.account_index(&names) }
+            }
+            _ => Notice::default(),
+        }
+    }
+
+    /// These before the pairs of market data, which are never in their place.
+    fn before(&self, market: Vec<Wanted>) -> Vec<Wanted> {
+        let own = self.pairs.iter().map(|pair| Wanted { registration: pair.clone(), priority: u8::MAX });
+        own.chain(market).collect()
+    }
+}
+
 /// Told of each change of a line: its number, state, wanted and confirmed registrations.
 pub type LineObserver = Box<dyn FnMut(u16, LineState, usize, usize) + Send>;
 
@@ -78,6 +104,8 @@ pub struct Seams {
     pub parking: Rest,
     /// Snapshots of symbols whose line is down, to the data path.
     pub snapshots: Arc<Snapshots>,
+    /// HTS id of account notices, if they are asked for.
+    pub hts_id: Option<Secret>,
     /// Answers and losses, from the data path.
     pub notices: Arc<Notices>,
     /// Approval keys, to be kept out of the journal.
@@ -104,6 +132,7 @@ pub struct SessionManager {
     churn: Churn,
     pub(super) watchdog: Watchdog,
     pub(super) care: Care,
+    of_notices: Notice,
     ws_url: String,
     pace: Duration,
     pub(super) registrations_max: usize,
@@ -130,8 +159,13 @@ impl SessionManager {
         let kis = &config.kis;
         let session = &kis.session;
         let window = Duration::from_secs(session.connect_window_s).div_f64(seams.market.scale);
-        let nothing = vec![Vec::new(); accounts.len()];
-        let Plan { lines, left_out } = plan(&nothing, wanted(&kis.subscribe), kis.max_registrations);
+        let of_notices = Notice::of(kis, seams.hts_id.as_ref());
+        let mut current = vec![Vec::new(); accounts.len()];
+        if let Some(carrier) = current.get_mut(of_notices.line) {
+            carrier.clone_from(&of_notices.pairs);
+        }
+        let all = of_notices.before(wanted(&kis.subscribe));
+        let Plan { lines, left_out } = plan(&current, all, kis.max_registrations);
         let lines: Vec<Line> = accounts
             .into_iter()
             .zip(lines)
@@ -146,6 +180,7 @@ impl SessionManager {
             churn: Churn::new(session.changes_max, change_window),
             watchdog: Watchdog::new(session, &seams.dir, seams.market, Arc::clone(&seams.calendar), traffic),
             care,
+            of_notices,
             progress: Progress { wanted: lines.iter().map(|line| line.ledger.wanted()).sum(), ..Progress::default() },
             lines,
             ws_url: kis.ws_url.clone(),
@@ -230,8 +265,20 @@ impl SessionManager {
         (line.room, line.renewal) = (None, None);
         let moving = std::mem::take(&mut line.moving);
         self.watchdog.line_down(line.number);
-        if let Some(pair) = blamed {
-            self.left_out(index, &pair, "the broker closes the line over it");
+        match blamed {
+            Some(pair) if is_notice(&pair.tr_id) => {
+                self.of_notices.pairs.retain(|other| *other != pair);
+                tracing::error!(
+                    line = self.lines[index].number,
+                    pair = shown(&pair),
+                    "not asked for any more: the broker closes the line over it each time; is the HTS id right?"
+                );
+                self.seams.cold.counters.add(Counter::RegistrationsLeftOut, 1);
+                let why = "the broker closes the line over it";
+                self.seams.cold.tell_pair(self.lines[index].number, SessionEvent::NoticesDropped, &pair, 0, why);
+            }
+            Some(pair) => self.left_out(index, &pair, "the broker closes the line over it"),
+            None => {}
         }
         // What was to be withdrawn before is not in force now.
         for wanted in moving {
@@ -472,7 +519,8 @@ impl SessionManager {
     fn change(&mut self, subscriptions: &[KisSubscription]) {
         let current: Vec<Vec<Registration>> =
             self.lines.iter().map(|line| line.ledger.registrations().cloned().collect()).collect();
-        let Plan { lines, left_out } = plan(&current, wanted(subscriptions), self.registrations_max);
+        let Plan { lines, left_out } =
+            plan(&current, self.of_notices.before(wanted(subscriptions)), self.registrations_max);
         let (mut came, mut left) = (0, 0);
         for (index, wanted) in lines.into_iter().enumerate() {
             let line = &mut self.lines[index];
