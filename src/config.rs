@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{MarketClock, wall_ns};
+use crate::feed::kis::account::NoticesSection;
 use crate::feed::kis::environment::{Environment, MOCK_TRS};
 use crate::feed::kis::rest::{RestSection, is_mock};
 use crate::feed::kis::session::SessionSection;
 use crate::journal::Durability;
+use crate::market::kst;
 use crate::secret::{Credentials, SecretError};
 use crate::stage::WaitStrategy;
 use crate::tick::{Instrument, tr_number};
@@ -117,6 +120,10 @@ pub struct EngineSection {
     pub max_instruments: u32,
     /// Largest message, KiB; default 1024. A larger one closes the connection with code 1009.
     pub max_message_kib: u32,
+    /// Whether hot threads park while no venue subscribed to has a session or will soon, whatever `wait` says; default true.
+    pub park_when_closed: bool,
+    /// Seconds before a venue opens at which they wait as `wait` says again; default 300.
+    pub wake_before_open_s: u64,
     /// Slots of the inbox of cold threads; default 1024. When it is full they wait
     /// a moment, then the record is left out and counted.
     pub inbox_slots: usize,
@@ -169,10 +176,39 @@ pub struct KisSection {
     /// How sessions are watched and how often they may be begun.
     #[serde(default)]
     pub session: SessionSection,
+    /// File of corrections of the calendar, as of `hoga calendar --overrides`; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar_overrides: Option<PathBuf>,
+    /// Market time of a simulated venue; default none: market time is wall time. Refused with the broker's own hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market_time: Option<MarketTime>,
+    /// Account notices; default none are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<NoticesSection>,
     /// App keys, one connection each. The subscriptions are spread over them.
     pub account: Vec<KisAccount>,
     /// What to record.
     pub subscribe: Vec<KisSubscription>,
+}
+
+/// `kis.market_time`: the day a simulated venue plays, for tests and trials alone.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct MarketTime {
+    /// Market time (KST) when the engine starts, e.g. `2026-11-20T08:45:00`.
+    pub start: String,
+    /// Market seconds a wall second; default 1.
+    #[serde(default = "default_scale")]
+    pub scale: f64,
+}
+
+impl MarketTime {
+    /// The clock that starts now; `None` when `start` is no date and time.
+    pub fn clock(&self) -> Option<MarketClock> {
+        let start: jiff::civil::DateTime = self.start.parse().ok()?;
+        let anchor_market_ns = u64::try_from(kst::timestamp(start)?.as_nanosecond()).ok()?;
+        Some(MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale: self.scale })
+    }
 }
 
 /// `[[kis.account]]`: names where an app key is kept.
@@ -231,6 +267,9 @@ fn default_true() -> bool {
 fn default_pace_ms() -> u64 {
     100
 }
+fn default_scale() -> f64 {
+    1.0
+}
 fn default_registrations() -> usize {
     41
 }
@@ -245,6 +284,8 @@ impl Default for EngineSection {
             record_ring_mib: 8,
             max_instruments: 16_384,
             max_message_kib: 1024,
+            park_when_closed: true,
+            wake_before_open_s: 300,
             inbox_slots: 1024,
         }
     }
@@ -397,6 +438,22 @@ impl Config {
         if let Err((field, value, expected)) = self.kis.session.check() {
             return refuse(field, value, expected);
         }
+        if let Some(time) = &self.kis.market_time {
+            let is_real = |url: &str| url.contains("koreainvestment.com");
+            if is_real(&self.kis.rest_url) || is_real(&self.kis.ws_url) {
+                let expected = "none: at the broker's hosts market time is wall time; this is for a simulated venue";
+                return refuse("kis.market_time", time.start.clone(), expected);
+            }
+            if time.clock().is_none() {
+                return refuse("kis.market_time.start", time.start.clone(), "a date and time as 2026-11-20T08:45:00");
+            }
+            if !(0.001..=100_000.0).contains(&time.scale) {
+                return refuse("kis.market_time.scale", time.scale.to_string(), "0.001 to 100000");
+            }
+        }
+        if engine.wake_before_open_s > 86_400 {
+            return refuse("engine.wake_before_open_s", engine.wake_before_open_s.to_string(), "0 to 86400");
+        }
         if self.kis.max_registrations == 0 {
             return refuse("kis.max_registrations", "0".to_owned(), "at least 1; the broker allows 41");
         }
@@ -424,8 +481,15 @@ impl Config {
                 return refuse("kis.subscribe.top_by_turnover", ranked.to_string(), expected);
             }
         }
+        if let Some(notices) = &self.kis.notices {
+            let names: Vec<String> = self.kis.account.iter().map(|account| account.name.clone()).collect();
+            if let Err((field, value, expected)) = notices.check(&names) {
+                return refuse(field, value, expected);
+            }
+        }
         let wanted: usize = self.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
-        let room = self.kis.account.len() * self.kis.max_registrations;
+        let of_notices = self.kis.notices.as_ref().map_or(0, |notices| notices.trs.len().max(1));
+        let room = (self.kis.account.len() * self.kis.max_registrations).saturating_sub(of_notices);
         let names_lists = self.kis.subscribe.iter().any(KisSubscription::names_lists);
         if wanted == 0 && !names_lists {
             return refuse("kis.subscribe", "[]".to_owned(), "at least one [[kis.subscribe]] with keys or a list");
@@ -658,6 +722,12 @@ mod tests {
             ("[kis]", "[kis]\nws_url = \"ws://ops.koreainvestment.com:31000\"", "both of the real server"),
             ("[kis]", "[kis]\nrest.retries_max = 99", "0 to 20"),
             ("[kis]", "[kis]\nmax_registrations = 0", "at least 1"),
+            ("[kis]", "[kis]\nmarket_time = { start = \"2026-11-20T08:45:00\" }", "simulated venue"),
+            (
+                "[kis]",
+                "[kis]\nrest_url = \"http://127.0.0.1:1\"\nws_url = \"ws://127.0.0.1:2\"\nmarket_time = { start = \"nine\" }",
+                "2026-11-20T08:45:00",
+            ),
             ("[\"005930\"]", "[\"005930\", \"000660\"]\n[kis.session]\nsilence_s = 5", "at least 15"),
         ] {
             let error = load(&GOOD.replace(from, to)).unwrap_err().to_string();

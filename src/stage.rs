@@ -4,6 +4,8 @@
 //! stages into a thread's loop: the wait strategy acts on a cycle without work. The same stage code runs fused on one
 //! thread or split over several.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::TickClock;
@@ -18,6 +20,9 @@ pub trait Stage {
 
     /// Told how long a cycle with work took, ns.
     fn note_cycle(&mut self, _ns: u64) {}
+
+    /// Told when the thread begins to park, whatever its strategy, since nothing is expected, and when that is over.
+    fn note_rest(&mut self, _resting: bool) {}
 
     /// Waits for input at most `timeout`, if the stage has something to wait on (the reader's sockets); otherwise sleeps.
     fn park(&mut self, timeout: Duration) {
@@ -56,17 +61,47 @@ const YIELD_CYCLES: u32 = 400;
 /// Longest sleep of [`WaitStrategy::Park`]: the bound on how late a stage sees a command without a wake-up of its own.
 const PARK_TIMEOUT: Duration = Duration::from_millis(1);
 
+/// Longest sleep while nothing is expected.
+const REST_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// Tells hot threads whether something is expected. While it is not, whoever runs out of work parks in the kernel, up to ten
+/// milliseconds at a time; input ends that at the reader's. One thread sets it, any number look.
+#[derive(Clone, Debug, Default)]
+pub struct Rest(Arc<AtomicBool>);
+
+impl Rest {
+    /// Nothing is expected from now on, or something is.
+    pub fn set(&self, resting: bool) {
+        // Relaxed: a flag alone.
+        self.0.store(resting, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is expected.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        // Relaxed: a flag alone.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A wait strategy at work: counts empty cycles.
 #[derive(Debug)]
 pub struct Waiter {
     strategy: WaitStrategy,
     empty_cycles: u32,
+    rest: Rest,
+    is_resting: bool,
 }
 
 impl Waiter {
     /// A waiter that has seen no empty cycle.
     pub fn new(strategy: WaitStrategy) -> Waiter {
-        Waiter { strategy, empty_cycles: 0 }
+        Waiter::resting_by(strategy, Rest::default())
+    }
+
+    /// The same, which parks while `rest` is on.
+    pub fn resting_by(strategy: WaitStrategy, rest: Rest) -> Waiter {
+        Waiter { strategy, empty_cycles: 0, rest, is_resting: false }
     }
 
     /// After a cycle that did `work`.
@@ -77,7 +112,13 @@ impl Waiter {
             return;
         }
         self.empty_cycles = self.empty_cycles.saturating_add(1);
+        let resting = self.rest.is_on();
+        if resting != self.is_resting {
+            self.is_resting = resting;
+            stage.note_rest(resting);
+        }
         match self.strategy {
+            _ if resting && self.empty_cycles > YIELD_CYCLES => stage.park(REST_TIMEOUT),
             WaitStrategy::Yield if self.empty_cycles > SPIN_CYCLES => std::thread::yield_now(),
             WaitStrategy::Park if self.empty_cycles > YIELD_CYCLES => stage.park(PARK_TIMEOUT),
             WaitStrategy::Park if self.empty_cycles > SPIN_CYCLES => std::thread::yield_now(),
@@ -88,7 +129,11 @@ impl Waiter {
 
 /// Runs a stage on this thread until it is done.
 pub fn run<S: Stage>(stage: &mut S, strategy: WaitStrategy, clock: &TickClock) {
-    let mut waiter = Waiter::new(strategy);
+    run_resting(stage, Waiter::new(strategy), clock);
+}
+
+/// The same with a waiter of one's own.
+pub fn run_resting<S: Stage>(stage: &mut S, mut waiter: Waiter, clock: &TickClock) {
     while !stage.is_done() {
         let start = clock.now();
         let work = stage.poll();
@@ -106,6 +151,7 @@ mod tests {
     struct Countdown {
         left: usize,
         parked: usize,
+        told: Vec<bool>,
     }
 
     impl Stage for Countdown {
@@ -122,11 +168,15 @@ mod tests {
         fn park(&mut self, _: Duration) {
             self.parked += 1;
         }
+
+        fn note_rest(&mut self, resting: bool) {
+            self.told.push(resting);
+        }
     }
 
     #[test]
     fn a_stage_runs_until_it_is_done() {
-        let mut stage = Countdown { left: 10, parked: 0 };
+        let mut stage = Countdown { left: 10, parked: 0, told: Vec::new() };
         run(&mut stage, WaitStrategy::Yield, &TickClock::new());
         assert_eq!((stage.left, stage.parked), (0, 0));
     }
@@ -134,12 +184,32 @@ mod tests {
     #[test]
     fn only_park_sleeps_and_only_after_it_spun() {
         for (strategy, parks) in [(WaitStrategy::Spin, 0), (WaitStrategy::Yield, 0), (WaitStrategy::Park, 100)] {
-            let mut stage = Countdown { left: 0, parked: 0 };
+            let mut stage = Countdown { left: 0, parked: 0, told: Vec::new() };
             let mut waiter = Waiter::new(strategy);
             for _ in 0..YIELD_CYCLES + 100 {
                 waiter.after(&mut stage, 0);
             }
             assert_eq!(stage.parked, parks, "{strategy:?}");
+        }
+    }
+
+    #[test]
+    fn while_nothing_is_expected_every_strategy_parks_and_work_comes_first() {
+        for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
+            let mut stage = Countdown { left: 0, parked: 0, told: Vec::new() };
+            let rest = Rest::default();
+            let mut waiter = Waiter::resting_by(strategy, rest.clone());
+            rest.set(true);
+            for _ in 0..YIELD_CYCLES + 100 {
+                waiter.after(&mut stage, 0);
+            }
+            assert_eq!((stage.parked, &stage.told[..]), (100, &[true][..]), "{strategy:?}");
+            waiter.after(&mut stage, 1);
+            waiter.after(&mut stage, 0);
+            assert_eq!(stage.parked, 100, "it spins again behind work");
+            rest.set(false);
+            waiter.after(&mut stage, 0);
+            assert_eq!(stage.told, [true, false]);
         }
     }
 }

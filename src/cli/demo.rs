@@ -20,6 +20,7 @@ use crate::config::{
 };
 use crate::engine::{Engine, EngineError, Options, Summary};
 use crate::feed::kis::environment::Environment;
+use crate::feed::kis::rest::RestSection;
 use crate::feed::kis::session::{Account, Leave, SessionSection};
 use crate::metrics::Counter;
 use crate::secret::{Credentials, Secret};
@@ -180,9 +181,12 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
             ws_url: venue.ws_url(),
             subscribe_pace_ms: 1,
             max_registrations: REGISTRATIONS_MAX,
-            rest: crate::feed::kis::rest::RestSection::default(),
+            rest: RestSection { keys_dir: Some(dir.join("keys")), ..RestSection::default() },
+            calendar_overrides: None,
+            market_time: None,
+            notices: None,
             // A venue of our own bans nobody, and its app keys are the same in each demo.
-            session: SessionSection { connect_budget: 0, ..SessionSection::default() },
+            session: SessionSection { connect_budget: 0, check_calendar: false, ..SessionSection::default() },
             account: accounts
                 .iter()
                 .map(|account| KisAccount { name: account.name.clone(), ..KisAccount::default() })

@@ -227,6 +227,19 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
         Some(SessionEvent::Verified) if session.value == 0 => write!(out, "brings all it should"),
         Some(SessionEvent::Verified) => write!(out, "lacks {}", qty(session.value)),
         Some(SessionEvent::ListChanged) => write!(out, "records {} registrations now", qty(session.value)),
+        Some(SessionEvent::CalendarChecked) if session.value == 0 => write!(out, "the broker's calendar is ours"),
+        Some(SessionEvent::CalendarChecked) => {
+            write!(out, "the broker's calendar differs on {} dates", qty(session.value))
+        }
+        Some(SessionEvent::CalendarDiffers) => write!(out, "the broker's calendar differs"),
+        Some(SessionEvent::PollingBegan) => {
+            write!(out, "down for {}: snapshots by REST, not ticks", nanos(session.value))
+        }
+        Some(SessionEvent::PollingEnded) => write!(out, "no more snapshots, {} were taken", qty(session.value)),
+        Some(SessionEvent::Moved) => write!(out, "gives {what} to line {}", session.value),
+        Some(SessionEvent::ChangeDelayed) => write!(out, "changes {what} in {}", nanos(session.value)),
+        Some(SessionEvent::ApprovalRenewed) => write!(out, "has a new approval key"),
+        Some(SessionEvent::NoticesDropped) => write!(out, "does without {what}"),
         Some(SessionEvent::SegmentReturned) => write!(out, "the next segment could be prepared now"),
         None => write!(out, "event {}", session.event),
     };

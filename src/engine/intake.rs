@@ -8,6 +8,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::ending::{Ending, Gate, Verdict, cause_of, raw_bytes};
 use crate::clock::wall_ns;
+use crate::feed::kis::account::{Private, PrivateQueue};
 use crate::feed::kis::control::Control;
 use crate::feed::kis::redact;
 use crate::journal::format::padded;
@@ -50,6 +51,8 @@ pub(super) struct Intake {
     pub secrets: Vec<Secret>,
     /// Secrets learnt since (approval keys), sent before the connection that may echo them.
     pub new_secrets: Arc<ArrayQueue<Secret>>,
+    /// Where account notices go, if they are asked for; here they are overwritten all the same.
+    pub private: Option<Arc<PrivateQueue>>,
     /// The trading date of market time, decimal YYYYMMDD, as the metrics thread keeps it.
     pub trading_date: Arc<AtomicU32>,
     /// Why stream `raw` takes no more.
@@ -131,7 +134,7 @@ impl Intake {
             }
             return (meta, payload);
         }
-        let redacted = self.guard(payload);
+        let redacted = self.guard(&meta, payload);
         if self.keep == Keep::All {
             meta.raw_sequence = self.journal_scratch(&meta, redacted);
         }
@@ -142,10 +145,11 @@ impl Intake {
     /// head is kept. Whether there were any.
     #[cold]
     #[inline(never)]
-    fn guard(&mut self, payload: &[u8]) -> bool {
+    fn guard(&mut self, meta: &FrameMeta, payload: &[u8]) -> bool {
         self.scratch.clear();
         self.scratch.extend_from_slice(payload);
         if is_private(payload) {
+            self.hand_over(meta, payload);
             let head = payload.iter().enumerate().filter(|(_, byte)| **byte == b'|').nth(2);
             self.scratch[head.map_or(payload.len().min(2), |(at, _)| at + 1)..].fill(b'*');
             return true;
@@ -161,8 +165,24 @@ impl Intake {
             Ok(Control::Ack(answer) | Control::Error(answer)) if answer.is_notice() => Some(answer),
             _ => None,
         };
+        if answer.is_some() && self.private.is_some() {
+            self.counters.add(Counter::NoticesLost, hand_over(self.private.as_deref(), meta, payload));
+        }
         secrets.extend(answer.iter().map(|answer| answer.tr_key.as_bytes()));
         redact(&mut self.scratch, &secrets)
+    }
+
+    /// Gives an account's frame to whoever keeps them.
+    fn hand_over(&self, meta: &FrameMeta, payload: &[u8]) {
+        self.counters.add(Counter::NoticesLost, hand_over(self.private.as_deref(), meta, payload));
+    }
+
+    /// A connection is gone, and with it the keys of its notices.
+    pub fn line_event(&self, line: u16, event: &LineEvent) {
+        if let (Some(private), LineEvent::Disconnected { .. }) = (&self.private, event) {
+            // Without room the keys are left: the next answer replaces them.
+            let _ = private.push(Private::Ended { line });
+        }
     }
 
     /// Appends what [`guard`](Self::guard) left.
@@ -228,7 +248,10 @@ impl Intake {
             if !self.raw.as_ref().is_some_and(finds_room) {
                 continue;
             }
-            let redacted = self.guard(&payload);
+            // A notice went its way when it was received; these bytes are overwritten already.
+            let private = self.private.take();
+            let redacted = self.guard(&meta, &payload);
+            self.private = private;
             self.journal_scratch(&meta, redacted);
             kept += 1;
         }
@@ -269,6 +292,15 @@ impl Intake {
             self.counters.beat(wall_ns());
         }
     }
+}
+
+/// Copies a message to the keeper of notices, if there is one; how many were lost.
+#[cold]
+fn hand_over(private: Option<&PrivateQueue>, meta: &FrameMeta, payload: &[u8]) -> u64 {
+    let Some(private) = private else { return 0 };
+    let bytes = zeroize::Zeroizing::new(payload.to_vec());
+    let message = Private::Message { line: meta.line, ts_recv: meta.ts_recv, bytes };
+    private.push(message).is_err().into()
 }
 
 /// Whether a data frame is an account's: encrypted, or a notice (`H0STCNI0` and its like) that came in the clear.

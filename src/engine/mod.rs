@@ -46,18 +46,23 @@ use self::resume::{recover, resume_continuity};
 use self::setup::{clock_record, connection_state, journal_config, reader_config, secrets_of, trading_date};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
 use crate::clock::{MarketClock, TickClock, wall_ns};
-use crate::config::{Config, ConfigError, KisSubscription};
+use crate::config::{Config, ConfigError, KisSubscription, MarketTime};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
+use crate::feed::kis::account::{Keeper as NoticeKeeper, KeeperError, private_queue};
 use crate::feed::kis::notices::Notices;
+use crate::feed::kis::rest::{Client, RestError};
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
+use crate::feed::kis::snapshots::snapshots;
 use crate::journal::{AppendError, Helper, Journal, OpenError, RecoveryReport, StreamWriter};
+use crate::market::calendar::{Calendar, OverrideError};
 use crate::metrics::{
     Collector, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
 };
 use crate::net::{ConnectionConfig, Reader};
 use crate::ring::message_ring;
-use crate::stage::{WaitStrategy, run};
+use crate::secret::{Secret, SecretError};
+use crate::stage::{Rest, Waiter, run_resting};
 use crate::tick::{RType, boxed_record};
 
 /// Pause of the metrics thread.
@@ -99,6 +104,18 @@ pub enum EngineError {
     /// A stream could not go on: the engine stopped by itself, in order.
     #[error("{0}")]
     Stopped(Box<Stop>),
+    /// REST can't be used, e.g. for its folder of keys.
+    #[error(transparent)]
+    Rest(#[from] RestError),
+    /// Account notices can't be kept.
+    #[error(transparent)]
+    Notices(#[from] KeeperError),
+    /// The HTS id of account notices can't be had.
+    #[error("kis.notices: {0}")]
+    HtsId(#[from] SecretError),
+    /// The calendar's corrections can't be taken over.
+    #[error(transparent)]
+    Calendar(#[from] OverrideError),
     /// The metrics file can't be made.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -161,6 +178,7 @@ pub struct Engine {
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
     helper: Option<Helper>,
+    notice_keeper: Option<NoticeKeeper>,
     maintenance: Option<Maintenance>,
     live: Arc<ArrayQueue<LatencySet>>,
     latencies: LatencySet,
@@ -186,8 +204,21 @@ impl Engine {
     }
 
     /// The same with credentials at hand (a simulated venue's).
-    pub fn start_with(config: &Config, accounts: Vec<Account>, options: Options) -> Result<Engine, EngineError> {
+    pub fn start_with(config: &Config, accounts: Vec<Account>, mut options: Options) -> Result<Engine, EngineError> {
         config.check_resolved()?;
+        if let Some(clock) = config.kis.market_time.as_ref().and_then(MarketTime::clock) {
+            options.market = clock;
+        }
+        let calendar = Arc::new(match &config.kis.calendar_overrides {
+            Some(path) => Calendar::shipped().with_overrides(path)?,
+            None => Calendar::shipped().clone(),
+        });
+        let rest = Client::new(&config.kis.rest_url, &accounts, &config.kis.rest)?;
+        let hts_id = match &config.kis.notices {
+            Some(section) => Some(section.hts_id()?),
+            None => None,
+        };
+        let parking = Rest::default();
         let dir = config.journal.dir.clone();
         let Journal { ticks, raw, helper, recovery } = Journal::open(&dir, journal_config(config, &options.market))
             .map_err(|source| EngineError::Journal { dir: dir.clone(), source })?;
@@ -198,6 +229,8 @@ impl Engine {
         let (metrics, mut collector) =
             Metrics::create(&dir, &[("placement", &placement.text), ("wait_strategy", &wait)])?;
         let notices = Arc::new(Notices::new(accounts.len() as u16));
+        let snapshots = Arc::new(snapshots());
+        let private = config.kis.notices.as_ref().map(|section| (section, Arc::new(private_queue())));
         let stop = Arc::new(AtomicBool::new(false));
         let ending = Arc::new(Ending::new(Arc::clone(&stop)));
         let secrets = Arc::new(ArrayQueue::new(SECRET_SLOTS));
@@ -228,9 +261,11 @@ impl Engine {
             instruments_max: config.engine.max_instruments as usize,
             message_bytes_max,
             traffic,
-            secrets: accounts.iter().flat_map(secrets_of).collect(),
+            secrets: accounts.iter().flat_map(secrets_of).chain(hts_id.iter().filter(is_long).cloned()).collect(),
+            private: private.as_ref().map(|(_, queue)| Arc::clone(queue)),
             new_secrets: Arc::clone(&secrets),
             notices: Arc::clone(&notices),
+            snapshots: Arc::clone(&snapshots),
             inbox: Arc::clone(&inbox),
             trading_date: Arc::clone(&date),
             patience: Some(Duration::from_secs(config.journal.slow_disk_seconds)),
@@ -245,6 +280,13 @@ impl Engine {
 
         let cold = Cold { inbox, counters: metrics.counters("session")? };
         let maintenance_counters = metrics.counters("maintenance")?;
+        let notice_keeper = match private {
+            Some((section, queue)) => {
+                let (folder, counters) = (section.folder(&dir), metrics.counters("notices")?);
+                Some(NoticeKeeper::start(&folder, options.market, queue, counters)?)
+            }
+            None => None,
+        };
         let commands = Arc::new(ArrayQueue::new(COMMAND_SLOTS));
         let reader =
             Reader::new(reader_config(config), KisLine, commands).map_err(system("event queue of the reader"))?;
@@ -257,7 +299,7 @@ impl Engine {
                 EngineError::System { what, source }
             }
         };
-        let wait = config.engine.wait;
+        let wait = || Waiter::resting_by(config.engine.wait, parking.clone());
         let hot = if placement.split {
             let frame_ring_bytes = config.engine.frame_ring_mib as usize * 1024 * 1024;
             let record_ring_words = config.engine.record_ring_mib as usize * 1024 * 1024 / 8;
@@ -267,28 +309,28 @@ impl Engine {
                 spawn_hot(
                     "hoga-reader",
                     placement.cores[0],
-                    wait,
+                    wait(),
                     ReaderStage::new(reader, intake, frames_in),
                     |stage| Ended::Reader(stage.intake),
                 ),
                 spawn_hot(
                     "hoga-parser",
                     placement.cores[1],
-                    wait,
+                    wait(),
                     ParserStage::new(parser, frames_out, records_in, message_bytes_max),
                     |_| Ended::Parser,
                 ),
                 spawn_hot(
                     "hoga-journal",
                     placement.cores[2],
-                    wait,
+                    wait(),
                     JournalStage::new(committer, records_out),
                     |stage| Ended::Journal(stage.committer),
                 ),
             ]
         } else {
             let fused = Fused::new(reader, Pipeline { intake, parser, committer });
-            vec![spawn_hot("hoga-fused", placement.cores[0], wait, fused, |stage| Ended::All(Box::new(stage)))]
+            vec![spawn_hot("hoga-fused", placement.cores[0], wait(), fused, |stage| Ended::All(Box::new(stage)))]
         };
         let hot: Vec<JoinHandle<Ended>> = hot.into_iter().collect::<Result<_, _>>().map_err(system("a hot thread"))?;
 
@@ -300,12 +342,17 @@ impl Engine {
         });
         let (changes, changed) = unbounded();
         let manager = SessionManager::new(
-            &config.kis,
+            config,
             accounts,
             ConnectionConfig { message_bytes_max, ..ConnectionConfig::default() },
             options.leave,
             Seams {
                 reader: handle,
+                rest,
+                calendar,
+                parking: parking.clone(),
+                snapshots,
+                hts_id,
                 notices,
                 secrets,
                 cold,
@@ -360,6 +407,7 @@ impl Engine {
             metrics_thread: Some(thread),
             metrics_stop,
             helper: Some(helper),
+            notice_keeper,
             maintenance,
             live,
             latencies: LatencySet::new(),
@@ -477,6 +525,7 @@ impl Engine {
             helper.stop();
         }
         drop(self.maintenance.take());
+        drop(self.notice_keeper.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {
@@ -532,15 +581,20 @@ fn spawn<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'stati
 fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
     name: &'static str,
     core: Option<usize>,
-    wait: WaitStrategy,
+    waiter: Waiter,
     mut stage: S,
     end: impl FnOnce(S) -> Ended + Send + 'static,
 ) -> std::io::Result<JoinHandle<Ended>> {
     spawn(name, move || {
         pin(core, name);
-        run(&mut stage, wait, &TickClock::new());
+        run_resting(&mut stage, waiter, &TickClock::new());
         end(stage)
     })
+}
+
+/// Whether an id is long enough to be looked for in every message: a short one would overwrite words.
+fn is_long(id: &&Secret) -> bool {
+    id.expose().len() >= 6
 }
 
 fn summary_of(counters: CounterValues, latencies: &LatencySet, sessions: Progress) -> Summary {

@@ -10,11 +10,15 @@ use crate::clock::{MarketClock, TickClock, wall_ns};
 use crate::feed::kis::control::{Control, is_control};
 use crate::feed::kis::notices::{Answered, Notices};
 use crate::feed::kis::session::codes::{Reaction, reaction};
+use crate::feed::kis::snapshots::Snapshots;
 use crate::feed::kis::{DecodeCounters, Decoder};
 use crate::feed::{FrameContext, RecordSink};
 use crate::metrics::{Counter, Counters, Latency, StageHistogram};
 use crate::net::FrameMeta;
 use crate::tick::{Header, Publisher, RECORD_VERSION, RType, RejectReason, Session, SessionEvent, tr_number, words_of};
+
+/// Snapshots taken in one cycle, at most.
+const SNAPSHOT_BATCH: usize = 16;
 
 /// Decodes on whichever thread it is put.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Parser {
     pub clock: TickClock,
     pub market: MarketClock,
     pub notices: Arc<Notices>,
+    /// Of symbols whose line is down.
+    pub snapshots: Arc<Snapshots>,
     /// Where frames that can't be read go when stream `raw` does not keep all.
     pub rejected: Option<Rejected>,
     /// What the decoder had counted when it was last mirrored.
@@ -66,6 +72,18 @@ impl Parser {
         if self.rejected.is_some() && self.decoder.counters().rejects_total() > rejects {
             self.hand_back(meta, payload);
         }
+    }
+
+    /// Makes records of snapshots, a bounded batch; returns how many.
+    #[cold]
+    #[inline(never)]
+    pub fn take_snapshots(&mut self, sink: &mut impl StampedSink) -> usize {
+        sink.begin_frame(ReadStamp::Recovered);
+        for taken in 0..SNAPSHOT_BATCH {
+            let Some(snapshot) = self.snapshots.pop() else { return taken };
+            self.decoder.snapshot(&snapshot, sink);
+        }
+        SNAPSHOT_BATCH
     }
 
     /// Gives a frame back to be kept verbatim. A full queue leaves it to its `Reject` record.

@@ -19,8 +19,10 @@ use super::parser::Parser;
 use super::stages::{FrameProducer, JournalStage, ParserStage, RingSink, frame_words_max};
 use super::{EngineError, REJECTED_SLOTS, SECRET_SLOTS, Summary, summary_of};
 use crate::clock::{MarketClock, TickClock};
+use crate::feed::kis::account::PrivateQueue;
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::session::Progress;
+use crate::feed::kis::snapshots::Snapshots;
 use crate::feed::kis::{Decoder, DecoderConfig};
 use crate::journal::{Helper, Journal, JournalConfig, RecoveryReport, StreamWriter};
 use crate::metrics::{Collector, ConnectionTraffic, Metrics, MetricsError};
@@ -93,7 +95,9 @@ pub(super) struct Wiring<'a> {
     pub traffic: Vec<ConnectionTraffic>,
     pub secrets: Vec<Secret>,
     pub new_secrets: Arc<ArrayQueue<Secret>>,
+    pub private: Option<Arc<PrivateQueue>>,
     pub notices: Arc<Notices>,
+    pub snapshots: Arc<Snapshots>,
     pub inbox: Inbox,
     pub trading_date: Arc<AtomicU32>,
     /// Longest the lines wait for a late segment; `None`: no gates, whoever feeds the pipeline looks out himself.
@@ -128,7 +132,9 @@ impl Pipeline {
             traffic,
             secrets: Vec::new(),
             new_secrets: Arc::new(ArrayQueue::new(SECRET_SLOTS)),
+            private: None,
             notices: Arc::new(Notices::new(config.lines)),
+            snapshots: Arc::new(Snapshots::new(1)),
             inbox: Arc::new(ArrayQueue::new(1)),
             trading_date: Arc::new(AtomicU32::new(config.journal.trading_date)),
             patience: None,
@@ -160,6 +166,7 @@ impl Pipeline {
             scratch: Vec::with_capacity(wiring.message_bytes_max),
             secrets: wiring.secrets,
             new_secrets: wiring.new_secrets,
+            private: wiring.private,
             trading_date: Arc::clone(&wiring.trading_date),
             failure: None,
             gate: raw_gate,
@@ -179,6 +186,7 @@ impl Pipeline {
             clock: clock.clone(),
             market: wiring.market,
             notices: wiring.notices,
+            snapshots: wiring.snapshots,
             rejected: (wiring.keep == Keep::Rejected).then_some(rejected),
             mirrored: Default::default(),
         };
@@ -214,6 +222,9 @@ impl Pipeline {
     pub fn end_cycle(&mut self, mut work: usize) -> usize {
         if !self.committer.inbox.is_empty() {
             work += self.committer.drain_inbox();
+        }
+        if !self.parser.snapshots.is_empty() && self.committer.is_open() {
+            work += self.parser.take_snapshots(&mut self.committer);
         }
         self.intake.end_cycle(work);
         self.parser.end_cycle(work);
@@ -284,6 +295,7 @@ impl FrameSink for Pipeline {
     }
 
     fn line_event(&mut self, line: u16, event: LineEvent) {
+        self.intake.line_event(line, &event);
         if let Some(note) = LineNote::new(line, event) {
             self.parser.line_note(&note, &mut self.committer);
         }

@@ -103,6 +103,10 @@ impl Stage for Fused {
         self.reader.is_done()
     }
 
+    fn note_rest(&mut self, resting: bool) {
+        self.pipeline.intake.counters.set(Counter::StagesParked, resting.into());
+    }
+
     fn note_cycle(&mut self, ns: u64) {
         self.pipeline.intake.counters.max(Counter::ReaderCycleNsMax, ns);
     }
@@ -149,6 +153,7 @@ impl FrameSink for RingSink<'_> {
     }
 
     fn line_event(&mut self, line: u16, event: LineEvent) {
+        self.intake.line_event(line, &event);
         let Some(note) = LineNote::new(line, event) else { return };
         if !self.pending.is_empty() || !self.ring.push(&RingFrame::note(&note), [&[], &[]]) {
             self.pending.push(note);
@@ -183,6 +188,10 @@ impl Stage for ReaderStage {
 
     fn is_done(&self) -> bool {
         (self.reader.is_done() && self.pending.is_empty()) || self.ring.is_abandoned()
+    }
+
+    fn note_rest(&mut self, resting: bool) {
+        self.intake.counters.set(Counter::StagesParked, resting.into());
     }
 
     fn note_cycle(&mut self, ns: u64) {
@@ -282,6 +291,9 @@ impl Stage for ParserStage {
             }
             work += 1;
         }
+        if !self.parser.snapshots.is_empty() && self.sink.ring.has_room(self.frame_words_max) {
+            work += self.parser.take_snapshots(&mut self.sink);
+        }
         self.parser.end_cycle(work);
         if work > 0 {
             self.parser.counters.max(Counter::RecordRingHighWaterBytes, self.sink.ring.high_water() as u64 * 8);
@@ -292,6 +304,10 @@ impl Stage for ParserStage {
 
     fn is_done(&self) -> bool {
         self.frames.is_finished() || self.sink.ring.is_abandoned()
+    }
+
+    fn note_rest(&mut self, resting: bool) {
+        self.parser.counters.set(Counter::StagesParked, resting.into());
     }
 
     fn note_cycle(&mut self, ns: u64) {
@@ -357,6 +373,10 @@ impl Stage for JournalStage {
 
     fn is_done(&self) -> bool {
         self.records.is_finished()
+    }
+
+    fn note_rest(&mut self, resting: bool) {
+        self.committer.counters.set(Counter::StagesParked, resting.into());
     }
 
     fn note_cycle(&mut self, ns: u64) {

@@ -142,21 +142,26 @@ impl Phase {
 /// and outside the years the calendar knows. What a venue does at an instant, without that minute, is
 /// [`Calendar::phase_at`].
 pub fn phase_at(publisher: Publisher, date: u32, second: u32) -> Phase {
-    match Hours::of(publisher, date, second) {
+    phase_in(Calendar::shipped(), publisher, date, second)
+}
+
+/// As [`phase_at`], by a calendar of one's own.
+pub fn phase_in(calendar: &Calendar, publisher: Publisher, date: u32, second: u32) -> Phase {
+    match Hours::of(calendar, publisher, date, second) {
         Err(phase) => phase,
         Ok(hours) => hours.phase(),
     }
 }
 
 /// The table that holds at a moment, and the moment in it.
-struct Hours {
-    table: &'static [(u32, Phase)],
+struct Hours<'a> {
+    table: &'a [(u32, Phase)],
     second: u32,
 }
 
-impl Hours {
+impl<'a> Hours<'a> {
     /// The phase itself where no table holds.
-    fn of(publisher: Publisher, date: u32, second: u32) -> Result<Hours, Phase> {
+    fn of(calendar: &'a Calendar, publisher: Publisher, date: u32, second: u32) -> Result<Hours<'a>, Phase> {
         // A night session belongs to the day on which it began.
         let (date, second) = match publisher {
             Publisher::KisKrxNight if second < NIGHT_ENDS => {
@@ -167,7 +172,7 @@ impl Hours {
             }
             _ => (date, second),
         };
-        match Calendar::shipped().plan(publisher, date) {
+        match calendar.plan(publisher, date) {
             Plan::Untold => Err(Phase::Untold),
             Plan::Closed => Err(Phase::Closed),
             Plan::Table(table) => Ok(Hours { table, second }),
@@ -216,7 +221,7 @@ pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u3
         b'2' | b'3' => return Phase::Block,
         _ => {}
     }
-    let hours = match Hours::of(publisher, date, second) {
+    let hours = match Hours::of(Calendar::shipped(), publisher, date, second) {
         Err(phase) => return phase,
         Ok(hours) => hours,
     };

@@ -193,6 +193,32 @@ counters! {
     SilentPairs = 105 Sum Count "silent_pairs",
     /// Registrations wanted that are not in force for good: no room, or refused.
     RegistrationsLeftOut = 106 Sum Count "registrations_left_out",
+    /// Whether hot threads park since no session is near: 1 while they do.
+    StagesParked = 107 Max Count "stages_parked",
+    /// Dates on which the broker's calendar and ours part, as of the last check.
+    CalendarDifferences = 108 Max Count "calendar_differences",
+    /// Checks of our calendar against the broker's that came to an answer.
+    CalendarChecks = 109 Sum Count "calendar_checks",
+    /// Lines now down for so long that their symbols are polled.
+    LinesPolled = 110 Max Count "lines_polled",
+    /// Snapshots taken by polling.
+    Snapshots = 111 Sum Count "snapshots",
+    /// Polls that brought no snapshot.
+    PollsFailed = 112 Sum Count "polls_failed",
+    /// Snapshots the parser could not be given: its queue was full.
+    SnapshotsLost = 113 Sum Count "snapshots_lost",
+    /// Registrations moved to an app key with room.
+    RegistrationsMoved = 114 Sum Count "registrations_moved",
+    /// Changes of the list held back, since their registration changed too often.
+    ChangesDelayed = 115 Sum Count "changes_delayed",
+    /// Account notices kept.
+    NoticesKept = 116 Sum Count "notices_kept",
+    /// Account notices that could not be read: no key yet, or not to be decrypted.
+    NoticesRejected = 117 Sum Count "notices_rejected",
+    /// Account notices that found no room on their way and are lost.
+    NoticesLost = 118 Sum Count "notices_lost",
+    /// Approval keys renewed on the broker's word that the old one is not known.
+    ApprovalsRenewed = 119 Sum Count "approvals_renewed",
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one

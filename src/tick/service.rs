@@ -139,6 +139,22 @@ numbered! {
         /// The list of what to record was changed, all lines; `value` counts the registrations wanted now, `text` says how
         /// many came and left.
         ListChanged = 25 "list_changed",
+        /// Our calendar was held against the broker's, all lines; `value` counts the dates on which they part.
+        CalendarChecked = 26 "calendar_checked",
+        /// They part on a date; `text` says which and how.
+        CalendarDiffers = 27 "calendar_differs",
+        /// The line has been down for so long, `value` ns, that its symbols are polled: snapshots follow, not ticks.
+        PollingBegan = 28 "polling_began",
+        /// The line is back, or its session over; `value` counts the snapshots taken.
+        PollingEnded = 29 "polling_ended",
+        /// A registration for which this line has no room is moved; `value` is the line that takes it.
+        Moved = 30 "moved",
+        /// A registration is not changed before its turn, since it changed too often; `value` is how long, ns.
+        ChangeDelayed = 31 "change_delayed",
+        /// An approval key the broker did not know is replaced without leaving the line.
+        ApprovalRenewed = 32 "approval_renewed",
+        /// Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right?
+        NoticesDropped = 33 "notices_dropped",
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hoga::feed::kis::rest::{Client, RestSection};
+use hoga::feed::kis::rest::{Client, Keys, RestSection};
 use hoga::feed::kis::session::Account;
 use hoga::secret::{Credentials, Secret};
 use kis_sim::{AppKey, Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig, Venue};
@@ -62,13 +62,9 @@ pub fn soon() -> Instant {
 /// Registers trades of KRX for symbols, and returns all data frames to the end of the run.
 pub fn record_trades(venue: &Venue, symbols: &[&str]) -> Vec<String> {
     let key = &venue.config().app_keys[1];
-    let settings = RestSection::default();
-    let approval = hoga::feed::kis::rest::approval_key(
-        &venue.rest_url(),
-        &account(key).credentials,
-        Duration::from_millis(settings.connect_timeout_ms),
-    )
-    .expect("an approval key");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let keys = Keys::open(&venue.rest_url(), account(key).credentials, &settings(folder.path())).expect("keys");
+    let approval = keys.approval_key(None, soon()).expect("an approval key");
     let stream = TcpStream::connect(venue.ws_url().trim_start_matches("ws://")).expect("the venue listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     let (mut ws, _) = tungstenite::client(venue.ws_url(), stream).expect("a handshake");

@@ -17,6 +17,7 @@ use hoga::clock::MarketClock;
 use hoga::config::{Config, EngineSection, JournalSection, KisAccount, KisSection, KisSubscription, Placement};
 use hoga::engine::{Engine, Options, Summary};
 use hoga::feed::kis::environment::Environment;
+use hoga::feed::kis::rest::RestSection;
 use hoga::feed::kis::session::{Account, Leave, SessionSection};
 use hoga::journal::{Start, Stream, Tailer};
 use hoga::secret::{Credentials, Secret};
@@ -253,7 +254,7 @@ impl Played {
         let mut account = std::collections::BTreeMap::<String, (u64, u64)>::new();
         for record in &self.ticks {
             match record.view() {
-                RecordView::Trade(trade) => {
+                RecordView::Trade(trade) if trade.header.flags & Flags::POLLED == 0 => {
                     let (expected, _) =
                         account.entry(record.symbol.clone()).or_insert((trade.cum_qty - trade.qty, trade.cum_qty));
                     *expected += trade.qty;
@@ -280,9 +281,12 @@ pub fn sessions(ticks: &[Record]) -> Vec<Session> {
     ticks.iter().filter_map(session).collect()
 }
 
+/// Trades that were pushed; snapshots are none.
 pub fn trades(ticks: &[Record]) -> Vec<(String, Trade)> {
     let trade = |record: &Record| match record.view() {
-        RecordView::Trade(trade) => Some((record.symbol.clone(), trade.into_owned())),
+        RecordView::Trade(trade) if trade.header.flags & Flags::POLLED == 0 => {
+            Some((record.symbol.clone(), trade.into_owned()))
+        }
         _ => None,
     };
     ticks.iter().filter_map(trade).collect()
@@ -321,8 +325,11 @@ pub fn config(folder: &Path, rest: &str, ws: &str, keys: &[String], trs: &[&str]
             ws_url: ws.to_owned(),
             subscribe_pace_ms: 1,
             max_registrations: 41,
-            rest: hoga::feed::kis::rest::RestSection::default(),
-            session: SessionSection { connect_budget: 0, ..SessionSection::default() },
+            rest: RestSection { keys_dir: Some(folder.join("keys")), approval_interval_s: 1, ..RestSection::default() },
+            calendar_overrides: None,
+            market_time: None,
+            notices: None,
+            session: SessionSection { connect_budget: 0, check_calendar: false, ..SessionSection::default() },
             account: vec![KisAccount::default(); accounts],
             subscribe: trs.iter().map(subscription).collect(),
         },

@@ -220,6 +220,7 @@ impl Report {
             "threads": snapshot.threads.iter().map(|thread| json!({
                 "name": thread.name,
                 "heartbeat_ns": present(thread.heartbeat_ns),
+                "is_parked": thread.values.get(Counter::StagesParked) == 1,
             })).collect::<Vec<_>>(),
             "connections": snapshot.connections.iter().map(connection_json).collect::<Vec<_>>(),
             "streams": self.streams.iter().map(|stream| json!({

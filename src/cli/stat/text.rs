@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, TableStyle};
 
 use crate::cli::units;
-use crate::metrics::{ConnectionState, Counter, Health, Latency, LatencySet, Unit};
+use crate::metrics::{ConnectionState, Counter, Health, Latency, LatencySet, ThreadCounters, Unit};
 
 use super::report::{RATES, RINGS, Report};
 
@@ -17,7 +17,7 @@ const ALWAYS: [Counter; 5] =
     [Counter::Gaps, Counter::MissingQty, Counter::Rejects, Counter::Stalls, Counter::InboxFull];
 
 /// No fault if they grow.
-const HARMLESS: [Counter; 16] = [
+const HARMLESS: [Counter; 19] = [
     Counter::ControlFrames,
     Counter::Reads,
     Counter::RawJournaledBytes,
@@ -31,6 +31,9 @@ const HARMLESS: [Counter; 16] = [
     Counter::SegmentRolls,
     Counter::Connects,
     Counter::RegistrationsSent,
+    Counter::StagesParked,
+    Counter::CalendarChecks,
+    Counter::NoticesKept,
     Counter::ReaderCycleNsMax,
     Counter::ParserCycleNsMax,
     Counter::JournalCycleNsMax,
@@ -73,6 +76,11 @@ fn head(out: &mut String, report: &Report) -> std::fmt::Result {
             "{folder}: engine NOT RUNNING, killed or crashed (pid {pid} is gone); last sign of life {} ago, after {uptime}",
             units::nanos(age_ns)
         )?,
+    }
+    let parked = |thread: &&ThreadCounters| thread.values.get(Counter::StagesParked) == 1;
+    let parked: Vec<&str> = snapshot.threads.iter().filter(parked).map(|thread| thread.name.as_str()).collect();
+    if !parked.is_empty() && report.health == Health::Running {
+        writeln!(out, "  parked until a session is near: {}", parked.join(", "))?;
     }
     for (key, value) in &snapshot.info {
         writeln!(out, "  {key}: {value}")?;

@@ -8,6 +8,7 @@ use super::layout::{Form, KeyClass, LayoutTable};
 use super::misc::{index, index_program, member, nav, program};
 use super::plan::{Kind, Plan, Plans};
 use super::row::{Row, Values};
+use super::snapshots::Snapshot;
 use super::status::status;
 use super::trade::{self, stock_trade};
 use crate::feed::{FrameContext, RecordSink};
@@ -198,6 +199,19 @@ impl Decoder {
     /// What was seen so far.
     pub fn counters(&self) -> &DecodeCounters {
         &self.emitter.counters
+    }
+
+    /// A snapshot that was asked for by REST: hands its record to `sink`, before it its instrument. It tells continuity
+    /// nothing.
+    pub fn snapshot<S: RecordSink>(&mut self, snapshot: &Snapshot, sink: &mut S) {
+        let trades = match snapshot.publisher {
+            Publisher::KisNxt => b"H0NXCNT0",
+            Publisher::KisUn => b"H0UNCNT0",
+            _ => b"H0STCNT0",
+        };
+        if let Some(plan) = self.plans.find_word(*trades) {
+            self.emitter.snapshot(plan, snapshot, sink);
+        }
     }
 
     /// Decodes a frame: hands every record of it to `sink`, before them what they need (instruments, gaps, a schema

@@ -6,6 +6,7 @@ use super::layout::KeyClass;
 use super::plan::continuity_venue;
 use super::plan::{Kind, Plan};
 use super::row::Row;
+use super::snapshots::Snapshot;
 use super::time::EventClock;
 use crate::feed::{FrameContext, RecordSink};
 use crate::market::instruments::{Instruments, Resolved};
@@ -285,6 +286,51 @@ impl Emitter {
             turnover_unit: plan.turnover_unit,
         };
         sink.record(words_of(&mut instrument));
+    }
+
+    /// A snapshot that was asked for by REST, under the instrument of its feed: a trade without a quantity, flag POLLED, of no
+    /// line and no transaction, so that nothing takes it for one that was pushed.
+    #[cold]
+    pub fn snapshot<S: RecordSink>(&mut self, plan: &Plan, snapshot: &Snapshot, sink: &mut S) {
+        let ctx = FrameContext { ts_recv: snapshot.ts_recv, flags: Flags::RECV_TS_USER, ..Default::default() };
+        let frame = Frame {
+            ctx: &ctx,
+            bytes: &[],
+            tr: TR_NONE,
+            publisher: plan.publisher,
+            count: 1,
+            width: 0,
+            flags: ctx.flags,
+        };
+        let key = InstrumentKey { market: plan.market, symbol: snapshot.symbol };
+        let instrument_id = match self.instruments.resolve(&key) {
+            Resolved::Known(id) => id,
+            Resolved::New(id) => {
+                self.declare(plan, &frame, &key, id, sink);
+                id
+            }
+            Resolved::Full => return self.reject(&frame, RejectReason::InstrumentsFull, &[], sink),
+        };
+        self.counters.records[RType::Trade as usize] += 1;
+        let mut header = service_header(&frame, RType::Trade, size_of::<Trade>(), instrument_id);
+        header.flags |= Flags::POLLED;
+        let market = Market { ts_event: snapshot.ts_recv, tr: TR_NONE, frame_count: 1, ..bytemuck::Zeroable::zeroed() };
+        let mut trade = Trade {
+            header,
+            market,
+            px: snapshot.px,
+            cum_qty: snapshot.cum_qty,
+            cum_turnover: snapshot.cum_turnover,
+            open_px: snapshot.open_px,
+            high_px: snapshot.high_px,
+            low_px: snapshot.low_px,
+            bid_px: snapshot.bid_px,
+            ask_px: snapshot.ask_px,
+            total_bid_qty: snapshot.total_bid_qty,
+            total_ask_qty: snapshot.total_ask_qty,
+            ..Trade::UNDEF
+        };
+        sink.record(words_of(&mut trade));
     }
 
     #[cold]

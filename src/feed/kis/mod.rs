@@ -15,6 +15,7 @@
 //! The traps of this feed and what is done about them stand in `tests.rs`. [`LayoutTable`] is the table of layouts;
 //! [`control`] reads the JSON messages between the frames and is cold.
 
+pub mod account;
 mod book;
 pub mod control;
 mod decoder;
@@ -32,6 +33,7 @@ mod redact;
 pub mod rest;
 mod row;
 pub mod session;
+pub mod snapshots;
 mod status;
 mod table;
 #[cfg(test)]

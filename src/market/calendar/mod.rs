@@ -319,6 +319,25 @@ impl Calendar {
         }
     }
 
+    /// From when to when a feed may bring something on a trading day: the first instant of its first phase and the one after
+    /// its last, ns since the UNIX epoch, breaks included; `None` on a day without.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] outside the years known, and where a feed's hours are not known.
+    pub fn hours(&self, publisher: Publisher, date: Date) -> Result<Option<(u64, u64)>, Unknown> {
+        match self.plan(publisher, kst::number_of(date)) {
+            Plan::Untold => Err(self.unknown(date)),
+            Plan::Closed => Ok(None),
+            Plan::Table(table) => {
+                let first = table.iter().find(|(_, phase)| *phase != Phase::Closed);
+                // Tables end closed.
+                let hours = first.zip(table.last()).map(|((from, _), (to, _))| (*from, *to));
+                Ok(hours.and_then(|(from, to)| Some((kst::instant(date, from)?, kst::instant(date, to)?))))
+            }
+        }
+    }
+
     /// What holds on a date (decimal YYYYMMDD) for a feed.
     pub(super) fn plan(&self, publisher: Publisher, number: u32) -> Plan<'_> {
         let venue = match publisher {

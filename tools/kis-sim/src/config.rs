@@ -10,6 +10,7 @@ use crate::ban::BanRules;
 use crate::chaos::Chaos;
 use crate::error::SimError;
 use crate::fault::FaultScript;
+use crate::notices::NoticeConfig;
 use crate::rest::RestFaultSpec;
 use crate::rng::Rng;
 
@@ -92,8 +93,6 @@ pub struct SimConfig {
     /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
     /// Default: never.
     pub split: Option<Date>,
-    /// HTS ids that exist: a notice registered for another ends its connection without a Close frame. Default: any does.
-    pub hts_ids: Vec<String>,
     /// A client that pings by itself is cut, as some report of the real server. Default false.
     pub cut_on_client_ping: bool,
     /// Faults at random, beside those of the script. Default none.
@@ -102,6 +101,8 @@ pub struct SimConfig {
     pub faults: FaultScript,
     /// Faults of REST, each counted in its own requests. Default none.
     pub rest_faults: Vec<RestFaultSpec>,
+    /// Account notices. Default none: their registration is answered, and nothing comes.
+    pub notices: Option<NoticeConfig>,
     /// Weekdays without trading beyond those of KRX from 2015 to 2027, for chk-holiday. Default none.
     pub closures: Vec<Date>,
     /// How many rows the master files have. Default: the traded symbols, and a few of every other kind.
@@ -146,11 +147,11 @@ impl Default for SimConfig {
             spin: true,
             ban: None,
             split: None,
-            hts_ids: Vec::new(),
             cut_on_client_ping: false,
             chaos: None,
             faults: FaultScript::default(),
             rest_faults: Vec::new(),
+            notices: None,
             closures: Vec::new(),
             masters: MasterSizes::Small,
         }
@@ -234,6 +235,9 @@ impl SimConfig {
             if !endless && (!value.is_finite() || value <= 0.0) {
                 return fail(format!("{name}: found {value}, expected a number above 0"));
             }
+        }
+        if let Some(notices) = self.notices.as_ref().filter(|notices| !(18..=64).contains(&notices.width)) {
+            return fail(format!("notices.width: found {}, expected 18 to 64", notices.width));
         }
         if self.venues.is_empty() {
             return fail("venues: found none, expected krx, nxt or both".into());

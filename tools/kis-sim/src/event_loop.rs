@@ -344,6 +344,7 @@ impl EventLoop {
             self.open_when_due(now);
         }
         self.send_late(now);
+        self.send_notices(now);
         self.keep_alive(now);
         self.faults_by_time(now);
         self.faults_at_random(now);

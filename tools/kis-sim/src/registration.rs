@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::auth::session_secrets;
 use crate::ban::Judgement;
 use crate::control::{self, Code, Registration, Request, Rules};
 use crate::event_loop::{EventLoop, apply_by_time};
@@ -51,16 +52,14 @@ impl EventLoop {
         if self.is_blocked(slot, app, now) {
             return;
         }
-        if control::is_notice(&r.tr_id)
-            && !self.config.hts_ids.is_empty()
-            && !self.config.hts_ids.contains(&r.tr_key)
-            && let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut)
-        {
-            let what = serde_json::json!({ "cut": "no such HTS id" });
-            self.ledger.note(wall_ns(), connection.number, &what, None);
-            return connection.end();
-        }
+        let is_stranger = r.subscribe && self.is_stranger(&r.tr_id, &r.tr_key);
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
+        if is_stranger {
+            // The end of the stream, no Close before it.
+            connection.push_last(&[]);
+            let what = serde_json::json!({ "cut": "no such HTS id" });
+            return self.ledger.note(wall_ns(), connection.number, &what, None);
+        }
         let dark = std::mem::take(&mut connection.dark);
         match connection.app {
             Some(own) if own != app => return self.answer(slot, control::INVALID_APPKEY, &r.tr_id, &r.tr_key),
@@ -169,7 +168,10 @@ impl EventLoop {
 
     fn answer_text(&mut self, slot: usize, msg_cd: &str, rt_cd: &str, msg1: &str, tr_id: &str, tr_key: &str) {
         if let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) {
-            let secrets = (rt_cd == "0").then_some((connection.secrets.0.as_str(), connection.secrets.1.as_str()));
+            let decoys =
+                self.config.notices.as_ref().is_some_and(|notices| notices.decoys) && !control::is_notice(tr_id);
+            let own = if decoys { session_secrets(connection.number) } else { connection.secrets.clone() };
+            let secrets = (rt_cd == "0").then_some((own.0.as_str(), own.1.as_str()));
             let text = control::answer(msg_cd, rt_cd, msg1, tr_id, tr_key, secrets);
             match connection.ack.take() {
                 None => connection.push_text(&text),

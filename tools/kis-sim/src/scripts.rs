@@ -6,6 +6,7 @@ use crate::ban::BanRules;
 use crate::chaos::Chaos;
 use crate::config::SimConfig;
 use crate::fault::{At, Fault, FaultSpec, Target};
+use crate::notices::NoticeConfig;
 use crate::rest::{RestFault, RestFaultSpec};
 
 /// A misbehaviour that has a name.
@@ -179,7 +180,7 @@ pub const SCRIPTS: &[Script] = &[
     Script {
         name: "wrong_hts_id",
         meaning: "only the HTS id `owner` exists: notices of another end their connection without a Close",
-        apply: |config| config.hts_ids = vec!["owner".to_owned()],
+        apply: |config| config.notices = Some(NoticeConfig { hts_id: "owner".to_owned(), ..NoticeConfig::default() }),
     },
     Script {
         name: "key_echoed",

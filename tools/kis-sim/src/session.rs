@@ -88,6 +88,9 @@ pub(crate) struct Connection {
     /// Registered (TR, key) pairs.
     pub(crate) feeds: Vec<(String, String)>,
     pub(crate) secrets: (String, String),
+    /// Account notices sent, and when the next is due.
+    pub(crate) notices: u64,
+    pub(crate) notice_at_ns: u64,
     pub(crate) faults: PendingFaults,
     /// Data frames meant for this connection, those left out by faults included.
     pub(crate) frames: u64,
@@ -136,6 +139,8 @@ impl Connection {
             app: None,
             feeds: Vec::new(),
             secrets,
+            notices: 0,
+            notice_at_ns: 0,
             faults,
             frames: 0,
             registrations_seen: 0,

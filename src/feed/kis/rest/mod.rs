@@ -14,7 +14,6 @@
 
 mod agent;
 mod answer;
-mod approval;
 mod breaker;
 mod client;
 pub mod codes;
@@ -30,7 +29,6 @@ mod settings;
 
 pub(in crate::feed::kis) use self::agent::is_loopback;
 pub use self::answer::{Answer, Row};
-pub use self::approval::{ApprovalError, approval_key};
 pub use self::breaker::BreakerState;
 pub use self::client::Client;
 pub use self::counters::{AppKeyReport, Counts, Report};

@@ -21,6 +21,19 @@ pub struct SessionSection {
     pub connect_budget: usize,
     /// Seconds of that window; default 600.
     pub connect_window_s: u64,
+    /// Seconds in session hours after which the symbols of a line that is down are polled by REST, 30 a call, behind all
+    /// other calls; default 60, 0: never. What comes are snapshots, not ticks.
+    pub poll_after_s: u64,
+    /// Seconds between two polls of a symbol, at best; default 10.
+    pub poll_every_s: u64,
+    /// Changes (withdrawals, and registrations after one) a pair may go through within `change_window_s`; beyond, they wait.
+    /// Default 4: the broker blocks endless subscribing and unsubscribing. 0: any number, for simulated venues alone.
+    pub changes_max: usize,
+    /// Seconds of that window; default 600.
+    pub change_window_s: u64,
+    /// Whether the calendar is held against the broker's once a day, by one call of REST; default true. The broker's mock
+    /// server does not have it, and is not asked.
+    pub check_calendar: bool,
 }
 
 impl Default for SessionSection {
@@ -31,6 +44,11 @@ impl Default for SessionSection {
             pair_silence_s: 300,
             connect_budget: 10,
             connect_window_s: 600,
+            poll_after_s: 60,
+            poll_every_s: 10,
+            changes_max: 4,
+            change_window_s: 600,
+            check_calendar: true,
         }
     }
 }
@@ -44,6 +62,12 @@ impl SessionSection {
         }
         if !(1..=86_400).contains(&self.connect_window_s) {
             return Err(("kis.session.connect_window_s", self.connect_window_s.to_string(), "1 to 86400"));
+        }
+        if !(1..=86_400).contains(&self.change_window_s) {
+            return Err(("kis.session.change_window_s", self.change_window_s.to_string(), "1 to 86400"));
+        }
+        if !(1..=3_600).contains(&self.poll_every_s) {
+            return Err(("kis.session.poll_every_s", self.poll_every_s.to_string(), "1 to 3600"));
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::super::layout::LayoutTable;
-use crate::market::phase::{Phase, phase_at};
+use crate::market::calendar::Calendar;
+use crate::market::kst;
+use crate::market::phase::{Phase, phase_in};
 use crate::tick::{Publisher, RType};
 
 /// When a transaction's records come.
@@ -58,6 +60,16 @@ impl Expectations {
         does.then_some(phase)
     }
 
+    /// The feed of a transaction.
+    pub fn publisher(&self, tr_id: &str) -> Option<Publisher> {
+        self.by_tr.get(tr_id).map(|(publisher, _)| *publisher)
+    }
+
+    /// The phase of a transaction's venue.
+    pub fn phase(&self, tr_id: &str, moment: &Moment) -> Option<Phase> {
+        self.by_tr.get(tr_id).map(|(publisher, _)| moment.phase(*publisher))
+    }
+
     /// Whether the venue of this transaction has a session now. Where its hours are not known here, it may have.
     pub fn in_session(&self, tr_id: &str, moment: &Moment) -> bool {
         self.by_tr.get(tr_id).is_some_and(|(publisher, _)| moment.phase(*publisher) != Phase::Closed)
@@ -65,18 +77,12 @@ impl Expectations {
 }
 
 impl Moment {
-    /// At a market time, ns since the UNIX epoch. Saturdays and Sundays have no sessions.
-    pub fn at(market_ns: u64) -> Moment {
-        let stamp = jiff::Timestamp::from_nanosecond(i128::from(market_ns)).unwrap_or_default();
-        let korean = jiff::tz::offset(9).to_datetime(stamp);
-        let date = korean.year() as u32 * 10_000 + korean.month() as u32 * 100 + korean.day() as u32;
+    /// At a market time, ns since the UNIX epoch, by the calendar: trading days, days of other hours, what an operator added.
+    pub fn at(calendar: &Calendar, market_ns: u64) -> Moment {
+        let korean = kst::civil(market_ns);
+        let date = kst::number_of(korean.date());
         let second = korean.hour() as u32 * 3600 + korean.minute() as u32 * 60 + korean.second() as u32;
-        let is_weekend = matches!(korean.weekday(), jiff::civil::Weekday::Saturday | jiff::civil::Weekday::Sunday);
-        let phases = Publisher::ALL.map(|publisher| match phase_at(publisher, date, second) {
-            // The night session of derivatives ends on a Saturday morning.
-            phase if is_weekend && !matches!(phase, Phase::Untold | Phase::Night) => (publisher, Phase::Closed),
-            phase => (publisher, phase),
-        });
+        let phases = Publisher::ALL.map(|publisher| (publisher, phase_in(calendar, publisher, date, second)));
         Moment { phases }
     }
 
@@ -90,8 +96,8 @@ mod tests {
     use super::*;
 
     fn at(date: jiff::civil::Date, hour: i8, minute: i8) -> Moment {
-        let zoned = date.at(hour, minute, 0, 0).to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).unwrap();
-        Moment::at(zoned.timestamp().as_nanosecond() as u64)
+        let second = hour as u32 * 3600 + minute as u32 * 60;
+        Moment::at(Calendar::shipped(), kst::instant(date, second).unwrap())
     }
 
     #[test]
@@ -111,10 +117,31 @@ mod tests {
     }
 
     #[test]
-    fn a_weekend_has_no_session() {
+    fn weekends_and_holidays_have_no_session_and_an_operator_may_add_one() {
         let expectations = Expectations::new();
-        let saturday = at(jiff::civil::date(2026, 11, 21), 10, 0);
-        assert!(expectations.ticks("H0STCNT0", &saturday).is_none());
-        assert!(!expectations.in_session("H0STCNT0", &saturday));
+        // A Saturday, Christmas, the last day of a year.
+        for day in [jiff::civil::date(2026, 11, 21), jiff::civil::date(2026, 12, 25), jiff::civil::date(2026, 12, 31)] {
+            let closed = at(day, 10, 0);
+            assert!(expectations.ticks("H0STCNT0", &closed).is_none(), "{day}");
+            assert!(!expectations.in_session("H0STCNT0", &closed), "{day}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[[close]]\ndate = 2026-11-24\nreason = \"a snow storm\"\n").unwrap();
+        let calendar = Calendar::shipped().with_overrides(file.path()).unwrap();
+        let ten = kst::instant(jiff::civil::date(2026, 11, 24), 36_000).unwrap();
+        assert!(expectations.in_session("H0STCNT0", &Moment::at(Calendar::shipped(), ten)));
+        assert!(!expectations.in_session("H0STCNT0", &Moment::at(&calendar, ten)));
+    }
+
+    #[test]
+    fn on_the_exams_day_and_the_first_of_a_year_trading_begins_an_hour_later() {
+        let expectations = Expectations::new();
+        for day in [jiff::civil::date(2026, 11, 19), jiff::civil::date(2026, 1, 2)] {
+            assert_eq!(expectations.ticks("H0STCNT0", &at(day, 9, 30)), None, "{day}");
+            assert_eq!(expectations.ticks("H0STANC0", &at(day, 9, 45)), Some(Phase::OpeningAuction), "{day}");
+            assert_eq!(expectations.ticks("H0STCNT0", &at(day, 10, 1)), Some(Phase::Regular), "{day}");
+        }
+        let exam = jiff::civil::date(2026, 11, 19);
+        assert_eq!(expectations.ticks("H0STCNT0", &at(exam, 15, 45)), Some(Phase::Regular), "it ends later, too");
     }
 }

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::control::is_notice;
 use super::codes::{Reaction, reaction};
 
 /// Longest the answer to a registration is waited for.
@@ -16,13 +17,24 @@ const ATTEMPTS_MAX: u8 = 3;
 /// Connections in a row that may end while one pair is pending, before it is blamed.
 const STRIKES_MAX: u8 = 3;
 
+/// A line that is lost so soon after account notices were taken is lost over them.
+const SUSPECT_FOR: Duration = Duration::from_secs(5);
+
 /// A registration: transaction and key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Registration {
     /// Transaction, e.g. `H0STCNT0`.
     pub tr_id: String,
     /// Key, e.g. a symbol.
     pub tr_key: String,
+}
+
+/// The key of account notices names the account, and is not shown.
+impl std::fmt::Debug for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = if is_notice(&self.tr_id) { "***" } else { &self.tr_key };
+        write!(f, "{} {key}", self.tr_id)
+    }
 }
 
 /// A registration and how much it matters.
@@ -81,8 +93,10 @@ struct Entry {
     state: State,
     /// How often it was asked on this connection in its present direction.
     attempts: u8,
-    /// Connections in a row that ended while it was pending.
+    /// Connections in a row that ended while it was pending, or, of account notices, soon after it was taken.
     strikes: u8,
+    /// When it was taken.
+    taken_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +130,7 @@ impl Ledger {
                     state: State::Idle,
                     attempts: 0,
                     strikes: 0,
+                    taken_at: None,
                 }),
             }
         }
@@ -149,6 +164,13 @@ impl Ledger {
         self.is_open = false;
         let others_taken = self.in_force() > 0;
         let pending = self.pending.take().filter(|(request, _)| request.subscribe);
+        let mut suspect = pending.map(|(request, _)| request.registration);
+        for entry in self.entries.iter_mut().filter(|entry| entry.state == State::InForce) {
+            match entry.taken_at.filter(|_| is_notice(&entry.registration.tr_id)) {
+                Some(at) if at.elapsed() < SUSPECT_FOR => suspect = suspect.or(Some(entry.registration.clone())),
+                _ => entry.strikes = 0,
+            }
+        }
         for entry in &mut self.entries {
             entry.attempts = 0;
             if matches!(entry.state, State::InForce | State::Postponed) {
@@ -156,7 +178,7 @@ impl Ledger {
             }
         }
         self.forget_unwanted();
-        let entry = self.entry_mut(&pending?.0.registration)?;
+        let entry = self.entry_mut(&suspect?)?;
         entry.strikes = entry.strikes.saturating_add(1);
         if entry.strikes < STRIKES_MAX || !others_taken {
             return None;
@@ -182,17 +204,61 @@ impl Ledger {
 
     /// The next to send; `None` while an answer is awaited, or when there is nothing to say.
     pub fn next(&self) -> Option<Request> {
-        if self.pending.is_some() || !self.is_open {
-            return None;
-        }
-        let withdrawn = self.entries.iter().find(|entry| !entry.is_wanted && entry.state == State::InForce);
-        let asked = || {
-            let open = self.entries.iter().filter(|entry| entry.is_wanted && entry.state == State::Idle);
-            // The first of the least: suspects last, then what was asked before, then by importance.
-            open.min_by_key(|entry| (entry.strikes, entry.attempts, u8::MAX - entry.priority))
-        };
+        self.due().next()
+    }
+
+    /// All that may be sent now, the most urgent first: who must not send one yet takes the one after.
+    pub fn due(&self) -> impl Iterator<Item = Request> {
+        let may_ask = self.pending.is_none() && self.is_open;
+        let entries = || self.entries.iter().filter(move |_| may_ask);
+        let withdrawn = entries().filter(|entry| !entry.is_wanted && entry.state == State::InForce);
+        let mut asked: Vec<&Entry> = entries().filter(|entry| entry.is_wanted && entry.state == State::Idle).collect();
+        // Suspects last, then what was asked before, then by importance; else by the order of the list. Account notices
+        // behind all: over a wrong account the broker closes the line.
+        asked.sort_by_key(|entry| {
+            (is_notice(&entry.registration.tr_id), entry.strikes, entry.attempts, u8::MAX - entry.priority)
+        });
         let request = |entry: &Entry, subscribe| Request { registration: entry.registration.clone(), subscribe };
-        withdrawn.map(|entry| request(entry, false)).or_else(|| asked().map(|entry| request(entry, true)))
+        let requests: Vec<Request> = withdrawn
+            .map(|entry| request(entry, false))
+            .chain(asked.into_iter().map(|entry| request(entry, true)))
+            .collect();
+        requests.into_iter()
+    }
+
+    /// One more pair is wanted.
+    pub fn take(&mut self, wanted: Wanted) {
+        let mut all = self.wanted_pairs();
+        all.push(wanted);
+        self.want(all);
+    }
+
+    /// A pair is not wanted here any more; how it was wanted.
+    pub fn give(&mut self, pair: &Registration) -> Option<Wanted> {
+        let mut all = self.wanted_pairs();
+        let place = all.iter().position(|wanted| wanted.registration == *pair)?;
+        let given = all.remove(place);
+        self.want(all);
+        Some(given)
+    }
+
+    /// A pair is wanted, and not asked again on this connection.
+    pub fn put_off(&mut self, wanted: Wanted) {
+        let pair = wanted.registration.clone();
+        self.take(wanted);
+        if let Some(entry) = self.entry_mut(&pair) {
+            entry.state = State::Postponed;
+        }
+    }
+
+    fn wanted_pairs(&self) -> Vec<Wanted> {
+        let wanted = self.entries.iter().filter(|entry| entry.is_wanted);
+        wanted.map(|entry| Wanted { registration: entry.registration.clone(), priority: entry.priority }).collect()
+    }
+
+    /// How important a pair is, wanted or still in force.
+    pub fn priority(&self, pair: &Registration) -> u8 {
+        self.entries.iter().find(|entry| entry.registration == *pair).map_or(0, |entry| entry.priority)
     }
 
     /// The one given by [`next`](Self::next) was sent.
@@ -274,7 +340,11 @@ impl Ledger {
 
     fn take_in(&mut self, registration: Registration) -> Outcome {
         if let Some(entry) = self.entry_mut(&registration) {
-            (entry.state, entry.attempts, entry.strikes) = (State::InForce, 0, 0);
+            (entry.state, entry.attempts, entry.taken_at) = (State::InForce, 0, Some(Instant::now()));
+            // Over a wrong account the broker closes the line behind its answer, too.
+            if !is_notice(&entry.registration.tr_id) {
+                entry.strikes = 0;
+            }
         }
         Outcome::InForce(registration)
     }

@@ -4,18 +4,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
 
-use super::super::rest::approval_key;
-use super::backoff::{Backoff, FLOOR_IN_USE};
+use super::super::rest::{Client, KeyError};
+use super::backoff::{Backoff, CEILING, FLOOR_IN_USE};
 use super::budget::Budget;
 use super::codes::Reaction;
-use super::ledger::{Ledger, Request};
+use super::ledger::{Ledger, Request, Wanted};
 use crate::net::{Command, Connection, ConnectionConfig, ReaderHandle, connect};
 use crate::secret::{Credentials, Secret};
 
 /// Longest a connection attempt may take, each of its steps.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// An approval key older than this is not used again (valid 24 hours).
-const APPROVAL_AGE_MAX: Duration = Duration::from_secs(23 * 3600);
+/// Longest an attempt waits for its turn to ask for an approval key; another process may be asking for the same one.
+const APPROVAL_PATIENCE: Duration = Duration::from_secs(5);
+/// The same while a line goes on meanwhile: longer than the interval between two issues.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(75);
 /// Close code of a session that is over.
 const CODE_NORMAL: u16 = 1000;
 
@@ -51,8 +53,11 @@ pub(super) struct Line {
     /// The app key's name in the [`Budget`].
     pub key: String,
     pub ledger: Ledger,
-    pub approval: Option<(Secret, Instant)>,
-    /// The approval key was fetched anew since a registration was last in force.
+    /// The approval key that registrations are sent with.
+    pub approval: Option<Secret>,
+    /// An approval key that the broker refused: it is not used again.
+    pub refused: Option<Secret>,
+    /// The approval key was renewed since a registration was last in force.
     pub is_renewed: bool,
     pub state: State,
     pub backoff: Backoff,
@@ -60,6 +65,14 @@ pub(super) struct Line {
     pub unanswered: u8,
     /// Since when every registration is answered.
     pub live_since: Option<Instant>,
+    /// How many pairs the broker lets this connection hold, once it has said that there are too many.
+    pub room: Option<usize>,
+    /// Pairs that another line takes once they are withdrawn here.
+    pub moving: Vec<Wanted>,
+    /// Since when nothing is in force in session hours.
+    pub down_since: Option<Instant>,
+    /// A new approval key on its way, while the line goes on.
+    pub renewal: Option<Receiver<Result<Secret, Failure>>>,
     /// Why it was left, if we left it: a code of the broker, and words.
     pub cause: (String, &'static str),
 }
@@ -86,8 +99,25 @@ pub(super) enum State {
 
 /// What a connection attempt came to: the approval key to keep, and the connection or why not.
 pub(super) struct Attempt {
-    pub approval: Option<(Secret, Instant)>,
-    pub outcome: Result<Box<Connection>, String>,
+    pub approval: Option<Secret>,
+    pub outcome: Result<Box<Connection>, Failure>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// For logs.
+    pub text: String,
+    /// In a word, for the journal.
+    pub why: &'static str,
+    /// Another attempt is in vain sooner.
+    pub not_before: Duration,
+}
+
+impl Failure {
+    pub fn new(text: String) -> Failure {
+        Failure { text, why: "connection attempt failed", not_before: Duration::ZERO }
+    }
 }
 
 impl Line {
@@ -100,11 +130,16 @@ impl Line {
             account,
             ledger,
             approval: None,
+            refused: None,
             is_renewed: false,
             state,
             backoff: Backoff::default(),
             unanswered: 0,
             live_since: None,
+            room: None,
+            moving: Vec::new(),
+            down_since: None,
+            renewal: None,
             cause: Default::default(),
         }
     }
@@ -130,34 +165,29 @@ impl Line {
                 "app key in use"
             }
             _ => {
-                self.backoff.raise_floor(super::backoff::CEILING);
+                self.backoff.raise_floor(CEILING);
                 "app key refused"
             }
         };
-        if reaction != Reaction::InUse {
-            self.approval = None;
+        if reaction == Reaction::RenewKey {
+            self.refused = self.approval.take().or(self.refused.take());
         }
         self.leave(reader, code, why);
     }
 
     /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP.
-    pub fn attempt(&self, rest_url: &str, ws_url: &str, config: ConnectionConfig) -> Receiver<Attempt> {
+    pub fn attempt(&self, rest: &Client, ws_url: &str, config: ConnectionConfig) -> Receiver<Attempt> {
         let (sender, receiver) = bounded(1);
-        let credentials = self.account.credentials.clone();
-        let kept = self.approval.clone().filter(|(_, since)| since.elapsed() < APPROVAL_AGE_MAX);
-        let (rest_url, ws_url) = (rest_url.to_owned(), ws_url.to_owned());
+        let (rest, index, refused) = (rest.clone(), usize::from(self.number) - 1, self.refused.clone());
+        let ws_url = ws_url.to_owned();
         let body = move || {
-            let approval = match kept {
-                Some(kept) => Ok(kept),
-                None => fresh_approval(&rest_url, &credentials),
-            };
-            let attempt = match approval {
-                Err(error) => Attempt { approval: None, outcome: Err(error) },
+            let attempt = match fresh_approval(&rest, index, refused.as_ref(), APPROVAL_PATIENCE) {
+                Err(failure) => Attempt { approval: None, outcome: Err(failure) },
                 Ok(approval) => {
                     let outcome = connect(&ws_url, &[], CONNECT_TIMEOUT)
                         .map_err(|error| error.to_string())
                         .and_then(|shaken| Connection::prepare(shaken, &config).map_err(|error| error.to_string()));
-                    Attempt { approval: Some(approval), outcome }
+                    Attempt { approval: Some(approval), outcome: outcome.map_err(Failure::new) }
                 }
             };
             let _ = sender.send(attempt);
@@ -166,13 +196,40 @@ impl Line {
         let _ = std::thread::Builder::new().name(format!("hoga-connect-{}", self.number)).spawn(body);
         receiver
     }
+
+    /// Fetches a new approval key in place of the one the broker refuses, while the line goes on with what it has.
+    pub fn renew(&mut self, rest: &Client) {
+        self.is_renewed = true;
+        self.refused = self.approval.take().or(self.refused.take());
+        let (sender, receiver) = bounded(1);
+        let (rest, index, refused) = (rest.clone(), usize::from(self.number) - 1, self.refused.clone());
+        let body = move || {
+            let _ = sender.send(fresh_approval(&rest, index, refused.as_ref(), RENEWAL_PATIENCE));
+        };
+        // When no thread can be made the sender is dropped, and the line left.
+        let _ = std::thread::Builder::new().name(format!("hoga-approve-{}", self.number)).spawn(body);
+        self.renewal = Some(receiver);
+    }
 }
 
-/// The one place that asks for an approval key.
-fn fresh_approval(rest_url: &str, credentials: &Credentials) -> Result<(Secret, Instant), String> {
-    approval_key(rest_url, credentials, CONNECT_TIMEOUT)
-        .map(|key| (key, Instant::now()))
-        .map_err(|error| error.to_string())
+/// The one place that asks for an approval key. The one that is kept serves as long as it is valid and not `refused`: so it
+/// is asked for neither once for good nor for each attempt.
+fn fresh_approval(
+    rest: &Client,
+    account: usize,
+    refused: Option<&Secret>,
+    patience: Duration,
+) -> Result<Secret, Failure> {
+    let keys = rest.keys(account).ok_or_else(|| Failure::new("the account has no keys".to_owned()))?;
+    keys.approval_key(refused, Instant::now() + patience).map_err(|error| {
+        let (why, not_before) = match &error {
+            KeyError::TooSoon { wait, .. } => ("approval key asked for a moment ago", *wait),
+            // The broker stands by the key that it refuses: its reason is another one, and asking on changes nothing.
+            KeyError::SameAgain { .. } => ("app key refused", CEILING),
+            _ => ("connection attempt failed", Duration::ZERO),
+        };
+        Failure { text: error.to_string(), why, not_before }
+    })
 }
 
 /// The message that registers or withdraws, as the broker documents it: `tr_type` 1 and 2 (its samples say 0 for the

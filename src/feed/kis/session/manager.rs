@@ -8,19 +8,27 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, TryRecvError};
 use crossbeam::queue::ArrayQueue;
 
+use super::super::control::is_notice;
 use super::super::notices::{Answered, Notices};
-use super::backoff::{STABLE, unit_random};
+use super::super::rest::Client;
+use super::super::snapshots::Snapshots;
+use super::backoff::{CEILING, STABLE, unit_random};
 use super::budget::Budget;
+use super::care::Care;
+use super::churn::Churn;
+use super::codes::Reaction;
 use super::ledger::{Ledger, Outcome, Registration, Wanted};
-use super::line::{Account, Attempt, Line, LineState, State, message};
+use super::line::{Account, Attempt, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
 use super::records::{Cold, shown};
-use super::watchdog::{Finding, Watchdog};
+use super::watchdog::Watchdog;
 use crate::clock::{MarketClock, wall_ns};
-use crate::config::{KisSection, KisSubscription};
+use crate::config::{Config, KisSection, KisSubscription};
+use crate::market::calendar::Calendar;
 use crate::metrics::{ConnectionWatch, Counter};
 use crate::net::{Command, ConnectionConfig, ReaderHandle};
 use crate::secret::Secret;
+use crate::stage::Rest;
 use crate::tick::SessionEvent;
 
 /// The manager's pause between two rounds while registrations are under way.
@@ -46,6 +54,31 @@ pub struct Progress {
     pub disconnects: usize,
 }
 
+/// The registrations of account notices, and the line that carries them: that of the customer's own app key.
+#[derive(Debug, Default)]
+struct Notice {
+    pairs: Vec<Registration>,
+    line: usize,
+}
+
+impl Notice {
+    fn of(kis: &KisSection, hts_id: Option<&Secret>) -> Notice {
+        let names: Vec<String> = kis.account.iter().map(|account| account.name.clone()).collect();
+        match (&kis.notices, hts_id) {
+            (Some(section), Some(id)) => {
+                Notice { pairs: section.registrations(&kis.rest_url, id), line: section.account_index(&names) }
+            }
+            _ => Notice::default(),
+        }
+    }
+
+    /// These before the pairs of market data, which are never in their place.
+    fn before(&self, market: Vec<Wanted>) -> Vec<Wanted> {
+        let own = self.pairs.iter().map(|pair| Wanted { registration: pair.clone(), priority: u8::MAX });
+        own.chain(market).collect()
+    }
+}
+
 /// Told of each change of a line: its number, state, wanted and confirmed registrations.
 pub type LineObserver = Box<dyn FnMut(u16, LineState, usize, usize) + Send>;
 
@@ -63,6 +96,16 @@ pub enum Leave {
 pub struct Seams {
     /// The owner of the sockets.
     pub reader: ReaderHandle,
+    /// REST of the same accounts: approval keys.
+    pub rest: Client,
+    /// Trading days and hours.
+    pub calendar: Arc<Calendar>,
+    /// Tells hot threads to park while no session is near.
+    pub parking: Rest,
+    /// Snapshots of symbols whose line is down, to the data path.
+    pub snapshots: Arc<Snapshots>,
+    /// HTS id of account notices, if they are asked for.
+    pub hts_id: Option<Secret>,
     /// Answers and losses, from the data path.
     pub notices: Arc<Notices>,
     /// Approval keys, to be kept out of the journal.
@@ -83,14 +126,16 @@ pub struct Seams {
 
 /// The manager; [`run`](Self::run) is its thread's body.
 pub struct SessionManager {
-    lines: Vec<Line>,
-    seams: Seams,
+    pub(super) lines: Vec<Line>,
+    pub(super) seams: Seams,
     budget: Budget,
-    watchdog: Watchdog,
-    rest_url: String,
+    churn: Churn,
+    pub(super) watchdog: Watchdog,
+    pub(super) care: Care,
+    of_notices: Notice,
     ws_url: String,
     pace: Duration,
-    registrations_max: usize,
+    pub(super) registrations_max: usize,
     connection: ConnectionConfig,
     leave: Leave,
     progress: Progress,
@@ -105,16 +150,22 @@ impl std::fmt::Debug for SessionManager {
 impl SessionManager {
     /// A manager of one line for each account, with numbers from 1. Lines without registrations are not connected.
     pub fn new(
-        kis: &KisSection,
+        config: &Config,
         accounts: Vec<Account>,
         connection: ConnectionConfig,
         leave: Leave,
         mut seams: Seams,
     ) -> SessionManager {
+        let kis = &config.kis;
         let session = &kis.session;
         let window = Duration::from_secs(session.connect_window_s).div_f64(seams.market.scale);
-        let nothing = vec![Vec::new(); accounts.len()];
-        let Plan { lines, left_out } = plan(&nothing, wanted(&kis.subscribe), kis.max_registrations);
+        let of_notices = Notice::of(kis, seams.hts_id.as_ref());
+        let mut current = vec![Vec::new(); accounts.len()];
+        if let Some(carrier) = current.get_mut(of_notices.line) {
+            carrier.clone_from(&of_notices.pairs);
+        }
+        let all = of_notices.before(wanted(&kis.subscribe));
+        let Plan { lines, left_out } = plan(&current, all, kis.max_registrations);
         let lines: Vec<Line> = accounts
             .into_iter()
             .zip(lines)
@@ -122,12 +173,16 @@ impl SessionManager {
             .map(|((account, wanted), number)| Line::new(number, account, Ledger::new(wanted)))
             .collect();
         let traffic = std::mem::take(&mut seams.traffic);
+        let change_window = Duration::from_secs(session.change_window_s).div_f64(seams.market.scale);
+        let care = Care::new(config, &lines, &seams);
         let manager = SessionManager {
             budget: Budget::open(&seams.dir, session.connect_budget, window),
-            watchdog: Watchdog::new(session, &seams.dir, seams.market, traffic),
+            churn: Churn::new(session.changes_max, change_window),
+            watchdog: Watchdog::new(session, &seams.dir, seams.market, Arc::clone(&seams.calendar), traffic),
+            care,
+            of_notices,
             progress: Progress { wanted: lines.iter().map(|line| line.ledger.wanted()).sum(), ..Progress::default() },
             lines,
-            rest_url: kis.rest_url.clone(),
             ws_url: kis.ws_url.clone(),
             pace: Duration::from_millis(kis.subscribe_pace_ms),
             registrations_max: kis.max_registrations,
@@ -160,6 +215,7 @@ impl SessionManager {
             for finding in self.watchdog.look(Instant::now()) {
                 self.found(finding);
             }
+            self.take_care(Instant::now());
             let all_closed = self.lines.iter().all(|line| matches!(line.state, State::Closed | State::Idle));
             // Relaxed: a flag alone.
             if stop.load(Ordering::Relaxed) || (self.leave == Leave::WhenClosed && all_closed) {
@@ -178,6 +234,11 @@ impl SessionManager {
         let line = &mut self.lines[index];
         line.unanswered = 0;
         match line.ledger.answer(tr_id, tr_key, code) {
+            Outcome::OfLine(Reaction::RenewKey) if line.ledger.in_force() > 0 && !line.is_renewed => {
+                // The broker checks the key when registering alone: what is in force goes on.
+                tracing::warn!(line = line.number, account = line.account.name, code, "approval key expired; renewed");
+                line.renew(&self.seams.rest);
+            }
             Outcome::OfLine(reaction) => {
                 tracing::warn!(line = line.number, account = line.account.name, code, text, "session refused");
                 line.react(reaction, code, &self.seams.reader);
@@ -201,9 +262,27 @@ impl SessionManager {
         }
         self.progress.disconnects += lost as usize;
         let blamed = line.ledger.reset();
+        (line.room, line.renewal) = (None, None);
+        let moving = std::mem::take(&mut line.moving);
         self.watchdog.line_down(line.number);
-        if let Some(pair) = blamed {
-            self.left_out(index, &pair, "the broker closes the line over it");
+        match blamed {
+            Some(pair) if is_notice(&pair.tr_id) => {
+                self.of_notices.pairs.retain(|other| *other != pair);
+                tracing::error!(
+                    line = self.lines[index].number,
+                    pair = shown(&pair),
+                    "not asked for any more: the broker closes the line over it each time; is the HTS id right?"
+                );
+                self.seams.cold.counters.add(Counter::RegistrationsLeftOut, 1);
+                let why = "the broker closes the line over it";
+                self.seams.cold.tell_pair(self.lines[index].number, SessionEvent::NoticesDropped, &pair, 0, why);
+            }
+            Some(pair) => self.left_out(index, &pair, "the broker closes the line over it"),
+            None => {}
+        }
+        // What was to be withdrawn before is not in force now.
+        for wanted in moving {
+            self.hand_over(index, wanted);
         }
         self.count();
         let line = &mut self.lines[index];
@@ -243,17 +322,20 @@ impl SessionManager {
         let line = &mut self.lines[index];
         match outcome {
             Outcome::InForce(pair) => {
-                line.is_renewed = false;
+                (line.is_renewed, line.refused) = (false, None);
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
             }
-            Outcome::Withdrawn(pair) => self.watchdog.pair_gone(&pair),
+            Outcome::Withdrawn(pair) => {
+                self.watchdog.pair_gone(&pair);
+                self.moved_out(index, &pair);
+            }
             Outcome::GivenUp(pair) => {
                 self.progress.refused += 1;
                 self.left_out(index, &pair, if code.is_empty() { "no answer" } else { "refused by the broker" });
             }
             Outcome::Shed(pair) => {
                 self.progress.refused += 1;
-                self.left_out(index, &pair, "more than the app key may hold");
+                self.shed(index, &pair);
             }
             Outcome::Adrift => {
                 line.leave(&self.seams.reader, "", "a withdrawal went unanswered");
@@ -277,8 +359,10 @@ impl SessionManager {
                 true
             }
             State::Connecting { result } => {
-                let died =
-                    || Attempt { approval: None, outcome: Err("the attempt's thread could not be made".to_owned()) };
+                let died = || {
+                    let failure = Failure::new("the attempt's thread could not be made".to_owned());
+                    Attempt { approval: None, outcome: Err(failure) }
+                };
                 let attempt = match result.try_recv() {
                     Ok(attempt) => attempt,
                     Err(TryRecvError::Empty) => return true,
@@ -305,7 +389,7 @@ impl SessionManager {
             return self.show(index);
         }
         self.budget.connects(&line.key, now_ns);
-        let result = line.attempt(&self.rest_url, &self.ws_url, self.connection);
+        let result = line.attempt(&self.seams.rest, &self.ws_url, self.connection);
         line.state = State::Connecting { result };
         if line.backoff.is_retry() {
             self.seams.cold.counters.add(Counter::Reconnects, 1);
@@ -316,14 +400,14 @@ impl SessionManager {
     /// Takes over what an attempt came to.
     fn attempted(&mut self, index: usize, attempt: Attempt) {
         let line = &mut self.lines[index];
-        if let Some((key, _)) = &attempt.approval {
+        if let Some(key) = &attempt.approval {
             // Before the connection on which the broker may echo it.
             self.seams.secrets.force_push(key.clone());
         }
         line.approval = attempt.approval;
         let added = attempt.outcome.and_then(|connection| {
             let command = Command::Add { line: line.number, connection };
-            self.seams.reader.send(command).map_err(|_| "the reader's command queue is full".to_owned())
+            self.seams.reader.send(command).map_err(|_| Failure::new("the reader's command queue is full".to_owned()))
         });
         match added {
             Ok(()) => {
@@ -333,10 +417,21 @@ impl SessionManager {
                 line.state = State::Subscribing { send_at: Instant::now() };
                 self.watchdog.line_up(line.number, Instant::now());
             }
-            Err(reason) => {
-                tracing::warn!(line = line.number, account = line.account.name, reason, "connection attempt failed");
+            Err(Failure { text, why, not_before }) => {
+                tracing::warn!(
+                    line = line.number,
+                    account = line.account.name,
+                    reason = text,
+                    "connection attempt failed"
+                );
                 self.progress.disconnects += 1;
-                line.cause.1 = "connection attempt failed";
+                line.cause.1 = why;
+                if not_before < CEILING {
+                    // Of the wall's clock, as the keys' interval is.
+                    line.backoff.raise_floor(not_before.mul_f64(self.seams.market.scale));
+                } else {
+                    line.backoff.raise_floor(not_before);
+                }
                 self.back_off(index);
             }
         }
@@ -367,17 +462,53 @@ impl SessionManager {
             self.show(index);
             return false;
         }
+        if let Some(renewal) = &line.renewal {
+            let renewed = match renewal.try_recv() {
+                Ok(renewed) => renewed,
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => Err(Failure::new("its thread could not be made".to_owned())),
+            };
+            line.renewal = None;
+            match renewed {
+                Ok(key) => {
+                    self.seams.secrets.force_push(key.clone());
+                    line.approval = Some(key);
+                    self.seams.cold.counters.add(Counter::ApprovalsRenewed, 1);
+                    self.seams.cold.tell(line.number, SessionEvent::ApprovalRenewed, 0, "", "");
+                }
+                Err(Failure { text, why, .. }) => {
+                    tracing::warn!(line = line.number, reason = text, "no new approval key");
+                    return line.leave(&self.seams.reader, "", why);
+                }
+            }
+        }
         let State::Subscribing { send_at } = &mut line.state else { return false };
         if now < *send_at {
             return true;
         }
-        if let (Some(request), Some((key, _))) = (line.ledger.next(), &line.approval) {
+        let mut delayed = None;
+        let request = line.ledger.due().find(|request| {
+            let wait = self.churn.wait(request, now);
+            delayed = delayed.take().or(wait.map(|wait| (request.registration.clone(), wait)));
+            wait.is_none()
+        });
+        if let Some((pair, wait)) = delayed
+            && self.churn.is_news(&pair)
+        {
+            tracing::warn!(line = line.number, pair = shown(&pair), ?wait, "changes too often: it waits");
+            self.seams.cold.counters.add(Counter::ChangesDelayed, 1);
+            let wait_ns = wait.as_nanos() as u64;
+            self.seams.cold.tell_pair(line.number, SessionEvent::ChangeDelayed, &pair, wait_ns, "changes too often");
+        }
+        let Some(request) = request else { return line.ledger.next().is_none() };
+        if let Some(key) = &line.approval {
             let text = message(key, &request);
             if self.seams.reader.send(Command::Send { line: line.number, text }).is_ok() {
                 let event = if request.subscribe { SessionEvent::Subscribed } else { SessionEvent::Unsubscribed };
                 self.seams.cold.counters.add(Counter::RegistrationsSent, 1);
                 self.seams.cold.tell_pair(line.number, event, &request.registration, 0, "");
                 *send_at = now + self.pace;
+                self.churn.changed(&request, now);
                 line.ledger.sent(request, now);
             }
         }
@@ -388,7 +519,8 @@ impl SessionManager {
     fn change(&mut self, subscriptions: &[KisSubscription]) {
         let current: Vec<Vec<Registration>> =
             self.lines.iter().map(|line| line.ledger.registrations().cloned().collect()).collect();
-        let Plan { lines, left_out } = plan(&current, wanted(subscriptions), self.registrations_max);
+        let Plan { lines, left_out } =
+            plan(&current, self.of_notices.before(wanted(subscriptions)), self.registrations_max);
         let (mut came, mut left) = (0, 0);
         for (index, wanted) in lines.into_iter().enumerate() {
             let line = &mut self.lines[index];
@@ -409,51 +541,8 @@ impl SessionManager {
         self.tell_left_out(&left_out);
     }
 
-    /// A watchdog found something.
-    fn found(&mut self, finding: Finding) {
-        let cold = &self.seams.cold;
-        let nanos = |age: Duration| age.as_nanos() as u64;
-        match finding {
-            Finding::Silent { line, age } => {
-                self.abandon(line, SessionEvent::Silent, age, "nothing came", Counter::SilentLines);
-            }
-            Finding::NoData { line, age } => {
-                self.abandon(line, SessionEvent::NoData, age, "keep-alives, but no data", Counter::SilentLines);
-            }
-            Finding::PairSilent { line, pair, age, phase } => {
-                tracing::warn!(line, pair = shown(&pair), ?age, phase = phase.name(), "registered, but doesn't tick");
-                cold.counters.add(Counter::SilentPairs, 1);
-                cold.tell_pair(line, SessionEvent::PairSilent, &pair, nanos(age), phase.name());
-            }
-            Finding::PairTicks { line, pair, age } => {
-                tracing::info!(line, pair = shown(&pair), ?age, "ticks again");
-                cold.tell_pair(line, SessionEvent::PairTicks, &pair, nanos(age), "");
-            }
-            Finding::Verified { line, in_force, expected, ticking } => {
-                let own = self.lines.iter().find(|own| own.number == line);
-                let wanted = own.map_or(0, |own| own.ledger.wanted());
-                let short = wanted.saturating_sub(in_force) + (expected - ticking);
-                let text = format!("{in_force} of {wanted} in force, {ticking} of {expected} tick");
-                if short > 0 {
-                    tracing::warn!(line, text, "not all that is wanted comes");
-                }
-                cold.tell(line, SessionEvent::Verified, short as u64, "", &text);
-            }
-        }
-    }
-
-    /// A line is as good as dead: it is closed, and comes back.
-    fn abandon(&mut self, line: u16, event: SessionEvent, age: Duration, why: &'static str, counter: Counter) {
-        tracing::warn!(line, ?age, why, "the line is made anew");
-        self.seams.cold.counters.add(counter, 1);
-        self.seams.cold.tell(line, event, age.as_nanos() as u64, "", "");
-        if let Some(line) = self.lines.iter_mut().find(|own| own.number == line) {
-            line.leave(&self.seams.reader, "", why);
-        }
-    }
-
     /// A pair is wanted and not registered.
-    fn left_out(&self, index: usize, pair: &Registration, why: &str) {
+    pub(super) fn left_out(&self, index: usize, pair: &Registration, why: &str) {
         let line = self.lines[index].number;
         tracing::warn!(line, pair = shown(pair), why, "not recorded");
         self.seams.cold.counters.add(Counter::RegistrationsLeftOut, 1);
@@ -469,7 +558,7 @@ impl SessionManager {
         }
     }
 
-    fn show(&mut self, index: usize) {
+    pub(super) fn show(&mut self, index: usize) {
         let line = &self.lines[index];
         let state = match line.state {
             State::Waiting { .. } => LineState::Backoff,
@@ -483,6 +572,6 @@ impl SessionManager {
 }
 
 /// A time of the venue's clock as wall time.
-fn scaled(time: Duration, market: MarketClock) -> Duration {
+pub(super) fn scaled(time: Duration, market: MarketClock) -> Duration {
     time.div_f64(market.scale)
 }

@@ -17,13 +17,18 @@
 
 pub mod backoff;
 pub mod budget;
+mod care;
+mod churn;
 pub mod codes;
 mod config;
 mod expect;
+mod holidays;
+mod hours;
 pub mod ledger;
 mod line;
 mod manager;
 pub mod plan;
+mod poll;
 mod records;
 pub mod watchdog;
 

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::config::SessionSection;
@@ -17,6 +18,7 @@ use super::expect::{Expectations, Moment};
 use super::ledger::Registration;
 use crate::clock::{MarketClock, wall_ns};
 use crate::journal::{Start, Stream, Tailer};
+use crate::market::calendar::Calendar;
 use crate::market::phase::Phase;
 use crate::metrics::ConnectionWatch;
 use crate::tick::{HEADER_BYTES, MARKET_PREFIX_BYTES, Market, RType, tr_name};
@@ -90,6 +92,7 @@ pub struct Watchdog {
     /// Longest the pairs of a new connection may take to tick.
     verify_within: Duration,
     expectations: Expectations,
+    calendar: Arc<Calendar>,
     market: MarketClock,
     dir: PathBuf,
     tailer: Option<Tailer>,
@@ -124,7 +127,13 @@ struct PairWatch {
 
 impl Watchdog {
     /// A watchdog over the journal in `dir`; `traffic` of the lines, by number from 1.
-    pub fn new(section: &SessionSection, dir: &Path, market: MarketClock, traffic: Vec<ConnectionWatch>) -> Watchdog {
+    pub fn new(
+        section: &SessionSection,
+        dir: &Path,
+        market: MarketClock,
+        calendar: Arc<Calendar>,
+        traffic: Vec<ConnectionWatch>,
+    ) -> Watchdog {
         let now = Instant::now();
         let wall = |seconds: u64| match seconds {
             0 => None,
@@ -150,6 +159,7 @@ impl Watchdog {
             verify_within: pair_silence.or_else(|| wall(300)).unwrap_or(WALL_MIN),
             expectations: Expectations::new(),
             market,
+            calendar,
             dir: dir.to_owned(),
             tailer: None,
             lines: (1..).zip(traffic).map(line).collect(),
@@ -204,7 +214,7 @@ impl Watchdog {
         self.next_look = now + self.look_every;
         let mut found = Vec::new();
         self.read_journal(now, &mut found);
-        let moment = Moment::at(self.market.market_ns(wall_ns()));
+        let moment = Moment::at(&self.calendar, self.market.market_ns(wall_ns()));
         self.look_at_pairs(now, &moment, &mut found);
         self.look_at_lines(now, &moment, &mut found);
         found
@@ -315,7 +325,13 @@ mod tests {
         let ten = ten.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9))).unwrap().timestamp();
         let market =
             MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns: ten.as_nanosecond() as u64, scale: 1.0 };
-        let mut watchdog = Watchdog::new(&section, Path::new("/nonexistent"), market, Vec::new());
+        let mut watchdog = Watchdog::new(
+            &section,
+            Path::new("/nonexistent"),
+            market,
+            Arc::new(Calendar::shipped().clone()),
+            Vec::new(),
+        );
         let now = Instant::now();
         if traffic {
             let watch = LineWatch {

@@ -1,0 +1,274 @@
+//! What the session manager does besides holding lines: approval keys that are shared and renewed, the calendar held against
+//! the broker's, threads that park, symbols polled while their line is down, pairs that move, lists that change too often.
+//!
+//! Method: as `kis_sessions`: a simulated venue on loopback, the engine in this process, the journal read back.
+
+mod rig;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use hoga::clock::{MarketClock, wall_ns};
+use hoga::config::{KisSubscription, MarketTime};
+use hoga::engine::{Engine, Options};
+use hoga::feed::kis::session::Leave;
+use hoga::journal::Stream;
+use hoga::metrics::Counter;
+use hoga::stage::WaitStrategy;
+use hoga::tick::{Flags, RecordView, Session, SessionEvent};
+use kis_sim::{AppKey, At, Fault, FaultSpec, OpenWhen, RestFault, RestFaultSpec, SimConfig, Target};
+use rig::{Record, Stage, read, reference, sessions, sim, trades, wait_until};
+
+const TRADES: &[&str] = &["H0STCNT0"];
+
+/// Trades of two symbols for as long as the test likes, in continuous trading; a second of the venue lasts `1 / scale`.
+fn endless(scale: f64, faults: Vec<FaultSpec>) -> SimConfig {
+    SimConfig {
+        max_records_per_frame: 1,
+        market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0),
+        open_when: OpenWhen::Immediately,
+        time_scale: scale,
+        clock_scale: scale,
+        faults,
+        ..sim(2, 600.0, 100.0)
+    }
+}
+
+fn start(stage: &Stage, scale: f64) -> Engine {
+    let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, 9 * 3600 + 1800);
+    let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale };
+    let options = Options { market, leave: Leave::WhenStopped };
+    Engine::start_with(&stage.config, stage.accounts.clone(), options).expect("an engine")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+}
+
+fn of(ticks: &[Record], event: SessionEvent) -> Vec<Session> {
+    sessions(ticks).into_iter().filter(|session| session.event == event as u8).collect()
+}
+
+fn until(stage: &Stage, what: &str, done: impl Fn(&[Record]) -> bool) {
+    let dir = stage.dir();
+    wait_until(what, || done(&read(&dir, Stream::Ticks)));
+}
+
+fn trades_of(keys: &[String]) -> Vec<KisSubscription> {
+    vec![KisSubscription { tr: "H0STCNT0".to_owned(), keys: keys.to_vec(), priority: 0 }]
+}
+
+fn approvals(stage: &Stage) -> u64 {
+    stage.venue.rest_counts().requests_of("/oauth2/Approval")
+}
+
+#[test]
+fn an_approval_key_serves_one_run_after_the_other_and_lies_in_a_file_of_its_owner() {
+    let stage = Stage::new(endless(1.0, Vec::new()), TRADES);
+    for run in 1..=3 {
+        let engine = start(&stage, 1.0);
+        until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2 * run);
+        engine.stop();
+        engine.join().expect("it ends well");
+    }
+    assert_eq!(approvals(&stage), 1, "not one for each attempt");
+    let folder = stage.config.kis.rest.keys_folder().expect("a folder");
+    let files: Vec<_> = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()).collect();
+    assert!(files.iter().any(|file| file.extension().is_some_and(|ending| ending == "json")));
+    for file in files {
+        assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn an_approval_key_that_expired_is_renewed_by_the_next_connection_and_never_twice_within_the_interval() {
+    let scale = 20.0;
+    let mut stage = Stage::new(endless(scale, Vec::new()), TRADES);
+    stage.config.kis.rest.approval_interval_s = 3;
+    let engine = start(&stage, scale);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    engine.stop();
+    engine.join().expect("it ends well");
+    stage.venue.expire_approval_keys();
+    let begun = std::time::Instant::now();
+    let engine = start(&stage, scale);
+    until(&stage, "they are again", |ticks| of(ticks, SessionEvent::Acked).len() == 4);
+    assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(approvals(&stage), 2);
+    let played = stage.end(engine);
+    let refused = played.events(SessionEvent::Refused);
+    assert_eq!(refused.iter().map(|session| text(&session.code)).collect::<Vec<_>>(), ["OPSP0011"]);
+}
+
+#[test]
+fn the_calendar_is_held_against_the_brokers_once_a_day_over_restarts() {
+    let mut config = endless(1.0, Vec::new());
+    config.closures = vec![jiff::civil::date(2026, 11, 24)];
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.kis.session.check_calendar = true;
+    for run in 1..=2 {
+        let mut engine = start(&stage, 1.0);
+        wait_until("the check", || engine.summary().get(Counter::CalendarDifferences) == 1);
+        assert_eq!(engine.summary().get(Counter::CalendarChecks), u64::from(run == 1));
+        until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2 * run);
+        if run == 1 {
+            until(&stage, "its record", |ticks| of(ticks, SessionEvent::CalendarChecked).len() == 1);
+        }
+        engine.stop();
+        engine.join().expect("it ends well");
+    }
+    assert_eq!(stage.venue.rest_counts().requests_of("chk-holiday"), 1);
+    let ticks = read(&stage.dir(), Stream::Ticks);
+    assert_eq!(of(&ticks, SessionEvent::CalendarChecked)[0].value, 1);
+    let differs = of(&ticks, SessionEvent::CalendarDiffers);
+    let told: Vec<String> = differs.iter().map(|session| text(&session.text)).collect();
+    assert_eq!(told, ["2026-11-24: closed at the broker, a trading day in the calendar"]);
+}
+
+#[test]
+fn a_broker_that_gives_no_calendar_is_asked_once_a_day_all_the_same() {
+    let mut config = endless(1.0, Vec::new());
+    let fault = RestFault::Refuse { status: 500, code: "EGW00213".to_owned(), text: String::new() };
+    config.rest_faults = vec![RestFaultSpec { path: "chk-holiday".to_owned(), from: 1, times: 100, fault }];
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.kis.session.check_calendar = true;
+    for _ in 0..2 {
+        let engine = start(&stage, 1.0);
+        wait_until("the call", || stage.venue.rest_counts().requests_of("chk-holiday") == 1);
+        std::thread::sleep(Duration::from_millis(500));
+        engine.stop();
+        engine.join().expect("it ends well");
+    }
+    assert_eq!(stage.venue.rest_counts().requests_of("chk-holiday"), 1);
+    assert!(of(&read(&stage.dir(), Stream::Ticks), SessionEvent::CalendarChecked).is_empty());
+}
+
+/// A Monday from ten to eight on, ten minutes of it a second: hot threads park until five minutes before the first auction.
+#[test]
+fn hot_threads_park_before_the_trading_day_and_wait_as_configured_from_five_minutes_before_it() {
+    let mut config = endless(1.0, Vec::new());
+    config.open_when = OpenWhen::AfterDelay { ms: 600_000 };
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.engine.wait = WaitStrategy::Spin;
+    stage.config.kis.market_time = Some(MarketTime { start: "2026-11-23T07:50:00".to_owned(), scale: 600.0 });
+    stage.config.check().expect("a good configuration");
+    let mut engine = Engine::start_with(&stage.config, stage.accounts.clone(), Options::default()).expect("an engine");
+    let begun = std::time::Instant::now();
+    wait_until("they park", || engine.summary().get(Counter::StagesParked) == 1);
+    let stat = |dir: &std::path::Path| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_hoga")).args(["stat", "--json"]).arg(dir).output();
+        let output = output.expect("hoga stat").stdout;
+        serde_json::from_slice::<serde_json::Value>(&output).expect("JSON")
+    };
+    let is_parked = |report: &serde_json::Value| {
+        report["threads"].as_array().expect("threads").iter().any(|thread| thread["is_parked"] == true)
+    };
+    assert!(is_parked(&stat(&stage.dir())));
+    until(&stage, "registrations come through all the same", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    wait_until("they wait as configured", || engine.summary().get(Counter::StagesParked) == 0);
+    // 35 minutes of market time.
+    let woken = begun.elapsed().as_secs_f64() * 600.0 / 60.0;
+    assert!((34.0..50.0).contains(&woken), "after {woken:.1} minutes");
+    assert!(!is_parked(&stat(&stage.dir())));
+    stage.end(engine);
+}
+
+#[test]
+fn symbols_of_a_line_that_is_down_for_long_are_polled_until_it_is_back() {
+    let scale = 60.0;
+    let resets = (1..=6).map(|number| FaultSpec {
+        at: At::Registration(1),
+        connection: Target::Number(number),
+        fault: Fault::Rst,
+    });
+    let mut stage = Stage::new(endless(scale, resets.collect()), &["H0STCNT0", "H0STASP0"]);
+    stage.config.kis.session.poll_after_s = 20;
+    let engine = start(&stage, scale);
+    until(&stage, "it is back", |ticks| {
+        of(ticks, SessionEvent::PollingEnded).len() == 1 && of(ticks, SessionEvent::Acked).len() == 4
+    });
+    until(&stage, "ticks", |ticks| trades(ticks).len() > 20);
+    let calls = stage.venue.rest_counts().requests_of("intstock-multprice");
+    let played = stage.end(engine);
+    assert!(calls >= 2, "{calls}");
+    let (began, ended) = (played.events(SessionEvent::PollingBegan), played.events(SessionEvent::PollingEnded));
+    assert_eq!((began.len(), ended.len()), (1, 1));
+    assert!(began[0].value as f64 * scale >= 20e9, "{} ns", began[0].value);
+    assert_eq!(text(&began[0].text), "2 symbols each 10 s: snapshots, not ticks", "trade and book are one symbol");
+    let polled: Vec<&Record> = played.ticks.iter().filter(|record| record.has_flag(Flags::POLLED)).collect();
+    assert_eq!(polled.len() as u64, ended[0].value);
+    assert_eq!(polled.len() as u64, played.summary.get(Counter::Snapshots));
+    assert!(polled.len() >= 4, "{}", polled.len());
+    for record in &polled {
+        let RecordView::Trade(trade) = record.view() else { panic!("{:?}", record.view()) };
+        assert!(!trade.counts() && trade.px > 0 && trade.header.line == 0 && trade.market.raw_sequence == 0);
+    }
+    let pushed = |record: &&Record| matches!(record.view(), RecordView::Trade(trade) if trade.counts());
+    let pushed: Vec<&Record> = played.ticks.iter().filter(pushed).collect();
+    assert!(pushed.iter().all(|record| !record.has_flag(Flags::POLLED)));
+    for record in &polled {
+        let same = pushed.iter().find(|other| other.symbol == record.symbol).expect("its ticks");
+        assert_eq!(same.header().instrument_id, record.header().instrument_id, "the instrument is the same");
+        assert_eq!(same.header().publisher, record.header().publisher);
+    }
+    assert!(played.gaps().is_empty(), "a snapshot says nothing of continuity");
+    assert_eq!(played.summary.get(Counter::LinesPolled), 0);
+}
+
+#[test]
+fn a_pair_for_which_an_app_key_has_no_room_moves_to_another() {
+    let full = FaultSpec {
+        at: At::Registration(2),
+        connection: Target::Number(1),
+        fault: Fault::Refuse { code: "OPSP0008".to_owned() },
+    };
+    let mut config = endless(1.0, vec![full]);
+    (config.symbols, config.app_keys) = (4, AppKey::generate(2));
+    let stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    let engine = start(&stage, 1.0);
+    until(&stage, "all are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 4);
+    until(&stage, "trades of all", |ticks| {
+        let traded = trades(ticks);
+        keys.iter().all(|key| traded.iter().any(|(symbol, _)| symbol == key))
+    });
+    let counts = stage.venue.ledger();
+    let played = stage.end(engine);
+    let moved = played.events(SessionEvent::Moved);
+    assert_eq!(moved.len(), 1);
+    assert_ne!(moved[0].value, u64::from(moved[0].header.line));
+    assert_eq!(counts.registrations, 4);
+    assert!(played.events(SessionEvent::LeftOut).is_empty());
+    assert_eq!(played.summary.get(Counter::RegistrationsMoved), 1);
+}
+
+#[test]
+fn a_list_that_changes_back_and_forth_is_followed_a_few_times_and_then_by_and_by() {
+    let scale = 60.0;
+    let mut stage = Stage::new(endless(scale, Vec::new()), TRADES);
+    let keys = rig::symbols(&stage.venue);
+    let session = &mut stage.config.kis.session;
+    (session.changes_max, session.change_window_s) = (2, 240);
+    let mut engine = start(&stage, scale);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let begun = std::time::Instant::now();
+    let mut list = |keys: &[String]| {
+        let mut config = stage.config.clone();
+        config.kis.subscribe = trades_of(keys);
+        engine.reload(&config).expect("it is taken over");
+    };
+    list(&keys[..1]);
+    until(&stage, "it is withdrawn", |ticks| of(ticks, SessionEvent::Withdrawn).len() == 1);
+    list(&keys);
+    until(&stage, "it is back", |ticks| of(ticks, SessionEvent::Acked).len() == 3);
+    list(&keys[..1]);
+    until(&stage, "the third change waits", |ticks| of(ticks, SessionEvent::ChangeDelayed).len() == 1);
+    assert_eq!(of(&read(&stage.dir(), Stream::Ticks), SessionEvent::Withdrawn).len(), 1);
+    until(&stage, "it is made in the end", |ticks| of(ticks, SessionEvent::Withdrawn).len() == 2);
+    assert!(begun.elapsed() > Duration::from_millis(3900), "{:?}", begun.elapsed());
+    let played = stage.end(engine);
+    let delayed = played.events(SessionEvent::ChangeDelayed);
+    assert_eq!((delayed.len(), text(&delayed[0].tr_key)), (1, keys[1].clone()), "said once");
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    assert_eq!(played.summary.get(Counter::ChangesDelayed), 1);
+}
