@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::auth::{Auth, Denied};
 use crate::config::SimConfig;
+use crate::market::days::closures;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
 use crate::venue::Quotes;
@@ -79,7 +80,7 @@ const QUOTATIONS: [(&str, &str, bool, Handler); 11] = [
 impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape } = quotes;
-        let closures = holidays::closures(&config.closures);
+        let closures = closures(&config.closures);
         Self { auth, symbols, board, tape, shared, date: config.market_start.date(), closures, mock: config.mock }
     }
 
