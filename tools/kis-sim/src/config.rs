@@ -51,13 +51,19 @@ pub struct SimConfig {
     /// Venues that trade. The unified feeds carry the sum of those. Default KRX and NXT.
     pub venues: Vec<VenueName>,
     /// Market time (KST) at the opening of the run. Default 2026-11-20 08:59:59: a second of opening auction, its
-    /// print, then continuous trading.
+    /// print, then continuous trading. The date decides the hours: special days begin later, on weekends and holidays
+    /// registrations are accepted and nothing is sent. A run may span days.
     pub market_start: DateTime,
     /// Market seconds per wall second. Default 1.
     pub time_scale: f64,
     /// Symbols whose price is driven up until volatility interruptions stop it: the last of the list, never the first,
     /// so that a market of one symbol trades on. Default 1.
     pub wild_symbols: usize,
+    /// Symbols that KRX alone trades: the last of the list. Default 0.
+    pub krx_only_symbols: usize,
+    /// Symbols that are halted from 11:00 to 11:30 of each trading day: the last ones before the wild ones, never the first.
+    /// Default 0.
+    pub halted_symbols: usize,
     /// Length of the auction of a volatility interruption, in market seconds; up to a quarter is added at random. Default 120.
     pub vi_seconds: u32,
     /// When the market opens. Default: when no registration came for 300 ms after the first.
@@ -103,7 +109,7 @@ pub struct SimConfig {
     pub rest_faults: Vec<RestFaultSpec>,
     /// Account notices. Default none: their registration is answered, and nothing comes.
     pub notices: Option<NoticeConfig>,
-    /// Weekdays without trading beyond those of KRX from 2015 to 2027, for chk-holiday. Default none.
+    /// Weekdays without trading beyond those of KRX from 2015 to 2027. Default none.
     pub closures: Vec<Date>,
     /// How many rows the master files have. Default: the traded symbols, and a few of every other kind.
     pub masters: MasterSizes,
@@ -131,6 +137,8 @@ impl Default for SimConfig {
             market_start: jiff::civil::date(2026, 11, 20).at(8, 59, 59, 0),
             time_scale: 1.0,
             wild_symbols: 1,
+            krx_only_symbols: 0,
+            halted_symbols: 0,
             vi_seconds: 120,
             open_when: OpenWhen::Quiet { ms: 300 },
             ping_interval_s: 10.0,
@@ -176,11 +184,12 @@ impl SimConfig {
         toml::from_str(&text).map_err(|e| SimError::Parse { path: path.into(), message: e.to_string() })
     }
 
-    /// Stretches the market clock so that the run spans a whole trading day, from before the opening auction at 08:49
-    /// to the end of the after-market at 20:00.
+    /// Stretches the market clock so that the run spans a whole trading day, from 07:50, before the pre-market, to 20:10,
+    /// after the end of the after-market; one symbol is halted for a while.
     pub fn whole_day(mut self) -> Self {
-        self.market_start = self.market_start.date().at(8, 49, 0, 0);
-        self.time_scale = f64::from(11 * 3600 + 12 * 60) / self.seconds;
+        self.market_start = self.market_start.date().at(7, 50, 0, 0);
+        self.time_scale = f64::from(12 * 3600 + 20 * 60) / self.seconds;
+        self.halted_symbols = self.halted_symbols.max(1);
         self
     }
 

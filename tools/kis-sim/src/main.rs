@@ -48,13 +48,14 @@ struct Args {
     /// Layout of the records by its time; what --width says and the one between [default: after].
     #[arg(long, conflicts_with = "width")]
     widths: Option<WidthsArg>,
-    /// Market time at the opening, KST [default: 2026-11-20T08:59:59].
+    /// Market time at the opening, KST [default: 2026-11-20T08:59:59]; its date decides the hours: special days begin later,
+    /// on weekends and holidays nothing is sent.
     #[arg(long, value_name = "DATETIME")]
     market_start: Option<DateTime>,
     /// Market seconds per wall second [default: 1].
     #[arg(long)]
     time_scale: Option<f64>,
-    /// Squeeze a whole trading day, 08:49 to 20:00, into the run.
+    /// Squeeze a whole trading day, 07:50 to 20:10 with every phase of both venues, into the run.
     #[arg(long, conflicts_with = "time_scale")]
     day: bool,
     /// Open when so many registrations are active; without it, 300 ms after the last of the first ones.

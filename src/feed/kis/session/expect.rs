@@ -13,7 +13,9 @@ use crate::tick::{Publisher, RType};
 enum Rhythm {
     /// All the time while a venue trades continuously: trades, books, indices.
     Trading,
-    /// While orders are gathered: expected prices.
+    /// In the regular session alone: indices, and ELWs, which the exchange's after-market leaves out.
+    Regular,
+    /// While expected prices are shown.
     Auction,
     /// When there is something to say; its silence says nothing.
     Sporadic,
@@ -29,21 +31,31 @@ pub(super) struct Expectations {
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
     phases: [(Publisher, Phase); 10],
+    /// Of those, whose opening auction takes orders, but shows nothing yet.
+    unshown: [Option<Publisher>; 2],
 }
+
+/// Since 2025-03-04 KRX shows expected prices in the last ten minutes of the opening auction alone, though it takes orders
+/// for half an hour.
+const SHOWN_BEFORE_OPENING_S: u32 = 600;
 
 impl Expectations {
     pub fn new() -> Expectations {
-        let rhythm = |kind: &str| match kind {
-            _ if kind == RType::Trade.name() || kind == RType::Book.name() || kind == RType::Index.name() => {
-                Rhythm::Trading
-            }
+        let rhythm = |tr: &str, kind: &str| match kind {
+            // The single-price session was of few symbols, and is abolished.
+            _ if tr.starts_with("H0STO") => Rhythm::Sporadic,
+            _ if kind == RType::Index.name() => Rhythm::Regular,
+            _ if kind == RType::Trade.name() || kind == RType::Book.name() => match tr.starts_with("H0EW") {
+                true => Rhythm::Regular,
+                false => Rhythm::Trading,
+            },
             _ if kind == RType::Expected.name() => Rhythm::Auction,
             _ => Rhythm::Sporadic,
         };
         let table = LayoutTable::builtin();
         let by_tr = table.transactions.iter().filter_map(|layout| {
             let publisher = Publisher::ALL.into_iter().find(|publisher| publisher.venue() == layout.publisher)?;
-            Some((layout.tr.clone(), (publisher, rhythm(&layout.kind))))
+            Some((layout.tr.clone(), (publisher, rhythm(&layout.tr, &layout.kind))))
         });
         Expectations { by_tr: by_tr.collect() }
     }
@@ -54,7 +66,8 @@ impl Expectations {
         let phase = moment.phase(*publisher);
         let does = match rhythm {
             Rhythm::Trading => phase.is_continuous(),
-            Rhythm::Auction => phase.is_auction(),
+            Rhythm::Regular => phase == Phase::Regular,
+            Rhythm::Auction => phase.is_auction() && !moment.unshown.contains(&Some(*publisher)),
             Rhythm::Sporadic => false,
         };
         does.then_some(phase)
@@ -83,7 +96,11 @@ impl Moment {
         let date = kst::number_of(korean.date());
         let second = korean.hour() as u32 * 3600 + korean.minute() as u32 * 60 + korean.second() as u32;
         let phases = Publisher::ALL.map(|publisher| (publisher, phase_in(calendar, publisher, date, second)));
-        Moment { phases }
+        let unshown = [Publisher::KisKrx, Publisher::KisUn].map(|publisher| {
+            let gathers = |second| phase_in(calendar, publisher, date, second) == Phase::OpeningAuction;
+            (gathers(second) && gathers(second + SHOWN_BEFORE_OPENING_S)).then_some(publisher)
+        });
+        Moment { phases, unshown }
     }
 
     fn phase(&self, publisher: Publisher) -> Phase {
@@ -104,7 +121,7 @@ mod tests {
     fn trades_tick_in_continuous_trading_expected_prices_in_auctions_and_notices_of_status_whenever() {
         let expectations = Expectations::new();
         let friday = jiff::civil::date(2026, 11, 20);
-        let (auction, trading, night) = (at(friday, 8, 45), at(friday, 10, 0), at(friday, 23, 0));
+        let (auction, trading, night) = (at(friday, 8, 55), at(friday, 10, 0), at(friday, 23, 0));
         assert_eq!(expectations.ticks("H0STCNT0", &trading), Some(Phase::Regular));
         assert_eq!(expectations.ticks("H0STCNT0", &auction), None);
         assert_eq!(expectations.ticks("H0STANC0", &auction), Some(Phase::OpeningAuction));
@@ -114,6 +131,32 @@ mod tests {
         assert_eq!(expectations.ticks("X", &trading), None);
         assert!(expectations.in_session("H0STMKO0", &trading) && !expectations.in_session("H0STMKO0", &night));
         assert!(expectations.in_session("HDFSCNT0", &night), "hours that are not known");
+    }
+
+    #[test]
+    fn expected_prices_are_awaited_from_ten_minutes_before_the_opening_and_not_while_orders_are_merely_taken() {
+        let expectations = Expectations::new();
+        let friday = jiff::civil::date(2026, 11, 20);
+        for tr in ["H0STANC0", "H0UNANC0"] {
+            assert_eq!(expectations.ticks(tr, &at(friday, 8, 30)), None, "{tr}");
+            assert_eq!(expectations.ticks(tr, &at(friday, 8, 49)), None, "{tr}");
+            assert_eq!(expectations.ticks(tr, &at(friday, 8, 50)), Some(Phase::OpeningAuction), "{tr}");
+            assert_eq!(expectations.ticks(tr, &at(friday, 15, 25)), Some(Phase::ClosingAuction), "{tr}");
+        }
+    }
+
+    #[test]
+    fn indices_and_elws_are_silent_after_the_close_and_the_single_price_session_whenever_it_likes() {
+        let expectations = Expectations::new();
+        let friday = jiff::civil::date(2026, 11, 20);
+        for tr in ["H0UPCNT0", "H0EWCNT0", "H0EWASP0"] {
+            assert_eq!(expectations.ticks(tr, &at(friday, 10, 0)), Some(Phase::Regular), "{tr}");
+            assert_eq!(expectations.ticks(tr, &at(friday, 17, 0)), None, "{tr}");
+        }
+        assert_eq!(expectations.ticks("H0STCNT0", &at(friday, 17, 0)), Some(Phase::AfterMarket));
+        for tr in ["H0STOUP0", "H0STOAC0", "H0STOAA0"] {
+            assert!([8, 10, 17].iter().all(|hour| expectations.ticks(tr, &at(friday, *hour, 5)).is_none()), "{tr}");
+        }
     }
 
     #[test]
@@ -138,7 +181,8 @@ mod tests {
         let expectations = Expectations::new();
         for day in [jiff::civil::date(2026, 11, 19), jiff::civil::date(2026, 1, 2)] {
             assert_eq!(expectations.ticks("H0STCNT0", &at(day, 9, 30)), None, "{day}");
-            assert_eq!(expectations.ticks("H0STANC0", &at(day, 9, 45)), Some(Phase::OpeningAuction), "{day}");
+            assert_eq!(expectations.ticks("H0STANC0", &at(day, 9, 45)), None, "{day}");
+            assert_eq!(expectations.ticks("H0STANC0", &at(day, 9, 55)), Some(Phase::OpeningAuction), "{day}");
             assert_eq!(expectations.ticks("H0STCNT0", &at(day, 10, 1)), Some(Phase::Regular), "{day}");
         }
         let exam = jiff::civil::date(2026, 11, 19);

@@ -8,6 +8,7 @@
 pub mod book;
 pub mod book_fields;
 pub mod chronicle;
+pub mod days;
 pub mod line;
 pub mod other_fields;
 pub mod phases;
@@ -21,14 +22,17 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::civil::Date;
+
 use crate::config::{Burst, NxtBookWidth, SimConfig, VenueName, Widths};
 use crate::pace::Schedule;
 use crate::rng::Rng;
 use crate::source::{Demand, FrameSource, Next, TimedFrame};
 use chronicle::Chronicle;
+use days::{Day, closures, is_trading_day};
 use line::Line;
 use other_fields::Index;
-use phases::{Phase, has_traded, next_change, phase_at};
+use phases::Phase;
 use plan::{Feed, Plan};
 use stock::{Execution, KRX, NXT, Stock};
 use tape::Tape;
@@ -116,7 +120,12 @@ pub struct SimMarket {
     burst_ns: f64,
     start_second_ns: u64,
     time_scale: f64,
-    date: [u8; 8],
+    date: Date,
+    date_text: [u8; 8],
+    /// Days since that of the start.
+    days: u32,
+    day: Day,
+    closures: Vec<Date>,
     second: u32,
     phase: [Phase; 2],
     trades_here: [bool; 2],
@@ -126,6 +135,8 @@ pub struct SimMarket {
     records_max: usize,
     vi_seconds: u32,
     interrupted: usize,
+    wild_symbols: usize,
+    halted_symbols: usize,
     /// Until when the venue was told to wait; a registration may end the wait.
     idle_until_ns: Option<u64>,
     board: Arc<QuoteBoard>,
@@ -133,7 +144,12 @@ pub struct SimMarket {
     chronicle: Arc<Chronicle>,
 }
 
-const DAY_NS: u64 = 86_400_000_000_000;
+const SECONDS_OF_DAY: u32 = 86_400;
+const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = SECONDS_OF_DAY as u64 * SECOND_NS;
+/// From when to when symbols are halted that are, in seconds of the day.
+const HALT_FROM: u32 = 11 * 3600;
+const HALT_TO: u32 = HALT_FROM + 1800;
 
 impl SimMarket {
     /// The market of a configuration, closed until it is first asked for a frame.
@@ -144,13 +160,22 @@ impl SimMarket {
         let trades_here = VENUES.map(|venue| config.venues.contains(&venue));
         let codes =
             if config.codes.is_empty() { stock::codes(config.symbols, config.seed) } else { config.codes.clone() };
-        let tame = codes.len().saturating_sub(config.wild_symbols).max(1);
-        let mut stocks: Vec<Stock> =
-            codes.into_iter().enumerate().map(|(i, code)| Stock::new(code, i, config.seed, i >= tame)).collect();
+        let count = codes.len();
+        let mut stocks: Vec<Stock> = codes
+            .into_iter()
+            .enumerate()
+            .map(|(i, code)| {
+                let mut stock = Stock::new(code, i, config.seed, i > 0 && i + config.wild_symbols >= count);
+                stock.on = [trades_here[KRX], trades_here[NXT] && i + config.krx_only_symbols < count];
+                stock
+            })
+            .collect();
+        let closures = closures(&config.closures);
+        let day = Day::of(start.date(), &closures);
         let tape = Tape::new(stocks.len());
         for venue in [KRX, NXT] {
-            if trades_here[venue] && has_traded(VENUES[venue], second) {
-                for (i, stock) in stocks.iter_mut().enumerate() {
+            if day.has_traded(VENUES[venue], second) {
+                for (i, stock) in stocks.iter_mut().enumerate().filter(|(_, stock)| stock.on[venue]) {
                     let trades = stock.seed_history(venue, second.saturating_sub(60));
                     trades.iter().for_each(|trade| tape.push(i, venue, trade, stock));
                 }
@@ -184,7 +209,11 @@ impl SimMarket {
             burst_ns,
             start_second_ns,
             time_scale: config.time_scale,
-            date: [0; 8],
+            date,
+            date_text: date_text(date),
+            days: 0,
+            day,
+            closures,
             second,
             phase: [Phase::Closed; 2],
             trades_here,
@@ -194,20 +223,21 @@ impl SimMarket {
             records_max: config.max_records_per_frame,
             vi_seconds: config.vi_seconds,
             interrupted: 0,
+            wild_symbols: config.wild_symbols,
+            halted_symbols: config.halted_symbols,
             idle_until_ns: None,
             board: Arc::new(board),
             tape: Arc::new(tape),
             chronicle: Arc::new(chronicle),
         };
-        let text = format!("{:04}{:02}{:02}", date.year(), date.month(), date.day());
-        market.date.copy_from_slice(text.as_bytes());
         market.phase = [KRX, NXT].map(|venue| market.phase_of(venue, second));
         let open = market.open();
         market.stocks.iter_mut().for_each(|stock| stock.remember_totals(open));
         market.stocks.iter().enumerate().for_each(|(i, stock)| market.tape.keep_book(i, second, open, stock));
         for venue in [KRX, NXT] {
             if market.phase[venue].is_auction() {
-                market.stocks.iter_mut().for_each(|stock| stock.expect(venue));
+                let stocks = market.stocks.iter_mut().filter(|stock| stock.on[venue]);
+                stocks.for_each(|stock| stock.expect(venue));
             }
         }
         market
@@ -215,7 +245,6 @@ impl SimMarket {
 
     /// The symbols it trades.
     pub fn symbols(&self) -> Vec<SymbolInfo> {
-        let venues: Vec<VenueName> = (0..2).filter(|v| self.trades_here[*v]).map(|v| VENUES[v]).collect();
         let info = |(i, s): (usize, &Stock)| SymbolInfo {
             market: if i % 2 == 0 { "KOSPI" } else { "KOSDAQ" },
             code: s.code.clone(),
@@ -223,7 +252,7 @@ impl SimMarket {
             base_px: s.base,
             lower_px: s.lower,
             upper_px: s.upper,
-            venues: venues.clone(),
+            venues: (0..2).filter(|v| s.on[*v]).map(|v| VENUES[v]).collect(),
         };
         self.stocks.iter().enumerate().map(info).collect()
     }
@@ -244,30 +273,55 @@ impl SimMarket {
     }
 
     fn phase_of(&self, venue: usize, second: u32) -> Phase {
-        if self.trades_here[venue] { phase_at(VENUES[venue], second) } else { Phase::Closed }
+        if self.trades_here[venue] { self.day.phase_at(VENUES[venue], second) } else { Phase::Closed }
     }
 
-    /// Second of the day at a moment of the run.
-    fn second_at(&self, at_ns: u64) -> u32 {
+    /// Day of the run and second of that day at a moment of the run.
+    fn second_at(&self, at_ns: u64) -> (u32, u32) {
         let ns = self.start_second_ns + (at_ns as f64 * self.time_scale) as u64;
-        (ns.min(DAY_NS - 1) / 1_000_000_000) as u32
+        ((ns / DAY_NS) as u32, (ns % DAY_NS / SECOND_NS) as u32)
     }
 
-    /// Moment of the run at which a second of the day begins.
+    /// Moment of the run at which a second of the present day, or after it, begins.
     fn moment_of(&self, second: u32) -> u64 {
-        let market_ns = (u64::from(second) * 1_000_000_000).saturating_sub(self.start_second_ns);
+        let since_midnight = u64::from(self.days) * DAY_NS + u64::from(second) * SECOND_NS;
+        let market_ns = since_midnight.saturating_sub(self.start_second_ns);
         (market_ns as f64 / self.time_scale).ceil() as u64
     }
 
-    /// Moves the market clock and does what falls due on the way: auctions execute, interruptions end.
-    fn advance_to(&mut self, second: u32) {
-        while let Some(change) = next_change(self.second).filter(|change| *change <= second) {
+    /// Moves the market clock and does what falls due on the way: auctions execute, interruptions end, days pass.
+    fn advance_to(&mut self, (day, second): (u32, u32)) {
+        while self.days < day {
+            self.advance_within(SECONDS_OF_DAY - 1);
+            self.begin_day();
+        }
+        self.advance_within(second);
+    }
+
+    fn begin_day(&mut self) {
+        // A run ends long before the calendar of dates does.
+        self.date = self.date.tomorrow().unwrap_or(self.date);
+        self.date_text = date_text(self.date);
+        self.day = Day::of(self.date, &self.closures);
+        (self.days, self.second) = (self.days + 1, 0);
+        if is_trading_day(self.date, &self.closures) {
+            self.stocks.iter_mut().for_each(Stock::begin_day);
+            self.indices.iter_mut().for_each(Index::begin_day);
+            self.tape.clear();
+        }
+    }
+
+    fn advance_within(&mut self, second: u32) {
+        while let Some(change) = self.next_change().filter(|change| *change <= second) {
             self.second = change;
             self.end_interruptions();
+            self.halts();
             for venue in [KRX, NXT] {
-                let next = self.phase_of(venue, change);
-                let before = std::mem::replace(&mut self.phase[venue], next);
-                self.change_phase(venue, before, next);
+                if self.trades_here[venue] && self.day.begins(VENUES[venue], change) {
+                    let next = self.phase_of(venue, change);
+                    let before = std::mem::replace(&mut self.phase[venue], next);
+                    self.change_phase(venue, before, next);
+                }
             }
         }
         if second > self.second {
@@ -277,21 +331,62 @@ impl SimMarket {
         self.chronicle.advance_to(self.second);
     }
 
-    fn change_phase(&mut self, venue: usize, before: Phase, next: Phase) {
-        if before == next {
-            return;
+    /// The first second after now at which a phase begins, or a halt begins or ends.
+    fn next_change(&self) -> Option<u32> {
+        let is_open = self.halted_symbols > 0 && self.day.next_change(0).is_some();
+        let halts = [HALT_FROM, HALT_TO].into_iter().filter(|second| is_open && *second > self.second);
+        self.day.next_change(self.second).into_iter().chain(halts).min()
+    }
+
+    /// The last symbols that are not wild are halted for a while each day, at the same time on both venues.
+    fn halts(&mut self) {
+        if self.second == HALT_FROM && self.phase.iter().any(|phase| phase.is_continuous()) {
+            let end = self.stocks.len() - self.wild_symbols.min(self.stocks.len() - 1);
+            for i in end.saturating_sub(self.halted_symbols).max(1)..end {
+                if self.stocks[i].vi_until.take().is_some() {
+                    self.interrupted -= 1;
+                    self.stocks[i].expected = Default::default();
+                }
+                self.stocks[i].halt_until = Some(HALT_TO);
+                self.emit_status(i);
+            }
         }
+        if self.second == HALT_TO {
+            for i in 0..self.stocks.len() {
+                if self.stocks[i].halt_until.take().is_some() {
+                    self.emit_status(i);
+                    self.resume(i);
+                }
+            }
+        }
+    }
+
+    /// A phase ends on a venue and the next one, or the next round of the same, begins.
+    fn change_phase(&mut self, venue: usize, before: Phase, next: Phase) {
         for i in 0..self.stocks.len() {
+            if !self.stocks[i].on[venue] {
+                continue;
+            }
             // An interruption doesn't outlive the session it began in.
-            if self.stocks[i].vi_until.take().is_some() {
+            if before.is_continuous() && self.stocks[i].vi_until.take().is_some() {
                 self.interrupted -= 1;
                 self.chronicle.released(i, self.second);
                 self.stocks[i].expected = Default::default();
                 self.emit_status(i);
             }
-            if before.is_auction() {
+            if before != next {
+                self.emit_change(i, venue, before.notices(next));
+            }
+            if before == Phase::SinglePrice && !self.stocks[i].on[NXT] {
+                let print = self.stocks[i].print(KRX, self.second);
+                self.emit_single_price(i, &print);
+            }
+            if before.is_auction() && before != next {
                 let cx_phase = if next == Phase::Closed { before } else { next };
                 let print = self.stocks[i].print(venue, self.second);
+                if venue == KRX && before == Phase::ClosingAuction {
+                    self.stocks[i].close = print.price;
+                }
                 self.emit_trade(i, venue, cx_phase, &print);
             }
             if next.is_auction() {
@@ -309,14 +404,21 @@ impl SimMarket {
                 self.stocks[i].vi_until = None;
                 self.interrupted -= 1;
                 self.chronicle.released(i, self.second);
-                for venue in [KRX, NXT] {
-                    if self.phase[venue].is_continuous() && self.stocks[i].expected[venue].price != 0 {
-                        let print = self.stocks[i].print(venue, self.second);
-                        self.emit_trade(i, venue, self.phase[venue], &print);
-                    }
-                    self.stocks[i].expected[venue] = Default::default();
-                }
+                self.resume(i);
                 self.emit_status(i);
+            }
+        }
+    }
+
+    /// Trading goes on by an auction on each venue that trades now.
+    fn resume(&mut self, i: usize) {
+        for venue in [KRX, NXT] {
+            if self.phase[venue].is_continuous() && self.stocks[i].expected[venue].price != 0 {
+                let print = self.stocks[i].print(venue, self.second);
+                self.emit_trade(i, venue, self.phase[venue], &print);
+            }
+            if !self.phase[venue].is_auction() {
+                self.stocks[i].expected[venue] = Default::default();
             }
         }
     }
@@ -326,7 +428,7 @@ impl SimMarket {
         self.stocks[i].start_vi(self.second, self.vi_seconds);
         self.interrupted += 1;
         for venue in [KRX, NXT] {
-            if self.phase[venue].is_continuous() {
+            if self.phase[venue].is_continuous() && self.stocks[i].on[venue] {
                 self.stocks[i].expect(venue);
             }
         }
@@ -343,6 +445,13 @@ impl SimMarket {
             plan::Event::Expected(i, venue) => {
                 self.stocks[i].expect(venue);
                 self.emit_expected(i, venue);
+            }
+            plan::Event::SinglePrice(i) => {
+                self.stocks[i].expect(KRX);
+                let cx = self.context(KRX, Phase::SinglePrice);
+                self.emit(i, Feed::SINGLE_PRICE_EXPECTED, 1, |line, stock| {
+                    trade_fields::expected(line, stock, KRX, &cx);
+                });
             }
             plan::Event::Book(i, venue) => {
                 self.stocks[i].stir(venue);
@@ -373,12 +482,16 @@ impl SimMarket {
     fn trade(&mut self, i: usize, venue: usize) {
         let phase = self.phase[venue];
         let feeds = [venue, 2].map(|feed| (self.plan.wants(i, Feed::trade(feed)), self.context(feed, phase)));
-        let length = self.stocks[i].sweep_length(self.records_max).max(self.records_min);
+        let at_close = phase == Phase::ClosingPrice;
+        let length = if at_close { 1 } else { self.stocks[i].sweep_length(self.records_max).max(self.records_min) };
         let mut texts = feeds.map(|_| self.spare.pop().unwrap_or_default());
         texts.iter_mut().zip(&feeds).for_each(|(text, (_, cx))| Line(text).open(Feed::trade(cx.feed).tr_id(), length));
         let mut records = 0;
         while records < length {
-            let trade = self.stocks[i].trade(venue, self.second);
+            let trade = match at_close {
+                true => self.stocks[i].trade_at_close(self.second),
+                false => self.stocks[i].trade(venue, self.second),
+            };
             self.tape.push(i, venue, &trade, &self.stocks[i]);
             records += 1;
             for (text, (wanted, cx)) in texts.iter_mut().zip(&feeds) {
@@ -386,7 +499,7 @@ impl SimMarket {
                     trade_fields::trade(&mut Line(text), &self.stocks[i], &trade, cx);
                 }
             }
-            if self.stocks[i].exceeds_vi() {
+            if !at_close && self.stocks[i].exceeds_vi() {
                 break;
             }
         }
@@ -407,17 +520,17 @@ impl SimMarket {
         }
         self.board.set(i, &self.stocks[i]);
         self.chronicle.keep(i, &self.stocks[i]);
-        if self.stocks[i].exceeds_vi() {
+        if !at_close && self.stocks[i].exceeds_vi() {
             self.interrupt(i);
         }
     }
 
     fn context(&self, feed: usize, phase: Phase) -> Context {
-        Context { feed, phase, second: self.second, date: self.date, widths: self.widths, open: self.open() }
+        Context { feed, phase, second: self.second, date: self.date_text, widths: self.widths, open: self.open() }
     }
 
     fn open(&self) -> [bool; 2] {
-        self.phase.map(|phase| phase != Phase::Closed)
+        self.phase.map(Phase::shows_book)
     }
 
     fn emit(&mut self, i: usize, feed: Feed, records: usize, write: impl FnOnce(&mut Line<'_>, &mut Stock)) {
@@ -443,6 +556,14 @@ impl SimMarket {
         self.chronicle.keep(i, &self.stocks[i]);
     }
 
+    /// What a round of the single-price session came to.
+    fn emit_single_price(&mut self, i: usize, trade: &Execution) {
+        self.tape.push(i, KRX, trade, &self.stocks[i]);
+        let cx = self.context(KRX, Phase::SinglePrice);
+        self.emit(i, Feed::SINGLE_PRICE, 1, |line, stock| trade_fields::trade(line, stock, trade, &cx));
+        self.board.set(i, &self.stocks[i]);
+    }
+
     fn emit_expected(&mut self, i: usize, venue: usize) {
         for feed in [venue, 2] {
             let cx = self.context(feed, self.phase[venue]);
@@ -459,9 +580,24 @@ impl SimMarket {
         }
     }
 
+    /// An interruption or a halt of a symbol began or ended, which holds on every venue that trades it.
     fn emit_status(&mut self, i: usize) {
         for (feed, exchange) in [(KRX, Some(b'1')), (NXT, Some(b'2')), (2, None)] {
-            self.emit(i, Feed::status(feed), 1, |line, stock| other_fields::status(line, stock, exchange));
+            if feed == 2 || self.stocks[i].on[feed] {
+                self.emit(i, Feed::status(feed), 1, |line, stock| other_fields::status(line, stock, exchange, None));
+            }
+        }
+    }
+
+    /// A venue changed its phase.
+    fn emit_change(&mut self, i: usize, venue: usize, notices: &[(&[u8], &[u8])]) {
+        let exchange = if venue == KRX { b'1' } else { b'2' };
+        for codes in notices {
+            for (feed, exchange) in [(venue, Some(exchange)), (2, None)] {
+                self.emit(i, Feed::status(feed), 1, |line, stock| {
+                    other_fields::status(line, stock, exchange, Some(*codes));
+                });
+            }
         }
     }
 
@@ -474,10 +610,15 @@ impl SimMarket {
     }
 }
 
+fn date_text(date: Date) -> [u8; 8] {
+    let number = date.year().unsigned_abs() as u32 * 10_000 + date.month() as u32 * 100 + date.day() as u32;
+    std::array::from_fn(|place| b'0' + (number / 10_u32.pow(7 - place as u32) % 10) as u8)
+}
+
 impl FrameSource for SimMarket {
     fn next(&mut self, demand: &Demand<'_>, frame: &mut TimedFrame) -> Next {
         if self.plan.version() != Some(demand.registrations.version()) {
-            self.plan = Plan::new(demand.registrations, &self.by_code, &self.indices);
+            self.plan = Plan::new(demand.registrations, &self.by_code, &self.stocks, &self.indices);
         }
         if self.idle_until_ns.take().is_some_and(|until| demand.now_ns < until) {
             self.relay(demand.now_ns, demand.frames_sent);

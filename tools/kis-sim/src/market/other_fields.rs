@@ -6,16 +6,23 @@ use crate::market::stock::Stock;
 use crate::rng::Rng;
 
 /// One record of H0STMKO0 or H0NXMKO0 (11 fields) or of H0UNMKO0, which on the wire has the symbol first and no
-/// exchange code (10 fields).
-pub fn status(line: &mut Line<'_>, stock: &Stock, exchange: Option<u8>) {
+/// exchange code (10 fields). `codes` are MKOP_CLS_CODE and ANTC_MKOP_CLS_CODE of a change of phase; without one it tells of
+/// an interruption or a halt.
+pub fn status(line: &mut Line<'_>, stock: &Stock, exchange: Option<u8>, codes: Option<(&[u8], &[u8])>) {
+    let is_halted = stock.halt_until.is_some();
+    let (code, expected): (&[u8], &[u8]) = match codes {
+        Some(codes) => codes,
+        None if is_halted => (b"164", b""),
+        None => (b"AB1", if stock.vi_until.is_some() { b"311" } else { b"112" }),
+    };
     line.text(stock.code.as_bytes());
-    line.code(b'N');
-    line.text(b"(null)");
-    line.text(b"AB1");
-    line.text(if stock.vi_until.is_some() { b"311" } else { b"112" });
+    line.code(if is_halted { b'Y' } else { b'N' });
+    line.text(if is_halted { "매매거래정지(중요내용공시)".as_bytes() } else { b"(null)" });
+    line.text(code);
+    line.text(expected);
     line.empty();
     line.empty();
-    line.text(b"55");
+    line.text(if is_halted { b"58" } else { b"55" });
     line.code(if stock.vi_until.is_some() { b'Y' } else { b'N' });
     // In the unified feed the last field is empty on the wire.
     match exchange {
@@ -104,6 +111,13 @@ impl Index {
             rng: Rng::new(seed),
         };
         [new("0001", 412_345, seed ^ 0x1D1), new("1001", 98_765, seed ^ 0x1D2)]
+    }
+
+    /// A new trading day begins at yesterday's last value.
+    pub fn begin_day(&mut self) {
+        self.previous = self.value;
+        (self.open, self.high, self.low) = (self.value, self.value, self.value);
+        (self.volume, self.turnover) = (0, 0);
     }
 
     /// Close of the day before.

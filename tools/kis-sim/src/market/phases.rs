@@ -1,6 +1,4 @@
-//! Sessions of both venues over the day, as they are since 2026-09-14.
-
-use crate::config::VenueName;
+//! What a venue may be doing, and the codes by which its messages say so. When it does what, [`days`](super::days) knows.
 
 /// What a venue does at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,17 +7,26 @@ pub enum Phase {
     Closed,
     /// NXT before the regular session.
     PreMarket,
-    /// Call auction before 09:00 with expected prices.
+    /// Orders for the opening auction are taken; nothing is shown yet.
+    OrderEntry,
+    /// Call auction before the opening with expected prices.
     OpeningAuction,
     /// Continuous trading in the regular session.
     Regular,
     /// Call auction before the close.
     ClosingAuction,
+    /// Trading at the closing price.
+    ClosingPrice,
+    /// An auction each ten minutes, on transactions of its own, for symbols that NXT does not trade.
+    SinglePrice,
     /// NXT's auction before its after-market.
     AfterAuction,
     /// Continuous trading after the close.
     AfterMarket,
 }
+
+/// MKOP_CLS_CODE of a change that no document names; seen on the wire.
+const UNNAMED: &[u8] = b"AB1";
 
 impl Phase {
     /// Orders meet at once.
@@ -30,6 +37,16 @@ impl Phase {
     /// Orders gather and an expected price is published.
     pub fn is_auction(self) -> bool {
         matches!(self, Self::OpeningAuction | Self::ClosingAuction | Self::AfterAuction)
+    }
+
+    /// Orders meet, at once or at the closing price.
+    pub fn trades(self) -> bool {
+        self.is_continuous() || self == Self::ClosingPrice
+    }
+
+    /// Books change and are shown.
+    pub fn shows_book(self) -> bool {
+        self.is_continuous() || self.is_auction()
     }
 
     /// HOUR_CLS_CODE, without regard to volatility interruptions.
@@ -44,83 +61,43 @@ impl Phase {
     /// MARKET_CLS_CODE: 1 pre-market, 2 regular, 3 after-market, 5 closing.
     pub fn market_class(self) -> u8 {
         match self {
-            Self::PreMarket | Self::OpeningAuction => b'1',
+            Self::PreMarket | Self::OrderEntry | Self::OpeningAuction => b'1',
             Self::Regular => b'2',
-            Self::AfterAuction | Self::AfterMarket => b'3',
-            Self::ClosingAuction | Self::Closed => b'5',
+            Self::AfterAuction | Self::AfterMarket | Self::SinglePrice => b'3',
+            Self::ClosingAuction | Self::ClosingPrice | Self::Closed => b'5',
         }
     }
 
-    /// NEW_MKOP_CLS_CODE: first 1 before open, 2 in session, 3 after close; second 0 normal.
+    /// NEW_MKOP_CLS_CODE: first 1 before open, 2 in session, 3 after close, 4 single price; second 0 normal, 1 closing price.
     pub fn session_code(self) -> &'static [u8] {
         match self {
-            Self::PreMarket | Self::OpeningAuction => b"10",
+            Self::PreMarket | Self::OrderEntry | Self::OpeningAuction => b"10",
             Self::Regular | Self::ClosingAuction => b"20",
             Self::AfterAuction | Self::AfterMarket | Self::Closed => b"30",
+            Self::ClosingPrice => b"31",
+            Self::SinglePrice => b"40",
         }
     }
-}
 
-const fn at(hour: u32, minute: u32, second: u32) -> u32 {
-    hour * 3600 + minute * 60 + second
-}
-
-/// Starts of phases in seconds of the day, in order; the day begins closed.
-const KRX: &[(u32, Phase)] = &[
-    (at(8, 50, 0), Phase::OpeningAuction),
-    (at(9, 0, 0), Phase::Regular),
-    (at(15, 20, 0), Phase::ClosingAuction),
-    (at(15, 30, 0), Phase::Closed),
-    (at(16, 0, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-const NXT: &[(u32, Phase)] = &[
-    (at(8, 0, 0), Phase::PreMarket),
-    (at(8, 50, 0), Phase::Closed),
-    (at(9, 0, 30), Phase::Regular),
-    (at(15, 20, 0), Phase::Closed),
-    (at(15, 30, 0), Phase::AfterAuction),
-    (at(15, 40, 0), Phase::AfterMarket),
-    (at(20, 0, 0), Phase::Closed),
-];
-
-fn table(venue: VenueName) -> &'static [(u32, Phase)] {
-    match venue {
-        VenueName::Krx => KRX,
-        VenueName::Nxt => NXT,
-    }
-}
-
-/// The phase of a venue at a second of the day.
-pub fn phase_at(venue: VenueName, second: u32) -> Phase {
-    table(venue).iter().rev().find(|(start, _)| *start <= second).map_or(Phase::Closed, |(_, phase)| *phase)
-}
-
-/// The first second after `second` at which either venue changes phase.
-pub fn next_change(second: u32) -> Option<u32> {
-    KRX.iter().chain(NXT).map(|(start, _)| *start).filter(|start| *start > second).min()
-}
-
-/// Whether a venue has traded before `second` on that day.
-pub fn has_traded(venue: VenueName, second: u32) -> bool {
-    table(venue).iter().any(|(start, phase)| phase.is_continuous() && *start < second)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phases_follow_the_calendar() {
-        assert_eq!(phase_at(VenueName::Krx, at(8, 49, 59)), Phase::Closed);
-        assert_eq!(phase_at(VenueName::Krx, at(8, 59, 59)), Phase::OpeningAuction);
-        assert_eq!(phase_at(VenueName::Krx, at(9, 0, 0)), Phase::Regular);
-        assert_eq!(phase_at(VenueName::Nxt, at(9, 0, 29)), Phase::Closed);
-        assert_eq!(phase_at(VenueName::Nxt, at(9, 0, 30)), Phase::Regular);
-        assert_eq!(phase_at(VenueName::Krx, at(17, 0, 0)), Phase::AfterMarket);
-        assert_eq!(next_change(at(9, 0, 0)), Some(at(9, 0, 30)));
-        assert_eq!(next_change(at(20, 0, 0)), None);
-        assert!(has_traded(VenueName::Nxt, at(8, 59, 59)) && !has_traded(VenueName::Krx, at(8, 59, 59)));
+    /// What market status says when a venue goes from this phase to the next: pairs of MKOP_CLS_CODE and
+    /// ANTC_MKOP_CLS_CODE, one a message. Documented codes where there are any.
+    pub fn notices(self, next: Self) -> &'static [(&'static [u8], &'static [u8])] {
+        match (self, next) {
+            (_, Self::OrderEntry) => &[(b"110", b"")],
+            (_, Self::OpeningAuction) => &[(b"110", b"311")],
+            (Self::OpeningAuction, Self::Regular) => &[(b"112", b"112")],
+            (_, Self::Regular) => &[(b"112", b"")],
+            (_, Self::ClosingAuction) => &[(b"121", b"121")],
+            (Self::ClosingAuction, _) => &[(b"129", b"129")],
+            (Self::Regular, _) => &[(b"129", b"")],
+            (_, Self::PreMarket) => &[(b"130", b"")],
+            (Self::PreMarket, _) => &[(b"139", b"")],
+            (_, Self::ClosingPrice) => &[(b"140", b"")],
+            (Self::ClosingPrice, Self::SinglePrice) => &[(b"149", b""), (b"150", b"")],
+            (Self::ClosingPrice, Self::AfterMarket) => &[(b"149", b""), (UNNAMED, b"")],
+            (Self::ClosingPrice, _) => &[(b"149", b"")],
+            (Self::SinglePrice, _) => &[(b"159", b"")],
+            _ => &[(UNNAMED, b"")],
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::market::other_fields::Index;
 use crate::market::phases::Phase;
-use crate::market::stock::Stock;
+use crate::market::stock::{KRX, NXT, Stock};
 use crate::rng::Rng;
 use crate::source::Registrations;
 
@@ -12,9 +12,10 @@ use crate::source::Registrations;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feed(u8);
 
-const TR_IDS: [&str; 18] = [
+const TR_IDS: [&str; 20] = [
     "H0STCNT0", "H0NXCNT0", "H0UNCNT0", "H0STASP0", "H0NXASP0", "H0UNASP0", "H0STANC0", "H0NXANC0", "H0UNANC0",
     "H0STMKO0", "H0NXMKO0", "H0UNMKO0", "H0STPGM0", "H0NXPGM0", "H0UNPGM0", "H0STMBC0", "H0NXMBC0", "H0UNMBC0",
+    "H0STOUP0", "H0STOAC0",
 ];
 
 impl Feed {
@@ -38,6 +39,11 @@ impl Feed {
         Self(9 + venue as u8)
     }
 
+    /// Trades of KRX's single-price session.
+    pub const SINGLE_PRICE: Self = Self(18);
+    /// Expected executions of the same.
+    pub const SINGLE_PRICE_EXPECTED: Self = Self(19);
+
     /// The TR that carries it.
     pub fn tr_id(self) -> &'static str {
         TR_IDS[usize::from(self.0)]
@@ -55,6 +61,8 @@ pub enum Event {
     Trade(usize, usize),
     /// A step of an auction on a venue.
     Expected(usize, usize),
+    /// A step of the auction of the single-price session.
+    SinglePrice(usize),
     /// A change of a venue's book.
     Book(usize, usize),
     /// Programme trading.
@@ -73,6 +81,7 @@ pub struct Plan {
     trades: [Vec<u32>; 2],
     expected: [Vec<u32>; 2],
     books: [Vec<u32>; 2],
+    single_price: Vec<u32>,
     quiet: Vec<Quiet>,
 }
 
@@ -85,7 +94,12 @@ enum Quiet {
 
 impl Plan {
     /// Sorts the registrations; those of other symbols and TRs are left aside.
-    pub fn new(registrations: &Registrations, by_code: &HashMap<String, u32>, indices: &[Index; 2]) -> Self {
+    pub fn new(
+        registrations: &Registrations,
+        by_code: &HashMap<String, u32>,
+        stocks: &[Stock],
+        indices: &[Index; 2],
+    ) -> Self {
         let mut plan =
             Self { version: Some(registrations.version()), masks: vec![0; by_code.len()], ..Self::default() };
         let mut order: Vec<(&str, &str)> = registrations.feeds().collect();
@@ -103,12 +117,15 @@ impl Plan {
             plan.masks[*stock as usize] |= feed.bit();
             match feed.0 {
                 12..15 => plan.quiet.push(Quiet::Program(*stock, feed)),
-                15.. => plan.quiet.push(Quiet::Members(*stock, feed)),
+                15..18 => plan.quiet.push(Quiet::Members(*stock, feed)),
                 _ => {}
             }
         }
         for (i, mask) in plan.masks.iter().enumerate() {
-            for venue in 0..2 {
+            if mask & Feed::SINGLE_PRICE_EXPECTED.bit() != 0 && !stocks[i].on[NXT] {
+                plan.single_price.push(i as u32);
+            }
+            for venue in (0..2).filter(|venue| stocks[i].on[*venue]) {
                 let seen = |feed: fn(usize) -> Feed| mask & (feed(venue).bit() | feed(2).bit()) != 0;
                 let lists = [
                     (seen(Feed::trade), &mut plan.trades[venue]),
@@ -144,12 +161,13 @@ impl Plan {
             [false, true] => Some(1),
             [false, false] => None,
         };
+        let is_free = |i: u32| stocks[i as usize].halt_until.is_none();
         let able = |lists: &[Vec<u32>; 2], when: fn(Phase) -> bool| {
-            [0, 1].map(|venue: usize| !lists[venue].is_empty() && when(phase[venue]))
+            [0, 1].map(|venue: usize| when(phase[venue]) && lists[venue].iter().any(|i| is_free(*i)))
         };
-        let trades = able(&self.trades, Phase::is_continuous);
+        let trades = able(&self.trades, Phase::trades);
         let auctions = able(&self.expected, Phase::is_auction);
-        let books = able(&self.books, |phase| phase != Phase::Closed);
+        let books = able(&self.books, Phase::shows_book);
         let first = rng.below(100);
         // Classes in the order in which they are tried: the drawn one first, then whatever can happen.
         let classes: [u8; 3] = match first {
@@ -160,10 +178,10 @@ impl Plan {
         for class in classes {
             let event = match class {
                 0 => self.execution(rng, venue_of, trades, auctions, phase, stocks, interrupted),
-                1 => venue_of(rng, books).map(|venue| Event::Book(pick(rng, &self.books[venue]), venue)),
+                1 => venue_of(rng, books).map(|venue| Event::Book(pick(rng, &self.books[venue], stocks), venue)),
                 // The quiet feeds stay quiet while the others wait for their session.
                 _ if first < 98 && !self.quiet_only() => None,
-                _ => self.quiet(rng),
+                _ => self.quiet(rng, phase),
             };
             if event.is_some() {
                 return event;
@@ -186,20 +204,26 @@ impl Plan {
         let auction = auctions.contains(&true) && (!trades.contains(&true) || rng.chance(500));
         if auction {
             let venue = venue_of(rng, auctions)?;
-            return Some(Event::Expected(pick(rng, &self.expected[venue]), venue));
+            return Some(Event::Expected(pick(rng, &self.expected[venue], stocks), venue));
+        }
+        let single_price = phase[KRX] == Phase::SinglePrice && !self.single_price.is_empty();
+        if single_price && (!trades.contains(&true) || rng.chance(200)) {
+            return Some(Event::SinglePrice(pick(rng, &self.single_price, stocks)));
         }
         if let Some(venue) = venue_of(rng, trades) {
             // A symbol under interruption shows expected prices instead; a few draws find another one.
             for _ in 0..8 {
-                let i = pick(rng, &self.trades[venue]);
-                if interrupted == 0 || stocks[i].vi_until.is_none() {
+                let i = pick(rng, &self.trades[venue], stocks);
+                if interrupted == 0 || stocks[i].vi_until.is_none() || phase[venue] == Phase::ClosingPrice {
                     return Some(Event::Trade(i, venue));
                 }
                 if self.wants(i, Feed::expected(venue)) || self.wants(i, Feed::expected(2)) {
                     return Some(Event::Expected(i, venue));
                 }
             }
-            let free = self.trades[venue].iter().find(|i| stocks[**i as usize].vi_until.is_none());
+            let is_free =
+                |i: &&u32| stocks[**i as usize].vi_until.is_none() && stocks[**i as usize].halt_until.is_none();
+            let free = self.trades[venue].iter().find(is_free);
             return free.map(|i| Event::Trade(*i as usize, venue));
         }
         // Registered for expected prices only: those of symbols under interruption.
@@ -217,11 +241,21 @@ impl Plan {
         [&self.trades, &self.expected, &self.books].iter().all(|lists| lists.iter().all(Vec::is_empty))
     }
 
-    fn quiet(&self, rng: &mut Rng) -> Option<Event> {
-        if self.quiet.is_empty() {
+    fn quiet(&self, rng: &mut Rng, phase: &[Phase; 2]) -> Option<Event> {
+        let runs = |venue: usize| match venue {
+            2 => phase.iter().any(|phase| phase.shows_book()),
+            venue => phase[venue].shows_book(),
+        };
+        let can_happen = |quiet: &&Quiet| match quiet {
+            Quiet::Program(_, feed) | Quiet::Members(_, feed) => runs(usize::from(feed.0) % 3),
+            Quiet::Index(_) => runs(KRX) && phase[KRX] != Phase::AfterMarket,
+        };
+        let count = self.quiet.iter().filter(can_happen).count();
+        if count == 0 {
             return None;
         }
-        Some(match self.quiet[rng.below(self.quiet.len() as u64) as usize] {
+        let drawn = self.quiet.iter().filter(can_happen).nth(rng.below(count as u64) as usize)?;
+        Some(match *drawn {
             Quiet::Program(i, feed) => Event::Program(i as usize, feed),
             Quiet::Members(i, feed) => Event::Members(i as usize, feed),
             Quiet::Index(i) => Event::Index(i),
@@ -229,6 +263,10 @@ impl Plan {
     }
 }
 
-fn pick(rng: &mut Rng, list: &[u32]) -> usize {
-    list[rng.below(list.len() as u64) as usize] as usize
+/// One of a list, none that is halted if there is another.
+fn pick(rng: &mut Rng, list: &[u32], stocks: &[Stock]) -> usize {
+    let start = rng.below(list.len() as u64) as usize;
+    let turned = list[start..].iter().chain(&list[..start]);
+    let free = turned.map(|i| *i as usize).find(|i| stocks[*i].halt_until.is_none());
+    free.unwrap_or(list[start] as usize)
 }

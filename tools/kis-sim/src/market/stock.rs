@@ -143,6 +143,12 @@ pub struct Stock {
     pub vi_reference: i64,
     /// Second of the day at which a running interruption ends.
     pub vi_until: Option<u32>,
+    /// Second of the day at which a halt ends.
+    pub halt_until: Option<u32>,
+    /// Whether KRX and NXT trade it.
+    pub on: [bool; 2],
+    /// Price of KRX's closing auction, 0 before it.
+    pub close: i64,
     /// Programme trading.
     pub program: Program,
     /// Shares of members, five sellers then five buyers.
@@ -192,8 +198,11 @@ impl Stock {
             last_totals: Default::default(),
             vi_reference: base,
             vi_until: None,
+            halt_until: None,
+            on: [true; 2],
+            close: 0,
             program: Program::default(),
-            members: std::array::from_fn(|i| 1_000 * (10 - (i as i64) % 5)),
+            members: first_members(),
             buy_per_mille: if wild { 960 } else { 500 },
             rng,
         }
@@ -223,8 +232,23 @@ impl Stock {
         trades
     }
 
+    /// A new trading day: what counts from its morning on begins anew, limits lie around yesterday's close.
+    pub fn begin_day(&mut self) {
+        let close = if self.close == 0 { self.last } else { self.close };
+        self.base = close - close % tick_size(close);
+        (self.lower, self.upper) = price_limits(self.base);
+        self.previous_volume = self.stats[2].volume.max(1);
+        (self.last, self.vi_reference, self.close) = (self.base, self.base, 0);
+        self.stats = Default::default();
+        self.program = Program::default();
+        self.members = first_members();
+        let price = down(self.base);
+        self.book = Book::around(price, self.lower, self.upper, self.book.scale, &mut self.rng);
+    }
+
     /// Quantities of a feed: KRX, NXT, or both where both are open.
     pub fn depth(&self, feed: usize, open: [bool; 2]) -> Depth {
+        let open = [open[KRX] && self.on[KRX], open[NXT] && self.on[NXT]];
         match (feed, open) {
             (KRX, _) | (_, [_, false]) => self.book.depth[KRX].clone(),
             (NXT, _) | (_, [false, true]) => self.book.depth[NXT].clone(),
@@ -304,6 +328,15 @@ impl Stock {
         expected.step = step;
     }
 
+    /// An execution at the closing price of KRX.
+    pub fn trade_at_close(&mut self, second: u32) -> Execution {
+        let side = if self.rng.chance(500) { Side::Buy } else { Side::Sell };
+        let price = if self.close == 0 { self.base } else { self.close };
+        let trade = Execution { price, quantity: self.rng.quantity(self.book.scale), side, second };
+        self.apply(KRX, &trade);
+        trade
+    }
+
     /// The auction of a venue executes at its expected price, which becomes the reference of interruptions.
     pub fn print(&mut self, venue: usize, second: u32) -> Execution {
         if self.expected[venue].price == 0 {
@@ -345,6 +378,11 @@ impl Stock {
         }
         length
     }
+}
+
+/// Shares of members as a day begins.
+fn first_members() -> [i64; 10] {
+    std::array::from_fn(|i| 1_000 * (10 - (i as i64) % 5))
 }
 
 /// Six-character codes: mostly digits ending in 0, every ninth alphanumeric as `0074K0`.

@@ -105,6 +105,13 @@ impl Tape {
         self.symbols.get(index).map(|symbol| symbol.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A new trading day: what was executed before is forgotten.
+    pub(crate) fn clear(&self) {
+        for symbol in &self.symbols {
+            symbol.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
     pub(crate) fn push(&self, index: usize, venue: usize, trade: &Execution, stock: &Stock) {
         let Some(mut prints) = self.lock(index) else { return };
         if prints.len() >= PRINTS_MAX {

@@ -221,16 +221,15 @@ fn a_whole_day_adds_up_on_every_feed() {
     for seed in 1..=4 {
         let config = SimConfig { symbols: 6, seconds: 40.0, rate: 1_000.0, seed, ..SimConfig::default() }.whole_day();
         let (played, symbols) = play(&config, &ALL);
-        // NXT has had its pre-market before the run, so the unified sums start above zero: continuity is checked from
-        // the second record of each feed.
-        let classes = check_day(&played, &symbols, Widths::After20260914, false);
+        let classes = check_day(&played, &symbols, Widths::After20260914, true);
         assert_eq!(classes, HashSet::from(['1', '3', '5']));
         let seen: HashSet<&str> = played.iter().map(|p| p.tr_id.as_str()).collect();
         assert!(ALL.iter().all(|tr| seen.contains(tr)), "{seen:?}");
         let trades = played.iter().filter(|p| p.tr_id == "H0STCNT0").flat_map(|p| &p.records);
         assert!(trades.filter(|r| !tick::on_grid(int(r, 2))).count() > 20, "seed {seed} had no mid-price trades");
-        let interrupted = played.iter().any(|p| p.tr_id == "H0STMKO0" && p.records[0][8] == "Y");
-        assert!(interrupted, "seed {seed} had no interruption");
+        let status = |field: usize, is: &str| played.iter().any(|p| p.tr_id == "H0STMKO0" && p.records[0][field] == is);
+        assert!(status(8, "Y"), "seed {seed} had no interruption");
+        assert!(status(1, "Y") && status(7, "58"), "seed {seed} had no halt");
     }
 }
 
@@ -319,4 +318,113 @@ fn a_rate_is_kept_by_who_waits_for_trades_only() {
     let (played, _) = play(&config, &["H0STCNT0"]);
     let trades = played.iter().filter(|p| p.tr_id == "H0STCNT0").count();
     assert!(trades > 2_800 && (2_999..3_010).contains(&played.len()), "{trades} of {}", played.len());
+}
+
+/// MKOP_CLS_CODE of what a feed of market status said of the first symbol, which is never interrupted nor halted.
+fn codes(played: &[Played], symbols: &[SymbolInfo], tr_id: &str) -> String {
+    let told = played.iter().filter(|p| p.tr_id == tr_id && p.records[0][0] == symbols[0].code);
+    told.map(|p| p.records[0][3].as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn day_of(year: i16, month: i8, day: i8) -> SimConfig {
+    let market_start = jiff::civil::date(year, month, day).at(7, 50, 0, 0);
+    let config =
+        SimConfig { symbols: 4, wild_symbols: 0, seconds: 20.0, rate: 500.0, market_start, ..SimConfig::default() };
+    config.whole_day()
+}
+
+#[test]
+fn market_status_tells_each_change_of_each_venue_and_the_unified_feed_those_of_both() {
+    let played = |config: SimConfig| play(&config, &ALL);
+    let (day, symbols) = played(day_of(2026, 11, 20));
+    assert_eq!(codes(&day, &symbols, "H0STMKO0"), "110 110 112 121 129 140 149 AB1 AB1");
+    let both = "130 110 139 110 112 112 121 129 129 AB1 140 AB1 149 AB1 AB1 AB1";
+    let sorted = |text: &str| {
+        let mut codes: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        codes.sort();
+        codes
+    };
+    assert_eq!(sorted(&codes(&day, &symbols, "H0UNMKO0")), sorted(both));
+    let (exam, symbols) = played(day_of(2026, 11, 19));
+    assert_eq!(codes(&exam, &symbols, "H0STMKO0"), "110 110 112 121 129 140 149 AB1 AB1");
+    let (before, symbols) = played(day_of(2026, 9, 10));
+    assert_eq!(codes(&before, &symbols, "H0STMKO0"), "110 110 112 121 129 140 149 150 159");
+}
+
+#[test]
+fn nothing_is_sent_outside_the_phases_and_nothing_at_all_on_a_holiday() {
+    let time = |p: &Played| int(&p.records[0], 1);
+    let (day, _) = play(&day_of(2026, 11, 20), &ALL);
+    let of = |tr: &str| day.iter().filter(|p| p.tr_id == tr).map(time).collect::<Vec<_>>();
+    assert!(of("H0STASP0").iter().all(|at| (85_000..153_000).contains(at) || (160_000..200_000).contains(at)));
+    let none = |at: &i64| (85_000..90_030).contains(at) || (152_000..153_000).contains(at);
+    assert!(of("H0NXASP0").iter().chain(&of("H0NXCNT0")).all(|at| !none(at)));
+    let closing = of("H0STCNT0").into_iter().filter(|at| (154_000..160_000).contains(at)).count();
+    assert!(closing > 0, "closing-price trading");
+    assert!(of("H0STANC0").iter().all(|at| (85_000..90_000).contains(at) || (152_000..153_000).contains(at)));
+    for holiday in [day_of(2026, 12, 25), day_of(2026, 11, 21)] {
+        let (played, _) = play(&holiday, &ALL);
+        assert!(played.is_empty(), "{} frames", played.len());
+    }
+}
+
+#[test]
+fn closing_price_trades_are_at_the_price_of_the_closing_auction() {
+    let (day, symbols) = play(&day_of(2026, 11, 20), &["H0STCNT0", "H0STASP0"]);
+    for symbol in &symbols {
+        let trades = day.iter().filter(|p| p.tr_id == "H0STCNT0").flat_map(|p| &p.records);
+        let trades: Vec<_> = trades.filter(|r| r[0] == symbol.code).collect();
+        let close = trades.iter().find(|r| r[1] == "153000").expect("a closing print");
+        let later: Vec<_> = trades.iter().filter(|r| r[34] == "31").collect();
+        assert!(!later.is_empty() && later.iter().all(|r| r[2] == close[2] && r[46] == "5"), "{}", symbol.code);
+    }
+}
+
+#[test]
+fn until_2026_09_11_symbols_that_krx_alone_trades_have_rounds_of_single_price() {
+    let config = SimConfig { krx_only_symbols: 2, ..day_of(2026, 9, 10) };
+    let (day, symbols) = play(&config, &["H0STCNT0", "H0NXCNT0", "H0UNCNT0", "H0STASP0", "H0STOUP0", "H0STOAC0"]);
+    assert_eq!(symbols.iter().map(|symbol| symbol.venues.len()).collect::<Vec<_>>(), [2, 2, 1, 1]);
+    let of = |tr: &str, code: &str| {
+        let records = day.iter().filter(|p| p.tr_id == tr).flat_map(|p| p.records.clone());
+        records.filter(|r| r[0] == code).collect::<Vec<_>>()
+    };
+    for symbol in &symbols[..2] {
+        assert!(of("H0STOUP0", &symbol.code).is_empty() && !of("H0NXCNT0", &symbol.code).is_empty());
+    }
+    for symbol in &symbols[2..] {
+        let prints = of("H0STOUP0", &symbol.code);
+        let times: Vec<&str> = prints.iter().map(|r| r[1].as_str()).collect();
+        assert_eq!((times.len(), times[0], times[11]), (12, "161000", "180000"));
+        assert!(prints.iter().all(|r| r.len() == 43 && r[34] == "40" && int(r, 12) > 0));
+        assert!(of("H0STOAC0", &symbol.code).iter().all(|r| r.len() == 43));
+        assert!(of("H0NXCNT0", &symbol.code).is_empty());
+    }
+    assert!(day.iter().any(|p| p.tr_id == "H0STOAC0"));
+}
+
+#[test]
+fn a_run_of_several_days_begins_each_trading_day_anew_at_the_close_of_the_last() {
+    // Friday, the weekend, Monday.
+    let market_start = jiff::civil::date(2026, 11, 20).at(7, 0, 0, 0);
+    let (seconds, time_scale) = (40.0, 4.0 * 86_400.0 / 40.0);
+    let config = SimConfig {
+        symbols: 3,
+        wild_symbols: 0,
+        seconds,
+        rate: 400.0,
+        market_start,
+        time_scale,
+        ..SimConfig::default()
+    };
+    let (played, symbols) = play(&config, &["H0STCNT0", "H0UNCNT0"]);
+    let trades = played.iter().filter(|p| p.tr_id == "H0STCNT0").flat_map(|p| &p.records);
+    let trades: Vec<_> = trades.filter(|r| r[0] == symbols[0].code).collect();
+    let mut dates: Vec<&str> = trades.iter().map(|r| r[33].as_str()).collect();
+    dates.dedup();
+    assert_eq!(dates, ["20261120", "20261123"]);
+    let close = trades.iter().find(|r| r[1] == "153000").expect("a closing print");
+    let monday = trades.iter().find(|r| r[33] == "20261123").expect("a first trade");
+    assert_eq!(int(monday, 13), int(monday, 12), "cumulative figures begin anew");
+    assert_eq!(int(monday, 2) - int(monday, 4), int(close, 2), "the change counts from Friday's close");
 }

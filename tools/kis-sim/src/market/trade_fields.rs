@@ -39,7 +39,8 @@ pub fn hour_class(stock: &Stock, phase: Phase) -> u8 {
     if stock.vi_until.is_some() && phase.is_continuous() { b'C' } else { phase.hour_class() }
 }
 
-/// One record of H0STCNT0, H0NXCNT0 or H0UNCNT0, after the execution has been applied to the stock.
+/// One record of H0STCNT0, H0NXCNT0 or H0UNCNT0, in the single-price session of H0STOUP0 (43 fields), after the execution has
+/// been applied to the stock.
 pub fn trade(line: &mut Line<'_>, stock: &Stock, trade: &Execution, cx: &Context) {
     let stats = &stock.stats[cx.feed];
     let depth = stock.depth(cx.feed, cx.open);
@@ -78,6 +79,9 @@ pub fn trade(line: &mut Line<'_>, stock: &Stock, trade: &Execution, cx: &Context
     let same_hour = same_hour_volume(stock, cx.second);
     line.int(same_hour);
     line.hundredths(percent(stats.volume, same_hour));
+    if cx.phase == Phase::SinglePrice {
+        return;
+    }
     line.code(hour_class(stock, cx.phase));
     line.empty();
     line.int(stock.vi_reference);
@@ -97,7 +101,8 @@ fn same_hour_volume(stock: &Stock, second: u32) -> i64 {
     stock.previous_volume * open_for / (12 * 3600)
 }
 
-/// One record of H0STANC0, H0NXANC0 or H0UNANC0 for the auction that runs on `venue`.
+/// One record of H0STANC0, H0NXANC0 or H0UNANC0 for the auction that runs on `venue`, in the single-price session of
+/// H0STOAC0 (43 fields).
 pub fn expected(line: &mut Line<'_>, stock: &Stock, venue: usize, cx: &Context) {
     let expected = &stock.expected[venue];
     let stats = &stock.stats[cx.feed];
@@ -132,6 +137,9 @@ pub fn expected(line: &mut Line<'_>, stock: &Stock, venue: usize, cx: &Context) 
     line.hundredths(percent(expected.volume, stock.listed));
     line.int(0);
     line.hundredths(0);
+    if cx.phase == Phase::SinglePrice {
+        return;
+    }
     line.code(hour_class(stock, cx.phase));
     line.empty();
     if cx.widths != Widths::Sample {

@@ -1,29 +1,20 @@
 //! chk-holiday: the days from a date on, 25 a page.
 
 use jiff::ToSpan as _;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::http::Request;
 use super::quotations::missing;
 use super::{Answer, Rest, output};
+use crate::market::days::is_trading_day;
 
 const PAGE_DAYS: i64 = 25;
-
-/// Weekdays on which KRX was or will be closed.
-pub(super) fn closures(more: &[Date]) -> Vec<Date> {
-    let listed = include_str!("../../data/closures.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::split_whitespace)
-        .filter_map(|date| date.parse().ok());
-    listed.chain(more.iter().copied()).collect()
-}
 
 impl Rest {
     /// Whether the market opens on a date.
     pub(super) fn is_open(&self, date: Date) -> bool {
-        !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.closures.contains(&date)
+        is_trading_day(date, &self.closures)
     }
 
     /// Days from `BASS_DT` to the end of its year; the next page is asked for with `CTX_AREA_NK` and `tr_cont: N`.

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::auth::{Auth, Denied};
 use crate::config::{MasterSizes, SimConfig};
 use crate::market::chronicle::Chronicle;
+use crate::market::days::closures;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
 use crate::venue::Quotes;
@@ -119,7 +120,7 @@ const QUOTATIONS: &[Route] = &[
 impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape, chronicle } = quotes;
-        let closures = holidays::closures(&config.closures);
+        let closures = closures(&config.closures);
         Self {
             auth,
             symbols,
