@@ -8,8 +8,8 @@ use super::rows::Fields;
 use super::{Answer, Rest, failure, output, success};
 use crate::config::VenueName;
 use crate::market::SymbolInfo;
+use crate::market::days::Day;
 use crate::market::line::ratio;
-use crate::market::phases::phase_at;
 use crate::market::stock::{Side, Stats};
 use crate::market::tape::{Feed, Print};
 use crate::market::tick::tick_size;
@@ -224,7 +224,7 @@ impl Rest {
             book.insert(name.into(), text(0));
         }
         let venue = if feed.index() == 1 { VenueName::Nxt } else { VenueName::Krx };
-        let session = phase_at(venue, shot.second);
+        let session = Day::of(self.date, &self.closures).phase_at(venue, shot.second);
         book.insert("new_mkop_cls_code".into(), Value::from(String::from_utf8_lossy(session.session_code())));
         // Both venues' auctions have one price.
         let expected = shot.expected[feed.index().min(1)];
