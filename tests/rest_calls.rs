@@ -141,7 +141,6 @@ fn calls_that_the_venue_does_not_serve_are_put_as_it_takes_them() {
     let client = client(&venue, &RestSection { retries_max: 0, ..settings(folder.path()) }, 1);
     let codes = [
         client.past_minutes_until(Market::Krx, "000010", 20_261_119, 0).err(),
-        client.volume_ranking(&[("FID_INPUT_ISCD", "0001")]).err(),
         client.volatility_events(20_261_120, "").err(),
         client.derivatives_hours().err(),
         client.index("0001").err(),
@@ -158,7 +157,7 @@ fn calls_that_the_venue_does_not_serve_are_put_as_it_takes_them() {
         client.settlement_dates(20_261_120, 3).err(),
     ]
     .map(|error| error.expect("the venue has none").code().unwrap_or("refused before it was sent").to_owned());
-    assert_eq!(codes, [(); 16].map(|()| "EGW00202".to_owned()));
+    assert_eq!(codes, [(); 15].map(|()| "EGW00202".to_owned()));
 }
 
 #[test]
@@ -187,8 +186,8 @@ fn any_endpoint_is_called_by_its_path_in_any_case() {
     let info = client.stock_info(&code).unwrap();
     assert!(info.on_nxt && !info.halted && info.name.starts_with("모의종목"));
     assert_eq!(client.product_info("300", &code).unwrap().get("shtn_pdno"), Some(code.as_str()));
-    // The venue has no rankings.
-    let error = client.volume_ranking(&[]).unwrap_err();
+    // The venue has no funds.
+    let error = client.fund("069500").unwrap_err();
     assert_eq!(error.code(), Some("EGW00202"), "{error}");
 }
 
