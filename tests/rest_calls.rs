@@ -5,7 +5,7 @@ mod rest_rig;
 use std::collections::BTreeMap;
 
 use hoga::feed::kis::rest::quotations::{Prices, Venue as Market};
-use hoga::feed::kis::rest::{Priority, RestError, RestSection};
+use hoga::feed::kis::rest::{Priority, RestError};
 use hoga::tick::PX_SCALE;
 use kis_sim::{OpenWhen, SimConfig, Venue};
 use rest_rig::{client, record_trades, settings, sim, trades_of};
@@ -132,32 +132,6 @@ fn a_book_has_its_levels_in_order_and_their_sum() {
     assert_eq!(krx.expected_px, 0, "no auction runs");
     let days = client.last_days(Market::Krx, &symbol, Prices::Raw).unwrap();
     assert_eq!((days.len(), days[0].date), (30, 20_261_119));
-}
-
-#[test]
-fn calls_that_the_venue_does_not_serve_are_put_as_it_takes_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let venue = Venue::start(sim()).unwrap();
-    let client = client(&venue, &RestSection { retries_max: 0, ..settings(folder.path()) }, 1);
-    let codes = [
-        client.past_minutes_until(Market::Krx, "000010", 20_261_119, 0).err(),
-        client.volatility_events(20_261_120, "").err(),
-        client.derivatives_hours().err(),
-        client.index("0001").err(),
-        client.index_ticks("0001").err(),
-        client.index_every("0001", 60).err(),
-        client.index_bars("0001", 60).err(),
-        client.index_days("0001", 20_261_101, 20_261_120).err(),
-        client.overtime_quote("000010").err(),
-        client.fund("069500").err(),
-        client.derivative("F", "101W12").err(),
-        client.derivative_book("F", "101W12").err(),
-        client.overseas("NAS", "AAPL").err(),
-        client.overseas_minutes("NAS", "AAPL", None).err(),
-        client.settlement_dates(20_261_120, 3).err(),
-    ]
-    .map(|error| error.expect("the venue has none").code().unwrap_or("refused before it was sent").to_owned());
-    assert_eq!(codes, [(); 15].map(|()| "EGW00202".to_owned()));
 }
 
 #[test]

@@ -61,6 +61,12 @@ pub fn soon() -> Instant {
 
 /// Registers trades of KRX for symbols, and returns all data frames to the end of the run.
 pub fn record_trades(venue: &Venue, symbols: &[&str]) -> Vec<String> {
+    let feeds: Vec<(&str, &str)> = symbols.iter().map(|symbol| ("H0STCNT0", *symbol)).collect();
+    record(venue, &feeds)
+}
+
+/// Registers transactions with their keys, and returns all data frames to the end of the run.
+pub fn record(venue: &Venue, feeds: &[(&str, &str)]) -> Vec<String> {
     let key = &venue.config().app_keys[1];
     let folder = tempfile::tempdir().expect("a temporary folder");
     let keys = Keys::open(&venue.rest_url(), account(key).credentials, &settings(folder.path())).expect("keys");
@@ -68,11 +74,11 @@ pub fn record_trades(venue: &Venue, symbols: &[&str]) -> Vec<String> {
     let stream = TcpStream::connect(venue.ws_url().trim_start_matches("ws://")).expect("the venue listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     let (mut ws, _) = tungstenite::client(venue.ws_url(), stream).expect("a handshake");
-    for symbol in symbols {
+    for (tr_id, tr_key) in feeds {
         let header = json!({
             "approval_key": approval.expose(), "custtype": "P", "tr_type": "1", "content-type": "utf-8"
         });
-        let text = json!({"header": header, "body": {"input": {"tr_id": "H0STCNT0", "tr_key": symbol}}});
+        let text = json!({"header": header, "body": {"input": {"tr_id": tr_id, "tr_key": tr_key}}});
         ws.send(Message::text(text.to_string())).expect("sent");
     }
     let mut frames = Vec::new();
@@ -89,7 +95,7 @@ pub fn record_trades(venue: &Venue, symbols: &[&str]) -> Vec<String> {
 /// Hour, price, quantity and cumulative volume of each trade of a symbol.
 pub fn trades_of(frames: &[String], symbol: &str) -> Vec<(String, i64, u64, u64)> {
     let mut trades = Vec::new();
-    for frame in frames {
+    for frame in frames.iter().filter(|frame| frame.starts_with("0|H0STCNT0|")) {
         let mut parts = frame.splitn(4, '|').skip(2);
         let (count, payload) = (parts.next().expect("a count"), parts.next().expect("a payload"));
         let fields: Vec<&str> = payload.split('^').collect();

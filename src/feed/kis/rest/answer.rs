@@ -168,6 +168,20 @@ impl Row {
         self.read(field, parse_hhmmss)?.ok_or_else(|| self.wrong(field, ""))
     }
 
+    /// Seconds from the beginning of a trading day from HHMMSS, which must be there; hours from 24 to 47 are those of a night
+    /// after midnight.
+    pub fn long_time(&self, field: &str) -> Result<u32, RestError> {
+        let text = self.get(field).unwrap_or_default();
+        match text.get(..2).and_then(|hour| hour.parse::<u32>().ok()) {
+            Some(hour @ 24..48) => {
+                let of_day = format!("{:02}{}", hour - 24, &text[2..]);
+                let second = parse_hhmmss(Text::from(of_day.as_bytes())).ok().flatten();
+                second.map(|second| second + 86_400).ok_or_else(|| self.wrong(field, text))
+            }
+            _ => self.time(field),
+        }
+    }
+
     /// Date as the decimal number YYYYMMDD, which must be there.
     pub fn date(&self, field: &str) -> Result<u32, RestError> {
         self.read(field, parse_yyyymmdd)?.ok_or_else(|| self.wrong(field, ""))
@@ -218,6 +232,14 @@ mod tests {
                 "{shown}"
             );
         }
+    }
+
+    #[test]
+    fn hours_of_a_night_go_on_after_midnight() {
+        let answer = answer(r#"{"output":{"a":"090000","b":"260130","c":"259900","d":"480000","e":""}}"#);
+        let row = answer.row("output").unwrap();
+        assert_eq!((row.long_time("a").unwrap(), row.long_time("b").unwrap()), (9 * 3600, 26 * 3600 + 90));
+        assert!(["c", "d", "e"].iter().all(|field| row.long_time(field).is_err()));
     }
 
     #[test]

@@ -5,15 +5,20 @@
 //! for `inquire-daily-itemchartprice` and *raw* for `inquire-daily-price`. [`Prices`] hides that.
 
 mod bars;
+mod derivatives;
+mod funds;
 mod markets;
 mod others;
+mod overseas;
+mod rankings;
 mod stock;
 
 pub use self::bars::{DailyBar, MinuteBar, Prices};
-pub use self::markets::{
-    DerivativeBook, DerivativeQuote, FundQuote, IndexBar, IndexLevel, OverseasMinutes, OverseasQuote,
-};
+pub use self::derivatives::{DerivativeBar, DerivativeBook, DerivativeQuote};
+pub use self::funds::{FundDay, FundQuote, NavPoint};
+pub use self::markets::{IndexBar, IndexLevel, OvertimeDay};
 pub use self::others::{Holiday, RankedStock, StockInfo, VolatilityEvent};
+pub use self::overseas::{OverseasBook, OverseasDay, OverseasMinutes, OverseasQuote, OverseasTrade};
 pub use self::stock::{BookSide, BookSnapshot, LatestTrade, Polled, Quote, TimedTrade};
 
 use super::Row;
