@@ -22,6 +22,7 @@
 //! - Record: [`Config`](config::Config) to [`Engine::start`](engine::Engine::start).
 //! - Read: [`Tailer::open`](journal::Tailer::open), then [`tick::view`] for each record.
 //! - Decode alone: [`feed::kis::Decoder`].
+//! - What is listed: [`Masters::load`](feed::kis::masters::Masters::load).
 //! - The journal's bytes: [`journal::format`](mod@journal::format).
 //!
 //! ```no_run

@@ -12,6 +12,8 @@ use crate::sys::file;
 
 /// Folder of a day that is not whole yet, or that was replaced and is about to go.
 const UNFINISHED: &str = ".unfinished";
+/// What a day had before, where the file system can't exchange folders.
+const REPLACED: &str = ".replaced";
 /// Held by who puts a day in.
 const LOCK: &str = ".lock";
 /// Times that a day is read again because it was replaced meanwhile.
@@ -88,7 +90,8 @@ impl Cache {
     }
 
     /// Puts files in as a day, by name. Readers see the day as it was or as it is now; what the day had before is gone, other days
-    /// stay. After a crash the day is as it was.
+    /// stay. After a crash the day is as it was. Where the file system can't exchange two folders (NFS), the day is absent for
+    /// a moment, and after a crash in that moment it is put back by the next who puts a day in.
     ///
     /// # Errors
     ///
@@ -101,17 +104,50 @@ impl Cache {
             return Err(MastersError::Busy { dir: self.dir.clone() });
         }
         let (fresh, day) = (self.dir.join(UNFINISHED), self.folder(date));
-        // What a process left that died here.
-        remove(&fresh)?;
+        self.clear_up()?;
         fs::create_dir(&fresh).map_err(io_error(&fresh))?;
         let written = write_all(&fresh, files).and_then(|()| {
-            let moved = if day.exists() { file::exchange(&fresh, &day) } else { fs::rename(&fresh, &day) };
+            let moved = match day.exists() {
+                true => match file::exchange(&fresh, &day) {
+                    Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+                        self.exchange_by_renaming(&fresh, &day)
+                    }
+                    exchanged => exchanged,
+                },
+                false => fs::rename(&fresh, &day),
+            };
             moved.map_err(io_error(&day))
         });
         // Then it holds the old day, or what could be written of the new one.
         remove(&fresh)?;
         written?;
         file::sync_folder(&self.dir).map_err(io_error(&self.dir))
+    }
+
+    /// What a process left that died while it put a day in.
+    fn clear_up(&self) -> Result<(), MastersError> {
+        remove(&self.dir.join(UNFINISHED))?;
+        let replaced = self.dir.join(REPLACED);
+        for entry in fs::read_dir(&replaced).into_iter().flatten() {
+            let entry = entry.map_err(io_error(&replaced))?;
+            let day = self.dir.join(entry.file_name());
+            if !day.exists() {
+                fs::rename(entry.path(), &day).map_err(io_error(&day))?;
+            }
+        }
+        remove(&replaced)
+    }
+
+    fn exchange_by_renaming(&self, fresh: &Path, day: &Path) -> io::Result<()> {
+        let replaced = self.dir.join(REPLACED);
+        fs::create_dir(&replaced)?;
+        let old = replaced.join(day.file_name().unwrap_or_default());
+        fs::rename(day, &old)?;
+        if let Err(error) = fs::rename(fresh, day) {
+            fs::rename(&old, day)?;
+            return Err(error);
+        }
+        fs::remove_dir_all(&replaced)
     }
 }
 
@@ -200,6 +236,27 @@ mod tests {
         let held = File::create(folder.path().join(LOCK)).unwrap();
         assert!(file::try_lock(&held).unwrap());
         assert!(matches!(cache.install(day, &index(&[])), Err(MastersError::Busy { .. })));
+    }
+
+    #[test]
+    fn without_an_exchange_of_folders_a_day_is_replaced_by_renaming_or_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let day = date(2026, 11, 23);
+        cache.install(day, &index(&["00001KOSPI"])).unwrap();
+        let fresh = folder.path().join("fresh");
+        fs::create_dir(&fresh).unwrap();
+        write_all(&fresh, &index(&["22001KOSPI200"])).unwrap();
+        cache.exchange_by_renaming(&fresh, &cache.folder(day)).unwrap();
+        assert_eq!(names(&cache, day), ["KOSPI200"]);
+        assert!(cache.exchange_by_renaming(&fresh, &cache.folder(day)).is_err(), "there is nothing to put in");
+        assert_eq!(names(&cache, day), ["KOSPI200"]);
+        // Dead between the two renames: the next who puts a day in puts that one back.
+        let replaced = folder.path().join(REPLACED);
+        fs::create_dir_all(&replaced).unwrap();
+        fs::rename(cache.folder(day), replaced.join(day.to_string())).unwrap();
+        cache.install(date(2026, 11, 24), &index(&["11001KOSDAQ"])).unwrap();
+        assert_eq!((names(&cache, day), replaced.exists()), (vec!["KOSPI200".to_owned()], false));
     }
 
     #[test]
