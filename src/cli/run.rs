@@ -13,7 +13,9 @@ use super::summary::{ProgressLine, latency_json, latency_table, rejects_json};
 use super::units::count;
 use crate::config::Config;
 use crate::engine::{Engine, EngineError, Options, ReloadError, Stop, Summary};
+use crate::feed::kis::account::NoticesSection;
 use crate::journal::Verdict;
+use crate::market::calendar::Calendar;
 use crate::metrics::Counter;
 
 /// Arguments of `hoga run`.
@@ -137,6 +139,16 @@ fn check(config: &Config) -> ExitCode {
             eprintln!("hoga run: {error}");
             return ExitCode::from(2);
         }
+    }
+    if let Some(Err(error)) = config.kis.notices.as_ref().map(NoticesSection::hts_id) {
+        eprintln!("hoga run: kis.notices: {error}");
+        return ExitCode::from(2);
+    }
+    if let Some(path) = &config.kis.calendar_overrides
+        && let Err(error) = Calendar::shipped().with_overrides(path)
+    {
+        eprintln!("hoga run: {error}");
+        return ExitCode::from(2);
     }
     let registrations: usize = config.kis.subscribe.iter().map(|subscription| subscription.keys.len()).sum();
     say!("configuration good: {registrations} registrations on {} app keys", config.kis.account.len());
