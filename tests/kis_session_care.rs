@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use hoga::clock::{MarketClock, wall_ns};
-use hoga::config::{KisSubscription, MarketTime};
+use hoga::config::{KisSubscription, MarketTime, Placement};
 use hoga::engine::{Engine, Options};
 use hoga::feed::kis::session::Leave;
 use hoga::journal::Stream;
@@ -213,6 +213,23 @@ fn symbols_of_a_line_that_is_down_for_long_are_polled_until_it_is_back() {
     }
     assert!(played.gaps().is_empty(), "a snapshot says nothing of continuity");
     assert_eq!(played.summary.get(Counter::LinesPolled), 0);
+}
+
+#[test]
+fn polling_is_said_to_end_when_the_engine_does_and_works_with_stages_apart() {
+    let scale = 60.0;
+    let reset = FaultSpec { at: At::Registration(1), connection: Target::All, fault: Fault::Rst };
+    let mut stage = Stage::new(endless(scale, vec![reset]), TRADES);
+    stage.config.engine.placement = Placement::Split;
+    stage.config.kis.session.poll_after_s = 20;
+    let mut engine = start(&stage, scale);
+    wait_until("snapshots", || engine.summary().get(Counter::Snapshots) >= 6);
+    assert_eq!(engine.summary().get(Counter::LinesPolled), 1);
+    let played = stage.end(engine);
+    let ended = played.events(SessionEvent::PollingEnded);
+    let polled = played.ticks.iter().filter(|record| record.has_flag(Flags::POLLED)).count() as u64;
+    assert_eq!((ended.len(), ended[0].value), (1, polled));
+    assert_eq!(played.summary.get(Counter::Snapshots), polled);
 }
 
 #[test]

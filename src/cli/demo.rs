@@ -94,17 +94,16 @@ struct Sent {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
-    let scratch = match args.journal.is_none().then(tempfile::tempdir).transpose() {
+    let scratch = match tempfile::tempdir() {
         Ok(folder) => folder,
         Err(error) => {
-            eprintln!("hoga demo: no temporary folder: {error}; name one with --journal DIR");
+            eprintln!("hoga demo: no temporary folder: {error}; name one in TMPDIR");
             return ExitCode::FAILURE;
         }
     };
-    let dir = args.journal.clone().or_else(|| scratch.as_ref().map(|folder| folder.path().join("journal")));
-    let dir = dir.unwrap_or_default();
+    let dir = args.journal.clone().unwrap_or_else(|| scratch.path().join("journal"));
     let stop = stop_flag();
-    match play(&args, &dir, &stop) {
+    match play(&args, &dir, &scratch.path().join("keys"), &stop) {
         Ok((sent, summary, placement)) => report(&args, &dir, sent, &summary, &placement),
         Err(error) => {
             eprintln!("hoga demo: {error}");
@@ -113,7 +112,7 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-fn play(args: &Args, dir: &Path, stop: &AtomicBool) -> Result<(Sent, Summary, String), DemoError> {
+fn play(args: &Args, dir: &Path, keys: &Path, stop: &AtomicBool) -> Result<(Sent, Summary, String), DemoError> {
     let symbols = args.symbols as usize;
     let registrations = symbols * 2 + symbols.min(WIDE_SYMBOLS) * WIDE_TRS.len() + INDICES.len();
     let sim = SimConfig {
@@ -136,7 +135,7 @@ fn play(args: &Args, dir: &Path, stop: &AtomicBool) -> Result<(Sent, Summary, St
     });
     let accounts: Vec<Account> = accounts.collect();
     let venue = Venue::start(sim)?;
-    let config = config(args, dir, &venue, &accounts);
+    let config = config(args, dir, keys, &venue, &accounts);
     config.check().map_err(EngineError::from)?;
     let mut engine = Engine::start_with(&config, accounts, Options { market, leave: Leave::WhenClosed })?;
     let placement = engine.placement().to_owned();
@@ -170,7 +169,7 @@ fn play(args: &Args, dir: &Path, stop: &AtomicBool) -> Result<(Sent, Summary, St
     Ok((Sent { frames: counts.frames_sent, records: counts.records_sent }, summary, placement))
 }
 
-fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Config {
+fn config(args: &Args, dir: &Path, keys: &Path, venue: &Venue, accounts: &[Account]) -> Config {
     Config {
         journal: JournalSection { dir: dir.to_owned(), segment_mib: args.segment_mib, ..JournalSection::default() },
         engine: EngineSection { placement: args.placement, wait: args.wait, ..EngineSection::default() },
@@ -181,7 +180,7 @@ fn config(args: &Args, dir: &Path, venue: &Venue, accounts: &[Account]) -> Confi
             ws_url: venue.ws_url(),
             subscribe_pace_ms: 1,
             max_registrations: REGISTRATIONS_MAX,
-            rest: RestSection { keys_dir: Some(dir.join("keys")), ..RestSection::default() },
+            rest: RestSection { keys_dir: Some(keys.to_owned()), ..RestSection::default() },
             calendar_overrides: None,
             market_time: None,
             notices: None,

@@ -12,9 +12,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::summary::{ProgressLine, latency_json, rejects_json, say_recorded};
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, Options, Stop, Summary};
+use crate::engine::{Engine, EngineError, Options, ReloadError, Stop, Summary};
+use crate::feed::kis::account::NoticesSection;
 use crate::feed::kis::universe::{self, UniverseError};
 use crate::journal::Verdict;
+use crate::market::calendar::Calendar;
 use crate::metrics::Counter;
 
 /// Arguments of `hoga run`.
@@ -171,6 +173,16 @@ fn check(path: &Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(Err(error)) = config.kis.notices.as_ref().map(NoticesSection::hts_id) {
+        eprintln!("hoga run: kis.notices: {error}");
+        return ExitCode::from(2);
+    }
+    if let Some(path) = &config.kis.calendar_overrides
+        && let Err(error) = Calendar::shipped().with_overrides(path)
+    {
+        eprintln!("hoga run: {error}");
+        return ExitCode::from(2);
+    }
     let subscriptions = &config.kis.subscribe;
     let registrations: usize = subscriptions.iter().map(|subscription| subscription.keys.len()).sum();
     let ranked: u32 = subscriptions.iter().filter_map(|subscription| subscription.top_by_turnover).sum();

@@ -27,7 +27,7 @@ impl Flags {
     pub const MID_PRICE: u32 = 1 << 9;
     /// The broker merges updates on this feed.
     pub const CONFLATED: u32 = 1 << 10;
-    /// Asked for by REST, not pushed by the feed.
+    /// Asked for by REST, not pushed by the feed: where the instrument stood then, no execution, unless it fills a gap.
     pub const POLLED: u32 = 1 << 11;
     /// Filled in after a gap.
     pub const BACKFILLED: u32 = 1 << 12;

@@ -157,7 +157,7 @@
 /** The broker merges updates on this feed. */
 #define HOGA_FLAG_CONFLATED 1024
 
-/** Asked for by REST, not pushed by the feed. */
+/** Asked for by REST, not pushed by the feed: where the instrument stood then, no execution, unless it fills a gap. */
 #define HOGA_FLAG_POLLED 2048
 
 /** Filled in after a gap. */
@@ -375,6 +375,30 @@
 
 /** The list of what to record was changed, all lines; `value` counts the registrations wanted now, `text` says how many came and left. */
 #define HOGA_SESSION_LIST_CHANGED 25
+
+/** Our calendar was held against the broker's, all lines; `value` counts the dates on which they part. */
+#define HOGA_SESSION_CALENDAR_CHECKED 26
+
+/** They part on a date; `text` says which and how. */
+#define HOGA_SESSION_CALENDAR_DIFFERS 27
+
+/** The line has been down for so long, `value` ns, that its symbols are polled: snapshots follow, not ticks. */
+#define HOGA_SESSION_POLLING_BEGAN 28
+
+/** The line is back, or its session over; `value` counts the snapshots taken. */
+#define HOGA_SESSION_POLLING_ENDED 29
+
+/** A registration for which this line has no room is moved; `value` is the line that takes it. */
+#define HOGA_SESSION_MOVED 30
+
+/** A registration is not changed before its turn, since it changed too often; `value` is how long, ns. */
+#define HOGA_SESSION_CHANGE_DELAYED 31
+
+/** An approval key the broker did not know is replaced without leaving the line. */
+#define HOGA_SESSION_APPROVAL_RENEWED 32
+
+/** Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right? */
+#define HOGA_SESSION_NOTICES_DROPPED 33
 
 /* Why a segment ended: hoga_end.reason. */
 

@@ -10,7 +10,7 @@ use super::ledger::{Registration, Wanted};
 use super::line::{Line, State};
 use super::manager::{Seams, SessionManager, scaled};
 use super::poll::{Poller, pollable};
-use super::records::shown;
+use super::records::{Cold, shown};
 use super::watchdog::Finding;
 use crate::clock::wall_ns;
 use crate::config::Config;
@@ -18,7 +18,7 @@ use crate::feed::kis::control::is_notice;
 use crate::feed::kis::rest::is_mock;
 use crate::market::phase::Phase;
 use crate::metrics::Counter;
-use crate::tick::SessionEvent;
+use crate::tick::{Publisher, SessionEvent};
 
 /// Pause between two looks, of the venue's clock and bounded by the wall's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -70,6 +70,17 @@ impl Care {
     }
 }
 
+impl Care {
+    /// The symbols of a line are polled no longer, if they were.
+    fn end_polling(&mut self, line: u16, cold: &Cold) {
+        if let Some(taken) = self.poller.end(line) {
+            self.taken += taken;
+            tracing::info!(line, taken, "no more snapshots of its symbols");
+            cold.tell(line, SessionEvent::PollingEnded, taken, "", "");
+        }
+    }
+}
+
 impl SessionManager {
     /// Looks after all that is due now and then.
     pub(super) fn take_care(&mut self, now: Instant) {
@@ -112,7 +123,10 @@ impl SessionManager {
     fn look_at_hours(&mut self, market_ns: u64) {
         let Some(lead) = self.care.wake_before else { return };
         let pairs = self.lines.iter().flat_map(|line| line.ledger.registrations());
-        let publishers = pairs.filter_map(|pair| self.care.expectations.publisher(&pair.tr_id));
+        // Notices of an account need no processor of their own: they may come at night, and wake the reader.
+        let publishers = pairs
+            .filter_map(|pair| self.care.expectations.publisher(&pair.tr_id))
+            .filter(|publisher| *publisher != Publisher::KisAccount);
         let parked = !is_near(&self.seams.calendar, publishers, market_ns, lead);
         if std::mem::replace(&mut self.care.is_parked, parked) != parked {
             self.seams.parking.set(parked);
@@ -139,11 +153,7 @@ impl SessionManager {
                 has_session && line.ledger.in_force() == 0 && !matches!(line.state, State::Closed | State::Idle);
             if !is_down {
                 line.down_since = None;
-                if let Some(taken) = self.care.poller.end(line.number) {
-                    self.care.taken += taken;
-                    tracing::info!(line = line.number, taken, "no more snapshots of its symbols");
-                    self.seams.cold.tell(line.number, SessionEvent::PollingEnded, taken, "", "");
-                }
+                self.care.end_polling(line.number, &self.seams.cold);
                 continue;
             }
             let age = now.duration_since(*line.down_since.get_or_insert(now));
@@ -158,6 +168,18 @@ impl SessionManager {
             self.seams.cold.tell(line.number, SessionEvent::PollingBegan, age.as_nanos() as u64, "", &text);
             self.care.poller.begin(line.number, symbols);
         }
+        self.count_polls();
+    }
+
+    /// The manager ends: what is polled is over.
+    pub(super) fn end_care(&mut self) {
+        for line in &self.lines {
+            self.care.end_polling(line.number, &self.seams.cold);
+        }
+        self.count_polls();
+    }
+
+    fn count_polls(&mut self) {
         let (polled, taken) = self.care.poller.counts();
         let (tally, counters) = (self.care.poller.tally(), &self.seams.cold.counters);
         counters.set(Counter::LinesPolled, polled as u64);

@@ -83,9 +83,12 @@ impl Expectations {
         self.by_tr.get(tr_id).map(|(publisher, _)| moment.phase(*publisher))
     }
 
-    /// Whether the venue of this transaction has a session now. Where its hours are not known here, it may have.
+    /// Whether the venue of this transaction has a session now. Where its hours are not known here, it may have;
+    /// notices of an account have none.
     pub fn in_session(&self, tr_id: &str, moment: &Moment) -> bool {
-        self.by_tr.get(tr_id).is_some_and(|(publisher, _)| moment.phase(*publisher) != Phase::Closed)
+        let session =
+            |publisher: Publisher| publisher != Publisher::KisAccount && moment.phase(publisher) != Phase::Closed;
+        self.by_tr.get(tr_id).is_some_and(|(publisher, _)| session(*publisher))
     }
 }
 
@@ -131,6 +134,7 @@ mod tests {
         assert_eq!(expectations.ticks("X", &trading), None);
         assert!(expectations.in_session("H0STMKO0", &trading) && !expectations.in_session("H0STMKO0", &night));
         assert!(expectations.in_session("HDFSCNT0", &night), "hours that are not known");
+        assert!(!expectations.in_session("H0STCNI0", &trading) && !expectations.in_session("H0STCNI0", &night));
     }
 
     #[test]

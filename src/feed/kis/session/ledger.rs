@@ -29,6 +29,14 @@ pub struct Registration {
     pub tr_key: String,
 }
 
+impl Registration {
+    /// Whether an answer means this one. The key of account notices is overwritten before anybody reads the answer, and
+    /// there is one a transaction.
+    fn is_named(&self, tr_id: &str, tr_key: &str) -> bool {
+        self.tr_id == tr_id && (self.tr_key == tr_key || is_notice(tr_id))
+    }
+}
+
 /// The key of account notices names the account, and is not shown.
 impl std::fmt::Debug for Registration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -291,7 +299,7 @@ impl Ledger {
             // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
             return if self.pending.is_some() { Outcome::OfLine(meaning) } else { Outcome::Unasked };
         }
-        let names = |registration: &Registration| registration.tr_id == tr_id && registration.tr_key == tr_key;
+        let names = |registration: &Registration| registration.is_named(tr_id, tr_key);
         match self.pending.take() {
             Some((request, _)) if tr_key.is_empty() || names(&request.registration) => {
                 if request.subscribe {
@@ -328,7 +336,7 @@ impl Ledger {
 
     /// An answer that is not the pending one's: a late one to a registration that was given up waiting for.
     fn late(&mut self, tr_id: &str, tr_key: &str, meaning: Reaction) -> Outcome {
-        let names = |entry: &&Entry| entry.registration.tr_id == tr_id && entry.registration.tr_key == tr_key;
+        let names = |entry: &&Entry| entry.registration.is_named(tr_id, tr_key);
         let Some(entry) = self.entries.iter().find(names) else { return Outcome::Unasked };
         let registration = entry.registration.clone();
         match (meaning, entry.state) {
@@ -588,6 +596,28 @@ mod tests {
         assert_eq!(send(&mut ledger), "+good");
         answer(&mut ledger, "good", "OPSP0000");
         assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn notices_are_asked_last_their_answer_is_known_without_its_key_and_losses_behind_it_count_against_them() {
+        let notice = Registration { tr_id: "H0STCNI0".to_owned(), tr_key: "somebody".to_owned() };
+        let mut pairs = vec![Wanted { registration: notice.clone(), priority: u8::MAX }];
+        pairs.extend(wanted(&[("A", 0)]));
+        let mut ledger = Ledger::new(pairs);
+        for strike in 1..=3 {
+            ledger.begin();
+            assert_eq!(send(&mut ledger), "+A");
+            answer(&mut ledger, "A", "OPSP0000");
+            assert_eq!(send(&mut ledger), "+somebody");
+            assert_eq!(ledger.answer("H0STCNI0", "********", "OPSP0000"), Outcome::InForce(notice.clone()));
+            assert!(ledger.is_settled());
+            assert_eq!(ledger.reset(), (strike == 3).then(|| notice.clone()));
+        }
+        ledger.begin();
+        send(&mut ledger);
+        answer(&mut ledger, "A", "OPSP0000");
+        assert!(ledger.is_settled(), "it is not asked for any more");
+        assert!(!format!("{notice:?}").contains("somebody"));
     }
 
     #[test]

@@ -223,6 +223,7 @@ impl SessionManager {
             }
             std::thread::sleep(if busy { ROUND_BUSY } else { ROUND_IDLE });
         }
+        self.end_care();
         self.seams.reader.stop();
         self.progress
     }

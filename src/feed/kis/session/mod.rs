@@ -13,7 +13,11 @@
 //! - *Every code has its reaction*, in one table: [`codes`].
 //! - *Silence is seen.* The [`watchdog`] closes a line on which nothing comes, says which pairs don't tick in a phase in which
 //!   they should, and says after each connect whether all that was wanted ticks again.
-//! - *The list may change while it runs*: the [`plan`] gives the least difference; what stays keeps its line.
+//! - *The list may change while it runs*: the [`plan`] gives the least difference; what stays keeps its line. One pair changes a
+//!   few times within ten minutes, then it waits.
+//! - *What an app key has no room for goes to another*, and is said to be left out only where none has.
+//! - *A line that is down for long is stood in for* by polling its symbols: snapshots, marked as such.
+//! - *Trading days come from the calendar*, which is held against the broker's once a day; outside them hot threads park.
 
 pub mod backoff;
 pub mod budget;
