@@ -6,8 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 12] =
-    ["demo", "run", "decode", "stat", "tail", "dump", "verify", "repair", "recover", "seal", "prune", "calendar"];
+const SUBCOMMANDS: [&str; 13] = [
+    "demo", "run", "decode", "stat", "tail", "dump", "verify", "repair", "recover", "seal", "prune", "calendar",
+    "fetch",
+];
 
 fn hoga(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hoga")).args(args).stdin(Stdio::null()).output().expect("hoga")

@@ -140,7 +140,6 @@ fn calls_that_the_venue_does_not_serve_are_put_as_it_takes_them() {
     let venue = Venue::start(sim()).unwrap();
     let client = client(&venue, &RestSection { retries_max: 0, ..settings(folder.path()) }, 1);
     let codes = [
-        client.past_minutes_until(Market::Krx, "000010", 20_261_119, 0).err(),
         client.volume_ranking(&[("FID_INPUT_ISCD", "0001")]).err(),
         client.volatility_events(20_261_120, "").err(),
         client.derivatives_hours().err(),
@@ -158,7 +157,7 @@ fn calls_that_the_venue_does_not_serve_are_put_as_it_takes_them() {
         client.settlement_dates(20_261_120, 3).err(),
     ]
     .map(|error| error.expect("the venue has none").code().unwrap_or("refused before it was sent").to_owned());
-    assert_eq!(codes, [(); 16].map(|()| "EGW00202".to_owned()));
+    assert_eq!(codes, [(); 15].map(|()| "EGW00202".to_owned()));
 }
 
 #[test]

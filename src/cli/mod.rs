@@ -15,6 +15,7 @@ mod decode;
 #[cfg(feature = "demo")]
 mod demo;
 mod dump;
+mod fetch;
 mod output;
 mod progress;
 mod prune;
@@ -65,6 +66,7 @@ enum Command {
     Seal(seal::Args),
     Prune(prune::Args),
     Calendar(calendar::Args),
+    Fetch(fetch::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -86,5 +88,6 @@ pub fn main() -> ExitCode {
         Command::Seal(args) => seal::run(args),
         Command::Prune(args) => prune::run(args),
         Command::Calendar(args) => calendar::run(args),
+        Command::Fetch(args) => fetch::run(args),
     }
 }

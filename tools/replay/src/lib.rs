@@ -15,4 +15,3 @@ pub mod pace;
 pub mod play;
 pub mod reparse;
 pub mod serve;
-mod temporary;

@@ -5,9 +5,10 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::http::Request;
-use super::quotations::{hhmmss, missing, second, text};
-use super::{Answer, Rest, output, success};
+use super::quotations::{missing, second, text};
+use super::{Answer, Rest, output, past, success};
 use crate::market::SymbolInfo;
+use crate::market::tape::MinuteBar;
 use crate::market::tick::tick_size;
 use crate::rng::Rng;
 
@@ -15,6 +16,8 @@ const ROWS: usize = 30;
 const DAY_ROWS: usize = 100;
 /// Trading days before the simulated one that are known.
 const DAYS_MAX: usize = 2_000;
+/// Prices of before are other ones adjusted than raw.
+const SPLIT_DAYS_AGO: i32 = 365;
 
 #[derive(Clone, Copy, Debug)]
 struct DayBar {
@@ -26,9 +29,27 @@ struct DayBar {
     volume: i64,
 }
 
+impl DayBar {
+    /// Takes an earlier day of the same week or month in.
+    fn take_earlier(&mut self, day: &DayBar) {
+        self.open = day.open;
+        self.high = self.high.max(day.high);
+        self.low = self.low.min(day.low);
+        self.volume += day.volume;
+    }
+
+    /// As if each share had become two since.
+    fn halve(&mut self) {
+        for price in [&mut self.open, &mut self.high, &mut self.low, &mut self.close] {
+            *price /= 2;
+        }
+        self.volume *= 2;
+    }
+}
+
 impl Rest {
-    /// Minutes backwards from a time, 30 at most. A time after the newest execution yields bars without volume at its
-    /// price, as the real server has it.
+    /// Minutes backwards from a time, 30 at most. A time to come yields bars without volume at the newest price, and the
+    /// minute that runs shows the volume of the one before until its first trade, as the real server has it.
     pub(super) fn inquire_time_itemchartprice(&self, request: &Request) -> Answer {
         let (index, symbol, feed) = match self.asked_symbol(request) {
             Ok(asked) => asked,
@@ -38,32 +59,29 @@ impl Rest {
             return missing("FID_INPUT_HOUR_1");
         };
         let bars = self.tape.minutes(index, feed);
-        let date = self.date_text();
+        // The market's time, as far as its trades tell it.
+        let running = self.tape.newest_second().map(|second| second / 60 * 60);
         let mut rows = Vec::new();
         let mut minute = until / 60 * 60;
         let first = bars.first().map_or(u32::MAX, |bar| bar.second);
         while rows.len() < ROWS && minute >= first {
             let at = bars.partition_point(|bar| bar.second <= minute);
             let bar = bars[at - 1];
-            let traded = bar.second == minute;
-            let flat = |price: i64| if traded { price } else { bar.close };
-            rows.push(json!({
-                "stck_bsop_date": date,
-                "stck_cntg_hour": hhmmss(minute),
-                "stck_prpr": text(bar.close),
-                "stck_oprc": text(flat(bar.open)),
-                "stck_hgpr": text(flat(bar.high)),
-                "stck_lwpr": text(flat(bar.low)),
-                "cntg_vol": text(if traded { bar.volume } else { 0 }),
-                "acml_tr_pbmn": text(bar.turnover),
-            }));
+            let shown = if bar.second == minute {
+                bar
+            } else {
+                let volume = if Some(minute) == running { bar.volume } else { 0 };
+                MinuteBar { second: minute, open: bar.close, high: bar.close, low: bar.close, volume, ..bar }
+            };
+            rows.push(past::row(self.date, &shown));
             let Some(earlier) = minute.checked_sub(60) else { break };
             minute = earlier;
         }
         output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
     }
 
-    /// Days between two dates, newest first, 100 at most.
+    /// Days, weeks or months between two dates, newest first, 100 at most. A week or month has the date of its last day that
+    /// was traded, and holds the days asked for alone.
     pub(super) fn inquire_daily_itemchartprice(&self, request: &Request) -> Answer {
         let (index, symbol, feed) = match self.asked_symbol(request) {
             Ok(asked) => asked,
@@ -72,31 +90,47 @@ impl Rest {
         let date = |name| request.query(name).and_then(|text| Date::strptime("%Y%m%d", text).ok());
         let Some(from) = date("FID_INPUT_DATE_1") else { return missing("FID_INPUT_DATE_1") };
         let Some(to) = date("FID_INPUT_DATE_2") else { return missing("FID_INPUT_DATE_2") };
-        if request.query("FID_PERIOD_DIV_CODE") != Some("D") {
-            return missing("FID_PERIOD_DIV_CODE");
-        }
-        let mut rows = Vec::new();
+        let period: fn(Date) -> Date = match request.query("FID_PERIOD_DIV_CODE") {
+            Some("D") => |date| date,
+            Some("W") => {
+                |date| date.checked_sub(i32::from(date.weekday().to_monday_zero_offset()).days()).unwrap_or(date)
+            }
+            Some("M") => Date::first_of_month,
+            _ => return missing("FID_PERIOD_DIV_CODE"),
+        };
+        // 0 is adjusted here: as if each share of before a year ago had become two.
+        let adjusted = request.query("FID_ORG_ADJ_PRC") == Some("0");
+        let split = self.date.checked_sub(SPLIT_DAYS_AGO.days()).unwrap_or(Date::MIN);
+        let mut days = Vec::new();
         if (from..=to).contains(&self.date)
             && let Some(newest) = self.tape.newest(index)
         {
             let minutes = self.tape.minutes(index, feed);
             if let (Some(first), Some(last)) = (minutes.first(), minutes.last()) {
-                rows.push(day_row(&DayBar {
+                days.push(DayBar {
                     date: self.date,
                     open: first.open,
                     high: minutes.iter().map(|bar| bar.high).max().unwrap_or(0),
                     low: minutes.iter().map(|bar| bar.low).min().unwrap_or(0),
                     close: last.close,
                     volume: newest.volume(feed),
-                }));
+                });
             }
         }
-        for day in self.days_before(symbol, from).into_iter().filter(|day| day.date <= to) {
-            if rows.len() == DAY_ROWS {
-                break;
+        days.extend(self.days_before(symbol, from).into_iter().filter(|day| day.date <= to));
+        let mut bars: Vec<DayBar> = Vec::new();
+        for mut day in days {
+            if adjusted && day.date < split {
+                day.halve();
             }
-            rows.push(day_row(&day));
+            let is_full = bars.len() == DAY_ROWS;
+            match bars.last_mut().filter(|bar| period(bar.date) == period(day.date)) {
+                Some(bar) => bar.take_earlier(&day),
+                None if is_full => break,
+                None => bars.push(day),
+            }
         }
+        let rows: Vec<Value> = bars.iter().map(day_row).collect();
         output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
     }
 

@@ -5,6 +5,7 @@ mod credentials;
 mod fault;
 mod holidays;
 mod http;
+mod past;
 mod quotations;
 
 use std::sync::Arc;
@@ -62,13 +63,14 @@ impl Answer {
 type Handler = fn(&Rest, &Request) -> Answer;
 
 /// Path after `/uapi/domestic-stock/v1/quotations/`, TR id, whether the mock server knows it, answer.
-const QUOTATIONS: [(&str, &str, bool, Handler); 11] = [
+const QUOTATIONS: [(&str, &str, bool, Handler); 12] = [
     ("inquire-price", "FHKST01010100", true, Rest::inquire_price),
     ("inquire-asking-price-exp-ccn", "FHKST01010200", true, Rest::inquire_asking_price),
     ("inquire-daily-price", "FHKST01010400", true, Rest::inquire_daily_price),
     ("inquire-ccnl", "FHKST01010300", true, Rest::inquire_ccnl),
     ("inquire-time-itemconclusion", "FHPST01060000", true, Rest::inquire_time_itemconclusion),
     ("inquire-time-itemchartprice", "FHKST03010200", true, Rest::inquire_time_itemchartprice),
+    ("inquire-time-dailychartprice", "FHKST03010230", false, Rest::inquire_time_dailychartprice),
     ("inquire-daily-itemchartprice", "FHKST03010100", true, Rest::inquire_daily_itemchartprice),
     ("intstock-multprice", "FHKST11300006", false, Rest::intstock_multprice),
     ("chk-holiday", "CTCA0903R", false, Rest::chk_holiday),
@@ -115,10 +117,6 @@ impl Rest {
 
     fn symbol(&self, code: Option<&str>) -> Option<(usize, &SymbolInfo)> {
         self.symbols.iter().enumerate().find(|(_, s)| Some(s.code.as_str()) == code)
-    }
-
-    fn date_text(&self) -> String {
-        self.date.strftime("%Y%m%d").to_string()
     }
 }
 

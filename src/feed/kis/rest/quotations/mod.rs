@@ -9,7 +9,7 @@ mod markets;
 mod others;
 mod stock;
 
-pub use self::bars::{DailyBar, MinuteBar, Prices};
+pub use self::bars::{DailyBar, MinuteBar, Period, Prices};
 pub use self::markets::{
     DerivativeBook, DerivativeQuote, FundQuote, IndexBar, IndexLevel, OverseasMinutes, OverseasQuote,
 };
