@@ -92,6 +92,11 @@ fn ctrl_c_ends_with_what_is_done_and_a_second_run_goes_on() {
     assert_eq!(report.state, Verdict::Clean, "{report:?}");
     let records = told["journal_records"].as_u64().unwrap();
     assert!(records > 104 * 250, "{records} records");
-    // Again: nothing to do, and the journal stays.
+    // Again: nothing to do, and the journal stays, alone.
     assert!(rig.whole("bars", "out", &args)["journal_records"].is_null());
+    assert!(!rig.path("out/parts").exists());
+    // Without it all is downloaded again.
+    std::fs::remove_dir_all(rig.path("out/journal")).unwrap();
+    let again = rig.whole("bars", "out", &args);
+    assert_eq!((again["resumed"].as_u64(), again["journal_records"].as_u64()), (Some(0), Some(records)));
 }

@@ -20,7 +20,7 @@
 //! OUT/lock                    held while a download runs
 //! OUT/data/20261120/005930.csv (or .parquet)
 //! OUT/data/005930.csv          of `daily`
-//! OUT/parts/...                with --format journal: records of each unit, until the journal is complete
+//! OUT/parts/...                with --format journal: records of each unit, until the journal has all of them
 //! OUT/journal/                 the journal made of them
 //! ```
 

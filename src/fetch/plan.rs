@@ -1,6 +1,5 @@
 //! What is to be downloaded: a request, checked, as units.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -313,8 +312,14 @@ impl Plan {
     /// Calls that units take at the most, without repetitions; `None` of trades, whose number nobody knows before.
     pub fn calls(&self, request: &Request, moment: &Moment, units: impl Iterator<Item = usize>) -> Option<u64> {
         let today = moment.date();
+        let of_range = || {
+            let What::Daily { period, .. } = request.what else { return None };
+            let mut bars: Vec<Date> = self.open_days.iter().map(|date| first_of(period, *date)).collect();
+            bars.dedup();
+            Some((bars.len() as u64).div_ceil(DAY_ROWS).max(1))
+        };
+        let of_range = of_range();
         let of = |unit: &Unit| match (request.what, unit.date) {
-            (What::Ticks, _) => None,
             (What::Bars, Some(date)) => {
                 let (from, to) = unit.hours;
                 let to = if date == today { moment.settled(date).unwrap_or(0).min(to) } else { to };
@@ -322,19 +327,9 @@ impl Plan {
                 let rows = if date == today { MINUTE_ROWS } else { PAST_MINUTE_ROWS };
                 Some(minutes.div_ceil(rows))
             }
-            (What::Daily { period, .. }, _) => {
-                let mut bars: Vec<Date> = self.open_days.iter().map(|date| first_of(period, *date)).collect();
-                bars.dedup();
-                Some((bars.len() as u64).div_ceil(DAY_ROWS).max(1))
-            }
-            (What::Bars, None) => None,
+            _ => of_range,
         };
-        // All days of a symbol are alike, but each kind of unit is computed once.
-        let mut known: BTreeMap<(Option<Date>, (u32, u32)), Option<u64>> = BTreeMap::new();
-        units
-            .filter_map(|at| self.units.get(at))
-            .map(|unit| *known.entry((unit.date, unit.hours)).or_insert_with(|| of(unit)))
-            .sum()
+        units.filter_map(|at| self.units.get(at)).map(of).sum()
     }
 
     /// Where a unit's rows are, below the folder of all of them.

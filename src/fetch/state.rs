@@ -2,7 +2,8 @@
 //!
 //! `fetch.state` is lines of JSON, each followed by a blank and the CRC-32C of what stands before it, eight hex digits. The
 //! first line is the request; it gets its name when it is on the disk. Each further line notes a unit as done and is on the
-//! disk before the next unit of its worker begins; a later line about a unit replaces an earlier one. A line that was torn by a
+//! disk before the next unit of its worker begins; a later line about a unit replaces an earlier one. When a journal holds all
+//! units, a line says so, and their own files go. A line that was torn by a
 //! crash is cut off: its unit is downloaded again.
 
 use std::collections::BTreeMap;
@@ -85,7 +86,13 @@ pub struct Folder {
     is_resumed: bool,
     /// Lines whose checksum is not theirs.
     damaged: usize,
+    /// The journal holds all units, whose own files are not needed any more.
+    is_complete: bool,
     _lock: File,
+}
+
+fn complete() -> Value {
+    json!({ "complete": true })
 }
 
 fn line_of(value: &Value) -> Vec<u8> {
@@ -153,6 +160,7 @@ impl Folder {
             done: BTreeMap::new(),
             is_resumed: false,
             damaged: 0,
+            is_complete: false,
             _lock: lock,
         };
         folder.load(&path, &head)?;
@@ -169,10 +177,15 @@ impl Folder {
             let differences = differences(&known, head);
             return Err(StateError::OtherRequest { folder: self.root.clone(), differences });
         }
-        for line in lines {
-            match value_of(line).and_then(|value| serde_json::from_value::<Done>(value).ok()) {
+        for value in lines.map(value_of) {
+            if value == Some(complete()) {
+                self.is_complete = true;
+                continue;
+            }
+            match value.and_then(|value| serde_json::from_value::<Done>(value).ok()) {
                 Some(done) => {
                     self.done.insert(done.unit, done);
+                    self.is_complete = false;
                 }
                 None => self.damaged += 1,
             }
@@ -203,6 +216,9 @@ impl Folder {
     /// Takes units back whose file is not there as it was noted; how many.
     pub fn forget_lost(&mut self, path: impl Fn(usize) -> PathBuf) -> usize {
         let known = self.done.len();
+        if self.is_complete && self.journal().exists() {
+            return 0;
+        }
         self.done.retain(|unit, done| fs::metadata(path(*unit)).is_ok_and(|file| file.len() == done.bytes));
         known - self.done.len()
     }
@@ -217,7 +233,22 @@ impl Folder {
         let value = serde_json::to_value(&done).map_err(io::Error::other).map_err(io_at(&path))?;
         self.state.write_all(&line_of(&value)).and_then(|()| self.state.sync_data()).map_err(io_at(&path))?;
         self.done.insert(done.unit, done);
+        self.is_complete = false;
         Ok(())
+    }
+
+    /// Notes that the journal holds all units, and removes their files.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn note_complete(&mut self) -> Result<(), StateError> {
+        let path = self.root.join(STATE);
+        if !self.is_complete {
+            self.state.write_all(&line_of(&complete())).and_then(|()| self.state.sync_data()).map_err(io_at(&path))?;
+            self.is_complete = true;
+        }
+        remove_tree(&self.parts()).map_err(io_at(&path))
     }
 
     /// Folder of the units' files.

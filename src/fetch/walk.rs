@@ -11,7 +11,8 @@
 //!   month began, so that none comes twice, and the range is widened to whole ones, so that none is cut.
 //! - *Trades* come some 30 a call, at or before a second. Pages overlap by that second; a trade is known by the volume of
 //!   the day after it. Of a second with more trades than a page the broker shows the newest alone: what is missing is the
-//!   difference of volumes, exact, and stands at the trade that follows ([`Tick::missing_before`]).
+//!   difference of volumes, exact, and stands at the trade that follows ([`Tick::missing_before`]). They have no date: a
+//!   minute of the same day tells that they are of today.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use jiff::civil::Date;
 use super::plan::{Market, first_of, last_of};
 use super::rows::{Day, Minute, Tick};
 use super::{Moment, Request, Rows, Unit, What};
+use crate::feed::kis::rest::codes::Reaction;
 use crate::feed::kis::rest::quotations::{DailyBar, MinuteBar, Period, Prices, TimedTrade};
 use crate::feed::kis::rest::{Client, RestError};
 use crate::market::kst;
@@ -103,7 +105,9 @@ impl<'a> Walker<'a> {
             self.call()?;
             // Nothing traded, or there is no such symbol: only this call tells them apart.
             match self.client.stock_info(symbol) {
-                Err(RestError::Refused { .. }) => return Err(WalkError::NoSymbol(symbol.to_owned())),
+                Err(RestError::Refused { code, .. }) if Reaction::to(&code) == Reaction::GiveUp => {
+                    return Err(WalkError::NoSymbol(symbol.to_owned()));
+                }
                 Err(RestError::Field { .. }) | Ok(_) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -215,8 +219,18 @@ impl<'a> Walker<'a> {
             return Err(WalkError::Stuck(format!("{date}: the broker shows the trades of today alone")));
         }
         let until = settled.map(|second| second.min(last));
+        // Trades have no date, and before the first one of a day the broker may show those of the day before: minutes have one.
+        let number = kst::number_of(date);
+        let begun = until.filter(|until| *until >= hours.0);
+        let has_traded = match begun {
+            None => false,
+            Some(until) => {
+                self.call()?;
+                self.client.minutes_until(market.0, symbol, until)?.iter().any(|bar| bar.date == number)
+            }
+        };
         let mut found: BTreeMap<u64, TimedTrade> = BTreeMap::new();
-        let mut next = until.filter(|until| *until >= hours.0);
+        let mut next = begun.filter(|_| has_traded);
         while let Some(asked) = next {
             self.call()?;
             let page = self.client.trades_until(market.0, symbol, asked)?;

@@ -152,12 +152,20 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
 }
 
 /// Makes the journal unless it is there and nothing was added; the units' files go when nothing is to come.
-fn finish_journal(job: &Job<'_>, folder: &Folder, outcome: &mut Outcome) {
-    if outcome.units == 0 && folder.journal().exists() {
-        return;
-    }
-    match journal::assemble(folder, job.request, job.plan) {
-        Ok(records) => outcome.journal_records = Some(records),
+fn finish_journal(job: &Job<'_>, folder: &mut Folder, outcome: &mut Outcome) {
+    let made = if outcome.units == 0 && folder.journal().exists() {
+        Ok(None)
+    } else {
+        journal::assemble(folder, job.request, job.plan).map(Some)
+    };
+    match made {
+        Ok(records) => {
+            outcome.journal_records = records;
+            let is_whole = outcome.partial == 0 && outcome.failures.is_empty();
+            if let Err(error) = if is_whole { folder.note_complete() } else { Ok(()) } {
+                outcome.fatal = Some(error.to_string());
+            }
+        }
         Err(JournalError::Damaged(path)) => outcome.fatal = Some(JournalError::Damaged(path).to_string()),
         Err(error) => outcome.fatal = Some(format!("the journal could not be made: {error}")),
     }
