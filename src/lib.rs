@@ -43,7 +43,8 @@
 //!
 //! # Features
 //!
-//! - `cli` (default): the program `hoga`.
+//! - `cli` (default): the program `hoga`, and the batch downloads of `hoga fetch`.
+//! - `fetch-parquet` (default): those downloads to Parquet.
 //! - `demo` (default): the simulated venue inside `hoga demo`.
 //!
 //! # Unsafe code
@@ -58,6 +59,8 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod feed;
+#[cfg(feature = "cli")]
+pub mod fetch;
 pub mod journal;
 pub mod market;
 pub mod metrics;

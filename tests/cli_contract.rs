@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const SUBCOMMANDS: [&str; 15] = [
+const SUBCOMMANDS: [&str; 16] = [
     "demo",
     "init",
     "doctor",
@@ -22,6 +22,7 @@ const SUBCOMMANDS: [&str; 15] = [
     "prune",
     "calendar",
     "instruments",
+    "fetch",
 ];
 
 fn hoga(args: &[&str]) -> Output {

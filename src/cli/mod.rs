@@ -16,6 +16,7 @@ mod decode;
 mod demo;
 mod doctor;
 mod dump;
+mod fetch;
 mod init;
 mod instruments;
 mod output;
@@ -71,6 +72,7 @@ enum Command {
     Prune(prune::Args),
     Calendar(calendar::Args),
     Instruments(instruments::Args),
+    Fetch(fetch::Args),
 }
 
 /// Runs the program with the process's arguments.
@@ -95,5 +97,6 @@ pub fn main() -> ExitCode {
         Command::Prune(args) => prune::run(args),
         Command::Calendar(args) => calendar::run(args),
         Command::Instruments(args) => instruments::run(args),
+        Command::Fetch(args) => fetch::run(args),
     }
 }

@@ -1,6 +1,8 @@
 //! Progress bars of long work: on stderr, and only where someone looks on.
 
-use std::time::Duration;
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -45,6 +47,68 @@ impl JournalBar {
 }
 
 impl Drop for JournalBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How often a line is written where nobody looks at a bar.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A bar over the units of a download, shared by threads; lines on stderr where that is no terminal. Gone when dropped.
+#[derive(Debug)]
+pub(super) struct UnitBar {
+    bar: ProgressBar,
+    what: &'static str,
+    units: usize,
+    /// Units at the beginning, then when the last line was written.
+    told: Mutex<Option<(usize, Instant, Instant)>>,
+    is_terminal: bool,
+}
+
+impl UnitBar {
+    /// A bar that says what is downloaded, over so many units.
+    pub(super) fn new(what: &'static str, units: usize) -> UnitBar {
+        let is_terminal = std::io::stderr().is_terminal();
+        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(units as u64), target).with_prefix(what);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {pos} of {len} units, {msg}, {eta} left") {
+            bar.set_style(style);
+        }
+        UnitBar { bar, what, units, told: Mutex::new(None), is_terminal }
+    }
+
+    /// Shows how far it is: units, those of earlier runs included, and rows.
+    pub(super) fn at(&self, units: usize, rows: u64) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let Some((first, began, last)) = told.as_mut() else {
+            *told = Some((units, now, now));
+            self.bar.set_position(units as u64);
+            self.bar.reset_eta();
+            if self.is_terminal {
+                self.bar.enable_steady_tick(Duration::from_millis(200));
+            }
+            return;
+        };
+        self.bar.set_position(units as u64);
+        self.bar.set_message(format!("{} rows", super::units::count(rows)));
+        if !self.is_terminal && now - *last >= LINE_EVERY {
+            *last = now;
+            let done = units.saturating_sub(*first).max(1) as f64;
+            let left = (now - *began).as_secs_f64() / done * self.units.saturating_sub(units) as f64;
+            let left = super::units::nanos((left * 1e9) as u64);
+            eprintln!(
+                "{}: {units} of {} units, {} rows, {left} left",
+                self.what,
+                self.units,
+                super::units::count(rows)
+            );
+        }
+    }
+}
+
+impl Drop for UnitBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::summary::{ProgressLine, latency_json, rejects_json, say_recorded};
 use crate::config::Config;
-use crate::engine::{Engine, EngineError, Options, ReloadError, Stop, Summary};
+use crate::engine::{Engine, EngineError, Options, Stop, Summary};
 use crate::feed::kis::account::NoticesSection;
 use crate::feed::kis::universe::{self, UniverseError};
 use crate::journal::Verdict;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::masters::{Cache, Masters, MastersError};
 use super::rest::{Client, RestError};
 use super::session::Account;
 use crate::config::{Config, ConfigError};
@@ -44,8 +45,16 @@ pub enum UniverseError {
     #[error("{0} holds no code")]
     Empty(String),
     /// The members of an index are not known.
-    #[error("members of {0}: needs master files: hoga instruments --download")]
-    Index(String),
+    #[error("members of {index}: {source}")]
+    Index {
+        /// The index.
+        index: String,
+        /// Why.
+        source: MastersError,
+    },
+    /// There is no folder of master files.
+    #[error("members of {0}: there is no home to look for master files in")]
+    NoCache(String),
     /// The broker's ranking can't be had.
     #[error("the {count} stocks traded most: {source}")]
     Ranking {
@@ -76,9 +85,15 @@ pub trait Universe {
     fn most_traded(&mut self, count: u32) -> Result<Vec<String>, UniverseError>;
 }
 
-/// Members of an index, as the master files of the broker tell them.
-fn index_members(index: &str) -> Result<Vec<String>, UniverseError> {
-    Err(UniverseError::Index(index.to_owned()))
+/// Members of an index, as the newest master files of a cache tell them.
+fn index_members(index: &str, cache: Option<&Path>) -> Result<Vec<String>, UniverseError> {
+    let cache = cache.ok_or_else(|| UniverseError::NoCache(index.to_owned()))?;
+    let failed = |source| UniverseError::Index { index: index.to_owned(), source };
+    let masters = Masters::load(cache).map_err(failed)?;
+    let members: Vec<String> = masters.members(index).map_err(failed)?.iter().map(|one| one.code.to_string()).collect();
+    let (date, count) = (masters.date(), members.len());
+    tracing::info!(index, %date, count, "members of an index, by the master files of that day");
+    if members.is_empty() { Err(UniverseError::Empty(format!("index {index}"))) } else { Ok(members) }
 }
 
 /// The lists of a recorder: master files on the disk, rankings of the broker.
@@ -111,7 +126,7 @@ impl<'a> Live<'a> {
 
 impl Universe for Live<'_> {
     fn members(&mut self, index: &str) -> Result<Vec<String>, UniverseError> {
-        index_members(index)
+        index_members(index, Cache::default_dir().as_deref())
     }
 
     fn most_traded(&mut self, count: u32) -> Result<Vec<String>, UniverseError> {
@@ -138,7 +153,7 @@ pub struct Local;
 
 impl Universe for Local {
     fn members(&mut self, index: &str) -> Result<Vec<String>, UniverseError> {
-        index_members(index)
+        index_members(index, Cache::default_dir().as_deref())
     }
 
     fn most_traded(&mut self, _count: u32) -> Result<Vec<String>, UniverseError> {
@@ -273,8 +288,10 @@ mod tests {
 
     #[test]
     fn an_index_without_master_files_says_what_to_do() {
-        let mut config = config(KisSubscription { index: Some("KOSPI200".to_owned()), ..KisSubscription::default() });
-        let error = resolve(&mut config, &mut Local).unwrap_err().to_string();
-        assert_eq!(error, "members of KOSPI200: needs master files: hoga instruments --download");
+        let folder = tempfile::tempdir().unwrap();
+        let error = index_members("KOSPI200", Some(folder.path())).unwrap_err().to_string();
+        let begin = "members of KOSPI200: no master files in ";
+        assert!(error.starts_with(begin) && error.ends_with("`hoga instruments --download` gets them"), "{error}");
+        assert!(index_members("KOSPI200", None).unwrap_err().to_string().contains("no home"));
     }
 }

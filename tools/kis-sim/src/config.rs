@@ -97,7 +97,7 @@ pub struct SimConfig {
     /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
     /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
-    /// Default: never.
+    /// Default: a year before the simulated day.
     pub split: Option<Date>,
     /// A client that pings by itself is cut, as some report of the real server. Default false.
     pub cut_on_client_ping: bool,

@@ -14,4 +14,3 @@ pub mod pace;
 pub mod play;
 pub mod reparse;
 pub mod serve;
-mod temporary;

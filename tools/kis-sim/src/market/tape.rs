@@ -159,6 +159,11 @@ impl Tape {
         self.lock(index)?.last().copied()
     }
 
+    /// Second of the newest execution of all symbols.
+    pub fn newest_second(&self) -> Option<u32> {
+        (0..self.symbols.len()).filter_map(|index| self.newest(index)).map(|print| print.second).max()
+    }
+
     /// All minutes of a feed in which it traded, oldest first.
     pub fn minutes(&self, index: usize, feed: Feed) -> Vec<MinuteBar> {
         let Some(prints) = self.lock(index) else { return Vec::new() };

@@ -5,10 +5,11 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::http::Request;
-use super::quotations::{hhmmss, missing, second, text};
+use super::quotations::{missing, second, text};
 use super::rows::{Fields, list};
-use super::{Answer, Rest, output, success};
+use super::{Answer, Rest, output, past, success};
 use crate::market::SymbolInfo;
+use crate::market::tape::MinuteBar;
 use crate::market::tick::tick_size;
 use crate::rng::Rng;
 
@@ -27,9 +28,19 @@ pub(super) struct DayBar {
     pub(super) volume: i64,
 }
 
+impl DayBar {
+    /// Takes an earlier day of the same week or month in.
+    fn take_earlier(&mut self, day: &DayBar) {
+        self.open = day.open;
+        self.high = self.high.max(day.high);
+        self.low = self.low.min(day.low);
+        self.volume += day.volume;
+    }
+}
+
 impl Rest {
-    /// Minutes backwards from a time, 30 at most. A time after the newest execution yields bars without volume at its
-    /// price, as the real server has it.
+    /// Minutes backwards from a time, 30 at most. A time to come yields bars without volume at the newest price, and the
+    /// minute that runs shows the volume of the one before until its first trade, as the real server has it.
     pub(super) fn inquire_time_itemchartprice(&self, request: &Request) -> Answer {
         let (index, symbol, feed) = match self.asked_symbol(request) {
             Ok(asked) => asked,
@@ -39,32 +50,29 @@ impl Rest {
             return missing("FID_INPUT_HOUR_1");
         };
         let bars = self.tape.minutes(index, feed);
-        let date = self.date_text();
+        // The market's time, as far as its trades tell it.
+        let running = self.tape.newest_second().map(|second| second / 60 * 60);
         let mut rows = Vec::new();
         let mut minute = until / 60 * 60;
         let first = bars.first().map_or(u32::MAX, |bar| bar.second);
         while rows.len() < ROWS && minute >= first {
             let at = bars.partition_point(|bar| bar.second <= minute);
             let bar = bars[at - 1];
-            let traded = bar.second == minute;
-            let flat = |price: i64| if traded { price } else { bar.close };
-            rows.push(json!({
-                "stck_bsop_date": date,
-                "stck_cntg_hour": hhmmss(minute),
-                "stck_prpr": text(bar.close),
-                "stck_oprc": text(flat(bar.open)),
-                "stck_hgpr": text(flat(bar.high)),
-                "stck_lwpr": text(flat(bar.low)),
-                "cntg_vol": text(if traded { bar.volume } else { 0 }),
-                "acml_tr_pbmn": text(bar.turnover),
-            }));
+            let shown = if bar.second == minute {
+                bar
+            } else {
+                let volume = if Some(minute) == running { bar.volume } else { 0 };
+                MinuteBar { second: minute, open: bar.close, high: bar.close, low: bar.close, volume, ..bar }
+            };
+            rows.push(past::row(self.date, &shown));
             let Some(earlier) = minute.checked_sub(60) else { break };
             minute = earlier;
         }
         output(json!({ "output1": self.minutes_head(index, symbol, feed), "output2": rows }))
     }
 
-    /// Days between two dates, newest first, 100 at most.
+    /// Days, weeks or months between two dates, newest first, 100 at most. A week or month has the date of its last day that
+    /// was traded, and holds the days asked for alone.
     pub(super) fn inquire_daily_itemchartprice(&self, request: &Request) -> Answer {
         let (index, symbol, feed) = match self.asked_symbol(request) {
             Ok(asked) => asked,
@@ -73,33 +81,43 @@ impl Rest {
         let date = |name| request.query(name).and_then(|text| Date::strptime("%Y%m%d", text).ok());
         let Some(from) = date("FID_INPUT_DATE_1") else { return missing("FID_INPUT_DATE_1") };
         let Some(to) = date("FID_INPUT_DATE_2") else { return missing("FID_INPUT_DATE_2") };
-        if request.query("FID_PERIOD_DIV_CODE") != Some("D") {
-            return missing("FID_PERIOD_DIV_CODE");
-        }
-        let mut rows = Vec::new();
+        let period: fn(Date) -> Date = match request.query("FID_PERIOD_DIV_CODE") {
+            Some("D") => |date| date,
+            Some("W") => {
+                |date| date.checked_sub(i32::from(date.weekday().to_monday_zero_offset()).days()).unwrap_or(date)
+            }
+            Some("M") => Date::first_of_month,
+            _ => return missing("FID_PERIOD_DIV_CODE"),
+        };
+        // Here 0 means adjusted.
+        let raw = request.query("FID_ORG_ADJ_PRC") == Some("1");
+        let mut days = Vec::new();
         if (from..=to).contains(&self.date)
             && let Some(newest) = self.tape.newest(index)
         {
             let minutes = self.tape.minutes(index, feed);
             if let (Some(first), Some(last)) = (minutes.first(), minutes.last()) {
-                rows.push(day_row(&DayBar {
+                days.push(DayBar {
                     date: self.date,
                     open: first.open,
                     high: minutes.iter().map(|bar| bar.high).max().unwrap_or(0),
                     low: minutes.iter().map(|bar| bar.low).min().unwrap_or(0),
                     close: last.close,
                     volume: newest.volume(feed),
-                }));
+                });
             }
         }
-        // Here 0 means adjusted.
-        let raw = request.query("FID_ORG_ADJ_PRC") == Some("1");
-        for day in self.days_before(symbol, from).into_iter().filter(|day| day.date <= to) {
-            if rows.len() == DAY_ROWS {
-                break;
+        days.extend(self.days_before(symbol, from).into_iter().filter(|day| day.date <= to));
+        let mut bars: Vec<DayBar> = Vec::new();
+        for day in days.into_iter().map(|day| self.as_asked(day, raw)) {
+            let is_full = bars.len() == DAY_ROWS;
+            match bars.last_mut().filter(|bar| period(bar.date) == period(day.date)) {
+                Some(bar) => bar.take_earlier(&day),
+                None if is_full => break,
+                None => bars.push(day),
             }
-            rows.push(day_row(&self.as_asked(day, raw)));
         }
+        let rows: Vec<Value> = bars.iter().map(day_row).collect();
         output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
     }
 
@@ -122,7 +140,7 @@ impl Rest {
 
     /// A day before the split, in the prices of then.
     fn as_asked(&self, day: DayBar, raw: bool) -> DayBar {
-        if !raw || self.split.is_none_or(|split| day.date >= split) {
+        if !raw || day.date >= self.split {
             return day;
         }
         let DayBar { date, open, high, low, close, volume } = day;

@@ -364,7 +364,7 @@ impl Rest {
         let days = names.into_iter().zip(before.into_iter().chain(ahead));
         let row = days.fold(Fields::new(), |row, (name, date)| row.text(name, yyyymmdd(date)));
         let row = row
-            .text("today", self.date_text())
+            .text("today", self.date.strftime("%Y%m%d").to_string())
             .text("time", hhmmss(self.chronicle.second()))
             .text("s_time", "084500")
             .text("e_time", "154500");

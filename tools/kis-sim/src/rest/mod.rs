@@ -14,12 +14,14 @@ mod interruptions;
 mod masters;
 mod overseas;
 mod overtime;
+mod past;
 mod quotations;
 mod rankings;
 mod rows;
 
 use std::sync::{Arc, OnceLock};
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
@@ -50,7 +52,8 @@ pub(crate) struct Rest {
     /// The simulated day.
     date: Date,
     closures: Vec<Date>,
-    split: Option<Date>,
+    /// Each share was split in two.
+    split: Date,
     mock: bool,
     master_sizes: MasterSizes,
     /// Made when they are first asked for.
@@ -108,6 +111,7 @@ const QUOTATIONS: &[Route] = &[
     ("inquire-ccnl", "FHKST01010300", true, Rest::inquire_ccnl),
     ("inquire-time-itemconclusion", "FHPST01060000", true, Rest::inquire_time_itemconclusion),
     ("inquire-time-itemchartprice", "FHKST03010200", true, Rest::inquire_time_itemchartprice),
+    ("inquire-time-dailychartprice", "FHKST03010230", false, Rest::inquire_time_dailychartprice),
     ("inquire-daily-itemchartprice", "FHKST03010100", true, Rest::inquire_daily_itemchartprice),
     ("intstock-multprice", "FHKST11300006", false, Rest::intstock_multprice),
     ("volume-rank", "FHPST01710000", false, Rest::volume_rank),
@@ -121,6 +125,7 @@ impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape, chronicle } = quotes;
         let closures = closures(&config.closures);
+        let a_year_before = config.market_start.date().checked_sub(365.days()).unwrap_or(Date::MIN);
         Self {
             auth,
             symbols,
@@ -131,7 +136,7 @@ impl Rest {
             shared,
             date: config.market_start.date(),
             closures,
-            split: config.split,
+            split: config.split.unwrap_or(a_year_before),
             mock: config.mock,
             master_sizes: config.masters,
             masters: OnceLock::new(),
@@ -183,10 +188,6 @@ impl Rest {
 
     fn symbol(&self, code: Option<&str>) -> Option<(usize, &SymbolInfo)> {
         self.symbols.iter().enumerate().find(|(_, s)| Some(s.code.as_str()) == code)
-    }
-
-    fn date_text(&self) -> String {
-        self.date.strftime("%Y%m%d").to_string()
     }
 }
 

@@ -8,8 +8,8 @@ use hoga::tick::{Book, Flags, Header, InstrumentKey, Level, Market, Publisher, R
 
 use super::columns::{Bar, BookSample, RowKey};
 use super::grid::{Every, KoreanTime, trading_day};
-use super::output::{OutputError, RowSink};
 use crate::event::{EventClock, event_time, market_of};
+use hoga_table::{OutputError, RowSink};
 
 /// Event times are whole seconds: a step of the clock is one at least.
 const STEP_MIN_NS: u64 = 1_000_000_000;

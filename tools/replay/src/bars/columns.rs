@@ -4,40 +4,7 @@ use std::borrow::Cow;
 
 use hoga::market::phase::Phase;
 use hoga::tick::{InstrumentKey, Level, Publisher, UNDEF_PX, UNDEF_QTY};
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Nanoseconds since the UNIX epoch.
-    Time,
-    /// A name that repeats.
-    Text,
-    /// A number with so many decimal places, exact.
-    Decimal(u8),
-    /// A whole number.
-    Count,
-}
-
-/// A value of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// Nothing there.
-    Null,
-    /// Nanoseconds since the UNIX epoch.
-    Time(u64),
-    /// A name.
-    Text(Cow<'a, str>),
-    /// Units of 10^-places, and the places.
-    Decimal(i128, u8),
-    /// A whole number.
-    Count(u64),
-}
-
-/// A row: its values in the order of its columns.
-pub trait Row {
-    /// Appends the values.
-    fn values<'a>(&'a self, out: &mut Vec<Value<'a>>);
-}
+use hoga_table::{Kind, Row, Value};
 
 /// Decimal places of prices, turnover and imbalance.
 const PX_PLACES: u8 = 9;

@@ -50,9 +50,9 @@
 mod build;
 mod columns;
 mod grid;
-mod output;
+
+pub use hoga_table::{Format, Kind, Nowhere, OutputError, Row, RowSink, Table, Value, open_table};
 
 pub use self::build::{BarBuilder, BarConfig, Totals};
-pub use self::columns::{Bar, BookSample, Kind, Row, Value};
+pub use self::columns::{Bar, BookSample};
 pub use self::grid::{Every, EveryError};
-pub use self::output::{Format, Nowhere, OutputError, RowSink, Table, open_table};

@@ -12,6 +12,7 @@ use arrow::datatypes::{Field, SchemaRef};
 use arrow::ipc::writer::FileWriter;
 use hoga::tick::RType;
 use hoga::tick::columns::{ColumnType, columns};
+use hoga_table::Temporary;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -21,7 +22,6 @@ use parquet::schema::types::ColumnPath;
 use super::arrays::{Decimals, TooWide, array_of, exact};
 use super::rows::{Instruments, Rows};
 use super::{ExportError, ExportedFile, Format};
-use crate::temporary::Temporary;
 
 /// One kind's file.
 pub struct KindFile {

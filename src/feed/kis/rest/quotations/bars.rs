@@ -12,6 +12,28 @@ pub enum Prices {
     Adjusted,
 }
 
+/// How long a bar of [`bars_between`](Client::bars_between) is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Period {
+    /// A trading day.
+    Day,
+    /// A week of the calendar.
+    Week,
+    /// A month of the calendar.
+    Month,
+}
+
+impl Period {
+    /// The broker's code, `FID_PERIOD_DIV_CODE`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Period::Day => "D",
+            Period::Week => "W",
+            Period::Month => "M",
+        }
+    }
+}
+
 /// A minute.
 #[derive(Clone, Debug)]
 pub struct MinuteBar {
@@ -147,13 +169,31 @@ impl Client {
         to: u32,
         prices: Prices,
     ) -> Result<Vec<DailyBar>, RestError> {
-        let (from, to) = (yyyymmdd("days_between", "from", from)?, yyyymmdd("days_between", "to", to)?);
+        self.bars_between(venue, symbol, Period::Day, from, to, prices)
+    }
+
+    /// Days, weeks or months between two dates, newest first, 100 at most (`inquire-daily-itemchartprice`). To go on, ask up
+    /// to the day before the last one began: the broker doesn't say which of its days a week or month is named after.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Client::call), or a field that is no such value.
+    pub fn bars_between(
+        &self,
+        venue: Venue,
+        symbol: &str,
+        period: Period,
+        from: u32,
+        to: u32,
+        prices: Prices,
+    ) -> Result<Vec<DailyBar>, RestError> {
+        let (from, to) = (yyyymmdd("bars_between", "from", from)?, yyyymmdd("bars_between", "to", to)?);
         let parameters = [
             ("FID_COND_MRKT_DIV_CODE", venue.code()),
             ("FID_INPUT_ISCD", symbol),
             ("FID_INPUT_DATE_1", &from),
             ("FID_INPUT_DATE_2", &to),
-            ("FID_PERIOD_DIV_CODE", "D"),
+            ("FID_PERIOD_DIV_CODE", period.code()),
             ("FID_ORG_ADJ_PRC", if prices == Prices::Adjusted { "0" } else { "1" }),
         ];
         each(filled(self.call("domestic-stock/inquire-daily-itemchartprice", &parameters)?.rows("output2")?), day)

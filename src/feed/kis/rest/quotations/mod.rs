@@ -13,7 +13,7 @@ mod overseas;
 mod rankings;
 mod stock;
 
-pub use self::bars::{DailyBar, MinuteBar, Prices};
+pub use self::bars::{DailyBar, MinuteBar, Period, Prices};
 pub use self::derivatives::{DerivativeBar, DerivativeBook, DerivativeQuote};
 pub use self::funds::{FundDay, FundQuote, NavPoint};
 pub use self::markets::{IndexBar, IndexLevel, OvertimeDay};

@@ -1,6 +1,6 @@
 //! Days, product data, interruptions, rankings; and calls whose rows stay as they are sent.
 
-use super::super::{Client, RestError, Row};
+use super::super::{Answer, Client, RestError, Row};
 use super::{each, yyyymmdd};
 
 /// A day of the broker's calendar.
@@ -77,6 +77,25 @@ pub struct RankedStock {
     pub row: Row,
 }
 
+impl Holiday {
+    /// The days of one page of `chk-holiday`.
+    ///
+    /// # Errors
+    ///
+    /// A field that is no such value.
+    pub fn of(page: &Answer) -> Result<Vec<Holiday>, RestError> {
+        each(page.rows("output")?, |row| {
+            Ok(Holiday {
+                date: row.date("bass_dt")?,
+                business_day: row.yes("bzdy_yn")?,
+                trading_day: row.yes("tr_day_yn")?,
+                open: row.yes("opnd_yn")?,
+                settlement_day: row.yes("sttl_day_yn")?,
+            })
+        })
+    }
+}
+
 impl Client {
     /// Days from a date on (`chk-holiday`), over as many pages as it takes. The broker asks for one such call a day; the
     /// mock server refuses it.
@@ -88,15 +107,7 @@ impl Client {
         let from = yyyymmdd("holidays", "from", from)?;
         let mut days = Vec::new();
         for page in self.pages("domestic-stock/chk-holiday", &[("BASS_DT", &from)], pages_max)? {
-            for row in page?.rows("output")? {
-                days.push(Holiday {
-                    date: row.date("bass_dt")?,
-                    business_day: row.yes("bzdy_yn")?,
-                    trading_day: row.yes("tr_day_yn")?,
-                    open: row.yes("opnd_yn")?,
-                    settlement_day: row.yes("sttl_day_yn")?,
-                });
-            }
+            days.extend(Holiday::of(&page?)?);
         }
         Ok(days)
     }

@@ -4,24 +4,11 @@ use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, Decimal128Builder, RecordBatch, StringDictionaryBuilder, TimestampNanosecondBuilder, UInt64Builder,
-};
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
-use hoga::tick::write_scaled;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-
-use super::columns::{Kind, Row, Value};
-use crate::temporary::Temporary;
-
-/// Rows of a row group: some megabytes, and a short range of time.
-const GROUP_ROWS: usize = 1 << 16;
-/// The zone of times in Parquet.
-const ZONE: &str = "Asia/Seoul";
+use crate::Temporary;
+use crate::columns::{Kind, Row, Value};
+#[cfg(feature = "parquet")]
+use crate::parquet_file::ParquetFile;
 
 /// Form of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,20 +89,22 @@ impl std::fmt::Debug for Table {
     }
 }
 
-type Sink = Box<dyn Write + Send>;
-type Columns = Vec<(Cow<'static, str>, Kind)>;
+pub(crate) type Sink = Box<dyn Write + Send>;
+/// Names of columns, and what they hold.
+pub type Columns = Vec<(Cow<'static, str>, Kind)>;
 
 enum Body {
-    Csv { writer: Box<csv::Writer<Sink>>, text: Vec<u8> },
-    Jsonl { writer: Sink, columns: Columns, line: Vec<u8> },
-    Parquet { writer: Box<ArrowWriter<Sink>>, schema: SchemaRef, columns: Vec<Column>, rows: usize },
-}
-
-enum Column {
-    Time(TimestampNanosecondBuilder),
-    Text(StringDictionaryBuilder<Int32Type>),
-    Decimal(Decimal128Builder),
-    Count(UInt64Builder),
+    Csv {
+        writer: Box<csv::Writer<Sink>>,
+        text: Vec<u8>,
+    },
+    Jsonl {
+        writer: Sink,
+        columns: Columns,
+        line: Vec<u8>,
+    },
+    #[cfg(feature = "parquet")]
+    Parquet(ParquetFile),
 }
 
 /// Opens a table; `-` is stdout. `notes` go into the schema's metadata (Parquet).
@@ -144,74 +133,15 @@ pub fn open_table(
             Body::Csv { writer, text: Vec::new() }
         }
         Format::Jsonl => Body::Jsonl { writer: sink, columns, line: Vec::new() },
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Body::Parquet(ParquetFile::create(sink, &columns, notes).map_err(fail)?),
+        #[cfg(not(feature = "parquet"))]
         Format::Parquet => {
-            let metadata: std::collections::HashMap<_, _> =
-                notes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            let fields: Vec<Field> =
-                columns.iter().map(|(name, kind)| Field::new(name.as_ref(), data_type(*kind), true)).collect();
-            let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                .set_max_row_group_row_count(Some(GROUP_ROWS))
-                .build();
-            let writer = ArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties));
-            let writer = Box::new(writer.map_err(|error| fail(io::Error::other(error)))?);
-            let columns = columns.iter().map(|(_, kind)| Column::new(*kind)).collect();
-            Body::Parquet { writer, schema, columns, rows: 0 }
+            let text = "this program was built without Parquet; csv and jsonl are there";
+            return Err(fail(io::Error::new(io::ErrorKind::Unsupported, text)));
         }
     };
     Ok(Table { name, file, body, rows: 0 })
-}
-
-/// Digits of a decimal: prices fit 64 bits, sums need more.
-fn precision(places: u8) -> u8 {
-    match places {
-        9 => 19,
-        6 => 7,
-        _ => 38,
-    }
-}
-
-fn data_type(kind: Kind) -> DataType {
-    match kind {
-        Kind::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some(ZONE.into())),
-        Kind::Text => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
-        Kind::Decimal(places) => DataType::Decimal128(precision(places), places as i8),
-        Kind::Count => DataType::UInt64,
-    }
-}
-
-impl Column {
-    fn new(kind: Kind) -> Column {
-        match kind {
-            Kind::Time => Column::Time(TimestampNanosecondBuilder::new().with_timezone(ZONE)),
-            Kind::Text => Column::Text(StringDictionaryBuilder::new()),
-            Kind::Decimal(_) => Column::Decimal(Decimal128Builder::new().with_data_type(data_type(kind))),
-            Kind::Count => Column::Count(UInt64Builder::new()),
-        }
-    }
-
-    fn push(&mut self, value: &Value<'_>) {
-        match (self, value) {
-            (Column::Time(builder), Value::Time(ns)) => builder.append_value(*ns as i64),
-            (Column::Text(builder), Value::Text(text)) => builder.append_value(text),
-            (Column::Decimal(builder), Value::Decimal(units, _)) => builder.append_value(*units),
-            (Column::Count(builder), Value::Count(count)) => builder.append_value(*count),
-            (Column::Time(builder), _) => builder.append_null(),
-            (Column::Text(builder), _) => builder.append_null(),
-            (Column::Decimal(builder), _) => builder.append_null(),
-            (Column::Count(builder), _) => builder.append_null(),
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Column::Time(builder) => Arc::new(builder.finish()),
-            Column::Text(builder) => Arc::new(builder.finish()),
-            Column::Decimal(builder) => Arc::new(builder.finish()),
-            Column::Count(builder) => Arc::new(builder.finish()),
-        }
-    }
 }
 
 impl Table {
@@ -244,7 +174,7 @@ impl Table {
                     match value {
                         Value::Null => line.extend_from_slice(b"null"),
                         Value::Text(text) => serde_json::to_writer(&mut *line, text.as_ref())?,
-                        Value::Time(_) => {
+                        Value::Time(_) | Value::Date(_) => {
                             line.push(b'"');
                             write_text(line, value);
                             line.push(b'"');
@@ -255,23 +185,9 @@ impl Table {
                 line.extend_from_slice(b"}\n");
                 writer.write_all(line)
             }
-            Body::Parquet { columns, rows, .. } => {
-                for (column, value) in columns.iter_mut().zip(values) {
-                    column.push(value);
-                }
-                *rows += 1;
-                if *rows >= GROUP_ROWS { self.write_group() } else { Ok(()) }
-            }
+            #[cfg(feature = "parquet")]
+            Body::Parquet(file) => file.push(values),
         }
-    }
-
-    fn write_group(&mut self) -> io::Result<()> {
-        let Body::Parquet { writer, schema, columns, rows } = &mut self.body else { return Ok(()) };
-        *rows = 0;
-        let arrays = columns.iter_mut().map(Column::finish).collect();
-        let batch = RecordBatch::try_new(Arc::clone(schema), arrays).map_err(io::Error::other)?;
-        writer.write(&batch).map_err(io::Error::other)?;
-        writer.flush().map_err(io::Error::other)
     }
 
     /// Writes what is left; a file is on disk and has its name when this returns.
@@ -285,17 +201,11 @@ impl Table {
     }
 
     fn end(&mut self) -> io::Result<u64> {
-        match &self.body {
-            Body::Parquet { rows, .. } if *rows > 0 => self.write_group()?,
-            _ => {}
-        }
         match &mut self.body {
             Body::Csv { writer, .. } => writer.flush()?,
             Body::Jsonl { writer, .. } => writer.flush()?,
-            Body::Parquet { writer, .. } => {
-                writer.finish().map_err(io::Error::other)?;
-                writer.inner_mut().flush()?;
-            }
+            #[cfg(feature = "parquet")]
+            Body::Parquet(file) => file.end()?,
         }
         if let Some(file) = self.file.take() {
             file.sync()?;
@@ -319,15 +229,13 @@ fn write_text(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Text(text) => out.extend_from_slice(text.as_bytes()),
         Value::Count(count) => out.extend_from_slice(count.to_string().as_bytes()),
         Value::Time(ns) => write_kst(out, *ns),
+        Value::Date(date) => out.extend_from_slice(date.to_string().as_bytes()),
         Value::Decimal(units, places) => write_decimal(out, *units, (*places).into()),
     }
 }
 
 /// The shortest exact decimal of units of 10^-`places`.
 fn write_decimal(out: &mut Vec<u8>, units: i128, places: u32) {
-    if let Ok(units) = i64::try_from(units) {
-        return write_scaled(out, units, places);
-    }
     let scale = 10_u128.pow(places);
     let (whole, fraction) = (units.unsigned_abs() / scale, units.unsigned_abs() % scale);
     let sign = if units < 0 { "-" } else { "" };
@@ -337,7 +245,8 @@ fn write_decimal(out: &mut Vec<u8>, units: i128, places: u32) {
 }
 
 fn write_kst(out: &mut Vec<u8>, ns: u64) {
-    let civil = hoga::market::kst::civil(ns);
+    let stamp = jiff::Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default();
+    let civil = jiff::tz::offset(9).to_datetime(stamp);
     let fraction = civil.subsec_nanosecond();
     let text = if fraction == 0 { String::new() } else { format!(".{fraction:09}") };
     let text = format!("{}{text}+09:00", civil.strftime("%Y-%m-%dT%H:%M:%S"));
@@ -358,6 +267,10 @@ mod tests {
         assert_eq!(text(930_000_000_000_000_000_000, 4), "93000000000000000");
         assert_eq!(text(-930_000_000_000_000_000_001, 4), "-93000000000000000.0001");
         assert_eq!(text(15, 4), "0.0015");
+        assert_eq!(
+            (text(0, 9), text(93_000_000_000_000, 9), text(-5, 1), text(100, 0)),
+            ("0".into(), "93000".into(), "-0.5".into(), "100".into())
+        );
     }
 
     #[test]

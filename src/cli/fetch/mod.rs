@@ -1,0 +1,323 @@
+//! `hoga fetch`: batch downloads of bars, days, trades, symbol masters and holidays.
+
+mod lists;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Subcommand;
+use jiff::civil::{Date, DateTime};
+use serde_json::json;
+
+use super::run::stop_flag;
+use super::seal::day;
+use crate::config::Config;
+use crate::feed::kis::rest::quotations::{Period, Prices};
+use crate::feed::kis::rest::{Client, RestSection, is_mock};
+use crate::feed::kis::session::Account;
+use crate::fetch::{Folder, Format, Job, Market, Moment, Plan, Request, What, work};
+use crate::journal;
+use crate::market::calendar::Calendar;
+
+/// Downloads past bars, days, trades of today, symbol masters and the broker's holidays in one go.
+///
+/// What was stopped goes on where it was, however it ended (Ctrl-C, kill -9, power): run the same
+/// command again. Nothing is lost, nothing comes twice. A folder holds one request.
+///
+/// Calls go out at the pace of their app keys, side by side over all of them, after those of
+/// others; while `hoga run` records with the same configuration, at half of that pace.
+///
+/// With --json the last line is one object: {what, units, units_done, resumed, partial, calls,
+/// rows, errors: [{symbol, units, error}], missing_qty, seconds, interrupted, ...}.
+///
+/// Exit status: 0 good, 1 not all of it could be had or somebody stopped it, 2 wrong use.
+///
+/// Examples:
+///   hoga fetch bars --config hoga.toml --symbols 005930,000660 --from 2026-11-02 --to 2026-11-20 --out minutes
+///   hoga fetch bars --config hoga.toml --symbols @kospi200.txt --from 2025-12-01 --to 2026-11-20 --out year --dry-run
+///   hoga fetch daily --config hoga.toml --symbols 005930 --from 2015-01-02 --to 2026-11-20 --prices raw --out days --format parquet
+///   hoga fetch ticks --config hoga.toml --symbols 005930 --out today --format journal
+///   hoga fetch masters
+///   hoga fetch holidays --config hoga.toml --out calendar
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    #[command(subcommand)]
+    what: Fetch,
+}
+
+#[derive(Debug, Subcommand)]
+enum Fetch {
+    /// Bars of a minute: of today, and of past days for about a year
+    Bars {
+        #[command(flatten)]
+        range: Range,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Bars of a day, week or month
+    Daily {
+        #[command(flatten)]
+        range: Range,
+        /// Length of a bar: D, W or M; weeks and months are whole ones, whatever the dates.
+        #[arg(long, value_name = "PERIOD", default_value = "D", value_parser = period)]
+        period: Period,
+        /// `raw`: as they were paid; `adjusted`: comparable with today's, for splits and the like. Kept with the rows.
+        #[arg(long, value_name = "PRICES", value_parser = prices)]
+        prices: Prices,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Trades of today, one by one: 30 a call, so a busy stock takes more than a thousand
+    ///
+    /// The broker shows today's alone. Of a second with more trades than a call holds it shows the newest; the shares of the
+    /// others are counted, exactly: column `missing_before`, in a journal a gap record.
+    Ticks {
+        #[command(flatten)]
+        common: Common,
+    },
+    Masters(lists::MastersArgs),
+    Holidays(lists::Holidays),
+}
+
+#[derive(Debug, clap::Args)]
+struct Range {
+    /// First date, in Korea: 2026-11-23 or 20261123.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    from: Date,
+    /// Last date.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    to: Date,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    #[command(flatten)]
+    keys: Keys,
+    /// Codes, separated by commas, or @FILE with one or several on a line (# begins a comment).
+    #[arg(long, value_name = "CODES")]
+    symbols: String,
+    /// Where it is traded: KRX, NXT, or UN for both as one.
+    #[arg(long, value_name = "VENUE", default_value = "KRX")]
+    venue: Market,
+    /// Folder of the download; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// csv or parquet: a file for each symbol and day (daily: for each symbol) in DIR/data; journal: records with flag
+    /// BACKFILLED in DIR/journal.
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    format: Format,
+    /// Begin anew: DELETE what an earlier download left in the folder.
+    #[arg(long)]
+    restart: bool,
+    /// Only say how many units and calls it takes, and how long; nothing is asked, nothing written.
+    #[arg(long)]
+    dry_run: bool,
+    /// Seconds for which the server may be out of reach until the download ends, to be resumed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    patience: u64,
+    /// End with one JSON object on the last line of stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What all downloads with app keys take.
+#[derive(Debug, clap::Args)]
+struct Keys {
+    /// Configuration that names app keys and server, as for `hoga run`.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Corrections of the calendar, as for `hoga calendar`.
+    #[arg(long, value_name = "FILE")]
+    overrides: Option<PathBuf>,
+    /// Go by this Korean time instead of the clock, for a simulated venue: 2026-11-20T21:00:00.
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<DateTime>,
+}
+
+fn period(text: &str) -> Result<Period, String> {
+    match text {
+        "D" | "d" => Ok(Period::Day),
+        "W" | "w" => Ok(Period::Week),
+        "M" | "m" => Ok(Period::Month),
+        _ => Err("expected D, W or M".to_owned()),
+    }
+}
+
+fn prices(text: &str) -> Result<Prices, String> {
+    match text {
+        "raw" => Ok(Prices::Raw),
+        "adjusted" => Ok(Prices::Adjusted),
+        _ => Err("expected raw or adjusted".to_owned()),
+    }
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> ExitCode {
+    let (what, range, common) = match args.what {
+        Fetch::Bars { range, common } => (What::Bars, Some(range), common),
+        Fetch::Daily { range, period, prices, common } => (What::Daily { period, prices }, Some(range), common),
+        Fetch::Ticks { common } => (What::Ticks, None, common),
+        Fetch::Masters(args) => return lists::masters(&args),
+        Fetch::Holidays(args) => return lists::holidays(&args),
+    };
+    match download(what, range.as_ref(), &common) {
+        Ok(code) => code,
+        Err(problem) => {
+            eprintln!("hoga fetch: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// App keys, server, calendar and moment of a download.
+struct Means {
+    config: Config,
+    moment: Moment,
+    calendar: Calendar,
+}
+
+impl Keys {
+    fn means(&self) -> Result<Means, String> {
+        let config = Config::load(&self.config).map_err(|error| error.to_string())?;
+        let calendar = match &self.overrides {
+            Some(path) => Calendar::shipped().with_overrides(path).map_err(|error| error.to_string())?,
+            None => Calendar::shipped().clone(),
+        };
+        let moment = match self.as_of {
+            Some(time) => Moment::simulated(time).ok_or_else(|| format!("--as-of {time} is no time of a market"))?,
+            None => Moment::now(),
+        };
+        Ok(Means { config, moment, calendar })
+    }
+}
+
+impl Means {
+    /// The pace: half of it while a recorder uses the same app keys.
+    fn settings(&self) -> RestSection {
+        let mut settings = self.config.kis.rest.clone();
+        if journal::is_live(&self.config.journal.dir) {
+            tracing::info!("a recorder is alive: half of the pace is its");
+            settings.calls_per_second = Some((settings.pace(&self.config.kis.rest_url) / 2.0).max(0.01));
+        }
+        settings
+    }
+
+    fn client(&self) -> Result<Client, String> {
+        let account = |account: &crate::config::KisAccount| {
+            let credentials = account.credentials().map_err(|error| error.to_string())?;
+            Ok(Account { name: account.name.clone(), credentials })
+        };
+        let accounts = self.config.kis.account.iter().map(account).collect::<Result<Vec<Account>, String>>()?;
+        Client::new(&self.config.kis.rest_url, &accounts, &self.settings()).map_err(|error| error.to_string())
+    }
+}
+
+/// Symbols of a list or a file, each once, in their order.
+fn symbols(text: &str) -> Result<Vec<String>, String> {
+    let listed = match text.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("--symbols {text}: {error}"))?,
+        None => text.to_owned(),
+    };
+    let codes = listed
+        .lines()
+        .map(|line| line.split_once('#').map_or(line, |(codes, _)| codes))
+        .flat_map(|line| line.split(|c: char| c == ',' || c.is_whitespace()))
+        .filter(|code| !code.is_empty());
+    let mut known = std::collections::HashSet::new();
+    Ok(codes.map(str::to_ascii_uppercase).filter(|code| known.insert(code.clone())).collect())
+}
+
+fn download(what: What, range: Option<&Range>, common: &Common) -> Result<ExitCode, String> {
+    let means = common.keys.means()?;
+    let today = means.moment.date();
+    let is_begun = Folder::is_begun(&common.out) && !common.restart;
+    let (from, to) = range.map_or((today, today), |range| (range.from, range.to));
+    let request =
+        Request { what, symbols: symbols(&common.symbols)?, from, to, market: common.venue, format: common.format };
+    let is_mock = is_mock(&means.config.kis.rest_url);
+    let plan = request.plan(&means.calendar, &means.moment, is_mock, is_begun).map_err(|error| error.to_string())?;
+    if common.format == Format::Parquet && !cfg!(feature = "fetch-parquet") {
+        return Err("this program was built without the feature fetch-parquet: choose --format csv".to_owned());
+    }
+    if common.dry_run {
+        return dry_run(&request, &plan, common, &means, is_begun);
+    }
+    let client = means.client()?;
+    let mut folder = Folder::open(&common.out, &request.describe(), plan.units.len(), common.restart)
+        .map_err(|error| error.to_string())?;
+    let stop = stop_flag();
+    let started = Instant::now();
+    let job = Job {
+        request: &request,
+        plan: &plan,
+        client: &client,
+        workers: means.config.kis.account.len(),
+        moment: means.moment,
+        patience: Duration::from_secs(common.patience),
+        stop: &stop,
+    };
+    let bar = super::progress::UnitBar::new(what.name(), plan.units.len());
+    let outcome = work(&job, &mut folder, &|progress| bar.at(progress.units, progress.rows));
+    drop(bar);
+    let shown = show::Shown { request: &request, plan: &plan, outcome: &outcome, client: &client };
+    shown.print(started.elapsed(), &common.out, common.json);
+    let is_good = outcome.fatal.is_none() && outcome.failures.is_empty() && !outcome.is_interrupted;
+    Ok(ExitCode::from(if is_good { 0 } else { 1 }))
+}
+
+fn dry_run(request: &Request, plan: &Plan, common: &Common, means: &Means, is_begun: bool) -> Result<ExitCode, String> {
+    let pending: Vec<usize> = if is_begun {
+        let folder = Folder::open(&common.out, &request.describe(), plan.units.len(), false);
+        let folder = folder.map_err(|error| error.to_string())?;
+        let is_done = |unit: &usize| folder.done().get(unit).is_some_and(|done| done.until.is_none());
+        (0..plan.units.len()).filter(|unit| !is_done(unit)).collect()
+    } else {
+        (0..plan.units.len()).collect()
+    };
+    let calls = plan.calls(request, &means.moment, pending.iter().copied());
+    let keys = means.config.kis.account.len();
+    let pace = means.settings().pace(&means.config.kis.rest_url) * keys as f64;
+    let seconds = calls.map(|calls| calls as f64 / pace);
+    if common.json {
+        let object = json!({
+            "what": request.what.name(),
+            "dry_run": true,
+            "units": plan.units.len(),
+            "units_left": pending.len(),
+            "open_days": plan.open_days.len(),
+            "closed_days": plan.closed_days,
+            "calls_max": calls,
+            "calls_per_second": pace,
+            "seconds": seconds,
+        });
+        say!("{object}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    say!(
+        "{} units, {} of them to do: {} symbols, {} open days ({} closed ones take no call)",
+        plan.units.len(),
+        pending.len(),
+        request.symbols.len(),
+        plan.open_days.len(),
+        plan.closed_days,
+    );
+    match (calls, seconds) {
+        (Some(calls), Some(seconds)) => say!(
+            "at most {} calls, {} at {pace:.1} calls a second over {keys} app keys",
+            super::units::count(calls),
+            super::units::nanos((seconds * 1e9) as u64),
+        ),
+        _ => say!(
+            "calls: one for 30 trades of a symbol, {pace:.1} a second over {keys} app keys; how many trades is not known before"
+        ),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a file of a list goes, for messages.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,348 @@
+//! What `hoga fetch` downloads, held field by field against what the venue has.
+
+mod fetch_rig;
+mod rest_rig;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use fetch_rig::{Rig, ended, files, rows, won};
+use hoga::feed::kis::masters::{Cache, Masters};
+use hoga::feed::kis::rest::quotations::{Period, Prices, Venue as Market};
+use hoga::journal::{Journal, JournalConfig};
+use kis_sim::{Limits, RestFault, SimConfig, Venue};
+use rest_rig::{fault, refuse, sim};
+
+const MINUTES: &str = "inquire-time-dailychartprice";
+
+/// All minutes of a past day, asked for hour by hour: no page is full.
+fn minutes(rig: &Rig, symbol: &str, date: u32) -> Vec<[String; 7]> {
+    let client = rig.client();
+    let mut all = Vec::new();
+    for hour in 9..=15_u32 {
+        let mut page = client.past_minutes_until(Market::Krx, symbol, date, hour * 3600 + 3599).unwrap();
+        page.retain(|bar| bar.date == date && bar.time / 3600 == hour);
+        page.reverse();
+        all.extend(page);
+    }
+    let row = |bar: &hoga::feed::kis::rest::quotations::MinuteBar| {
+        let (h, m) = (bar.time / 3600, bar.time / 60 % 60);
+        let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+        [
+            format!("{year}-{month:02}-{day:02}T{h:02}:{m:02}:00+09:00"),
+            won(bar.open_px),
+            won(bar.high_px),
+            won(bar.low_px),
+            won(bar.close_px),
+            bar.volume.to_string(),
+            (bar.turnover / 10_000).to_string(),
+        ]
+    };
+    all.iter().map(row).collect()
+}
+
+#[test]
+fn minutes_of_past_days_are_those_of_the_venue_and_closed_days_take_no_call() {
+    let rig = Rig::new(sim(), 2, 400.0);
+    let symbols = rig.symbols(40);
+    // Of the codes of the venue one has letters.
+    let lettered = symbols.iter().find(|code| code.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    let codes = [&symbols[0], &symbols[1], lettered.expect("a code with letters")];
+    let list = codes.map(String::as_str).join(",");
+    let range = ["--symbols", &list, "--from", "2026-11-12", "--to", "2026-11-17"];
+    let planned = rig.whole("bars", "out", &[&range[..], &["--dry-run"]].concat());
+    assert_eq!((&planned["units"], &planned["closed_days"], &planned["open_days"]), (&12.into(), &2.into(), &4.into()));
+    assert!(rig.venue.rest_counts().requests.is_empty() && !rig.path("out").exists());
+    let told = rig.whole("bars", "out", &range);
+    assert_eq!((&told["units_done"], &told["errors"].as_array().unwrap().len()), (&12.into(), &0));
+    let calls = rig.venue.rest_counts().requests_of(MINUTES);
+    assert!(calls <= planned["calls_max"].as_u64().unwrap(), "{calls} calls");
+    assert_eq!(files(&rig.path("out/data")).len(), 12, "one file for each symbol and open day");
+    let mut count = 0;
+    for date in [20_261_112, 20_261_113, 20_261_116, 20_261_117] {
+        for code in codes {
+            let truth = minutes(&rig, code, date);
+            let found = rows(&rig.path(&format!("out/data/{date}/{code}.csv")));
+            let shown: Vec<[String; 7]> = found
+                .iter()
+                .map(|row| {
+                    ["start", "open", "high", "low", "close", "volume", "day_turnover"].map(|name| row[name].clone())
+                })
+                .collect();
+            assert!(truth.len() > 250, "{} minutes", truth.len());
+            assert_eq!(shown, truth, "{code} on {date}");
+            let sum: u64 = found.iter().map(|row| row["turnover"].parse::<u64>().unwrap()).sum();
+            assert_eq!(sum.to_string(), truth.last().unwrap()[6], "turnovers of minutes add up to the day's");
+            assert!(found.iter().all(|row| row["symbol"] == *code && row["venue"] == "KRX"));
+            count += found.len() as u64;
+        }
+    }
+    assert_eq!(told["rows"].as_u64(), Some(count));
+    // Both app keys worked.
+    assert_eq!(rig.venue.rest_counts().by_app.len(), 2);
+    // A second run has nothing to do; a weekend never had.
+    let before = rig.venue.rest_counts().requests_of(MINUTES);
+    assert_eq!(rig.whole("bars", "out", &range)["resumed"], 12);
+    let weekend = ["--symbols", &list, "--from", "2026-11-14", "--to", "2026-11-15"];
+    assert_eq!(rig.whole("bars", "weekend", &weekend)["units"], 0);
+    assert_eq!(rig.venue.rest_counts().requests_of(MINUTES), before);
+}
+
+#[test]
+fn days_weeks_and_months_are_whole_and_raw_or_adjusted_as_asked() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let client = rig.client();
+    for (prices, name) in [(Prices::Raw, "raw"), (Prices::Adjusted, "adjusted")] {
+        let mut truth = Vec::new();
+        let mut month = jiff::civil::date(2025, 3, 1);
+        while month < jiff::civil::date(2026, 12, 1) {
+            // A page holds a month.
+            let (first, last) = (month, month.last_of_month().min(jiff::civil::date(2026, 11, 19)));
+            let number = hoga::market::kst::number_of;
+            let mut page = client.days_between(Market::Krx, &code, number(first), number(last), prices).unwrap();
+            page.reverse();
+            truth.extend(page);
+            month = month.last_of_month().tomorrow().unwrap();
+        }
+        let out = format!("days-{name}");
+        rig.whole("daily", &out, &["--symbols", &code, "--from", "2025-03-01", "--to", "2026-11-19", "--prices", name]);
+        let found = rows(&rig.path(&format!("{out}/data/{code}.csv")));
+        assert!(found.len() > 400, "{} days", found.len());
+        let shown: Vec<[String; 6]> = found
+            .iter()
+            .map(|row| ["date", "open", "high", "low", "close", "volume"].map(|name| row[name].replace('-', "")))
+            .collect();
+        let truth: Vec<[String; 6]> = truth
+            .iter()
+            .map(|bar| {
+                [
+                    bar.date.to_string(),
+                    won(bar.open_px),
+                    won(bar.high_px),
+                    won(bar.low_px),
+                    won(bar.close_px),
+                    bar.volume.to_string(),
+                ]
+            })
+            .collect();
+        assert_eq!(shown, truth, "{name}");
+        assert!(found.iter().all(|row| row["prices"] == name && row["period"] == "D"));
+    }
+    let raw = rows(&rig.path(&format!("days-raw/data/{code}.csv")));
+    let adjusted = rows(&rig.path(&format!("days-adjusted/data/{code}.csv")));
+    assert_ne!(raw[0]["close"], adjusted[0]["close"], "the venue splits a year ago");
+    for (letter, period) in [("W", Period::Week), ("M", Period::Month)] {
+        // From the middle of a period to the middle of another, over more pages than one.
+        let range =
+            ["--symbols", &code, "--from", "2020-05-13", "--to", "2026-11-11", "--prices", "raw", "--period", letter];
+        rig.whole("daily", letter, &range);
+        let found = rows(&rig.path(&format!("{letter}/data/{code}.csv")));
+        let days: BTreeSet<&String> = found.iter().map(|row| &row["date"]).collect();
+        assert_eq!(days.len(), found.len(), "no period twice");
+        for row in [&found[0], &found[1], &found[found.len() - 2], &found[found.len() - 1]] {
+            let date: jiff::civil::Date = row["date"].parse().unwrap();
+            let (first, last) = match period {
+                Period::Month => (date.first_of_month(), date.last_of_month()),
+                _ => {
+                    let monday = i32::from(date.weekday().to_monday_zero_offset());
+                    (date - jiff::Span::new().days(monday), date + jiff::Span::new().days(6 - monday))
+                }
+            };
+            let number = hoga::market::kst::number_of;
+            let last = last.min(jiff::civil::date(2026, 11, 20));
+            let alone =
+                client.bars_between(Market::Krx, &code, period, number(first), number(last), Prices::Raw).unwrap();
+            assert_eq!((alone.len(), alone[0].volume.to_string()), (1, row["volume"].clone()), "{letter} of {date}");
+        }
+        let expected = if period == Period::Month { 79 } else { 340 };
+        assert_eq!(found.len(), expected, "{letter}");
+    }
+}
+
+#[test]
+fn faults_of_the_server_change_nothing_but_the_time_it_takes() {
+    let limits = |per_second| Limits { requests_per_second: per_second, token_per_minute: false, ..Limits::default() };
+    let rig = Rig::new(SimConfig { limits: limits(30), ..sim() }, 1, 60.0);
+    let list = rig.symbols(4).join(",");
+    let range = ["--symbols", &list, "--from", "2026-11-16", "--to", "2026-11-18"];
+    rig.venue.script_rest(vec![
+        fault(MINUTES, 2, refuse(500, "EGW00201")),
+        kis_sim::RestFaultSpec { from: 9, ..fault(MINUTES, 2, RestFault::Page { status: 500 }) },
+        kis_sim::RestFaultSpec { from: 14, ..fault(MINUTES, 1, RestFault::Cut { after: 40 }) },
+        kis_sim::RestFaultSpec { from: 20, ..fault(MINUTES, 1, RestFault::ExpireTokens) },
+        kis_sim::RestFaultSpec { from: 25, ..fault(MINUTES, 3, refuse(500, "EGW00201")) },
+        kis_sim::RestFaultSpec { from: 32, ..fault(MINUTES, 12, RestFault::Page { status: 502 }) },
+    ]);
+    let clean = Rig::new(SimConfig { limits: limits(0), ..sim() }, 1, 400.0);
+    clean.whole("bars", "out", &range);
+    let (status, told, said) = rig.fetch("bars", "out", &range);
+    assert_eq!(status, 0, "{said}{told}");
+    assert!(told["too_fast"].as_u64().unwrap() > 4, "the pace was too fast and gave way: {told}");
+    assert_eq!(files(&rig.path("out/data")), files(&clean.path("out/data")));
+}
+
+#[test]
+fn a_symbol_that_is_not_there_fails_alone_and_is_named() {
+    let rig = Rig::new(sim(), 2, 400.0);
+    let known = rig.symbols(2);
+    let list = format!("{},NOSUCH,{}", known[0], known[1]);
+    let range = ["--symbols", &list, "--from", "2026-11-02", "--to", "2026-11-18"];
+    let (status, told, said) = rig.fetch("bars", "out", &range);
+    assert_eq!(status, 1, "{said}");
+    let days = told["units"].as_u64().unwrap() / 3;
+    assert_eq!(told["errors"].as_array().unwrap().len(), 1);
+    assert_eq!((&told["errors"][0]["symbol"], told["errors"][0]["units"].as_u64()), (&"NOSUCH".into(), Some(days)));
+    assert_eq!(told["units_done"].as_u64(), Some(2 * days));
+    assert!(said.contains("NOSUCH") && said.contains("OPSQ2001"), "{said}");
+    let of_it = rig.venue.rest_counts().refusals_of("OPSQ2001");
+    assert!(of_it <= 6, "{of_it} calls for a symbol that is not there");
+    // The next run tries it again, and nothing else.
+    let (status, told, _) = rig.fetch("bars", "out", &range);
+    assert_eq!((status, told["resumed"].as_u64()), (1, Some(2 * days)));
+}
+
+#[test]
+fn a_server_that_stays_away_ends_the_download_which_goes_on_later() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let range = ["--symbols", &code, "--from", "2026-11-16", "--to", "2026-11-18", "--patience", "2"];
+    let away = kis_sim::RestFaultSpec { from: 3, ..fault(MINUTES, 1_000_000, RestFault::Cut { after: 0 }) };
+    rig.venue.script_rest(vec![away]);
+    let (status, told, said) = rig.fetch("bars", "out", &range);
+    assert_eq!(status, 1, "{said}");
+    assert!(told["fatal"].as_str().is_some() || told["errors"][0]["units"].as_u64() > Some(0), "{told}");
+    rig.venue.script_rest(Vec::new());
+    let told = rig.whole("bars", "out", &range);
+    assert_eq!(told["units_done"], 3);
+}
+
+#[test]
+fn a_folder_holds_one_request_until_it_is_begun_anew() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let of = |to: &'static str| ["--symbols", &code, "--from", "2026-11-16", "--to", to].map(str::to_owned);
+    let args = |to| of(to).to_vec();
+    let run = |to: &'static str, more: &[&str]| {
+        let args = args(to);
+        let all: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        rig.fetch("bars", "out", &all)
+    };
+    assert_eq!(run("2026-11-17", &[]).0, 0);
+    let (status, _, said) = run("2026-11-18", &[]);
+    assert!(status == 2 && said.contains("to was 2026-11-17, now 2026-11-18") && said.contains("--restart"), "{said}");
+    let (status, told, said) = run("2026-11-18", &["--restart"]);
+    assert_eq!((status, &told["units_done"], &told["resumed"]), (0, &3.into(), &0.into()), "{said}");
+    // A file that was taken away is downloaded again.
+    fs::remove_file(rig.path(&format!("out/data/20261117/{code}.csv"))).unwrap();
+    let (_, told, _) = run("2026-11-18", &[]);
+    assert_eq!((&told["resumed"], told["rows"].as_u64() > Some(0)), (&2.into(), true));
+    fs::create_dir(rig.path("mine")).unwrap();
+    fs::write(rig.path("mine/notes.txt"), "x").unwrap();
+    let args = of("2026-11-18");
+    let (status, _, said) = rig.fetch("bars", "mine", &args.each_ref().map(String::as_str));
+    assert!(status == 2 && said.contains("holds no download"), "{said}");
+}
+
+#[test]
+fn what_can_not_be_had_is_wrong_use() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    for (what, args, word) in [
+        ("bars", &["--symbols", "005930", "--from", "2026-11-16", "--to", "2026-11-30"][..], "still to come"),
+        ("bars", &["--symbols", "005930", "--from", "2024-11-16", "--to", "2026-11-18"], "about a year"),
+        ("bars", &["--symbols", "삼성", "--from", "2026-11-16", "--to", "2026-11-18"], "no symbol"),
+        ("bars", &["--symbols", "@nowhere", "--from", "2026-11-16", "--to", "2026-11-18"], "nowhere"),
+        ("daily", &["--symbols", "005930", "--from", "2026-11-16", "--to", "2026-11-18"], "--prices"),
+        (
+            "daily",
+            &[
+                "--symbols",
+                "005930",
+                "--from",
+                "2026-11-16",
+                "--to",
+                "2026-11-18",
+                "--prices",
+                "adjusted",
+                "--format",
+                "journal",
+            ],
+            "adjusted",
+        ),
+    ] {
+        let (status, _, said) = rig.fetch(what, "out", args);
+        assert!(status == 2 && said.contains(word), "{what}: {said}");
+    }
+    assert!(!rig.path("out").exists() && rig.venue.rest_counts().requests.is_empty());
+}
+
+#[test]
+fn a_recorder_that_is_alive_has_half_of_the_pace() {
+    let rig = Rig::new(sim(), 2, 10.0);
+    let range = ["--symbols", "005930", "--from", "2026-11-16", "--to", "2026-11-18", "--dry-run"];
+    assert_eq!(rig.whole("bars", "out", &range)["calls_per_second"], 20.0);
+    let config = JournalConfig { raw: None, ..JournalConfig::with_segment_bytes(1 << 20) };
+    let _journal = Journal::open(&rig.path("recorder"), config).unwrap();
+    assert_eq!(rig.whole("bars", "out", &range)["calls_per_second"], 10.0);
+}
+
+#[test]
+fn parquet_files_are_whole() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let range = ["--symbols", &code, "--from", "2026-11-16", "--to", "2026-11-17", "--format", "parquet"];
+    rig.whole("bars", "out", &range);
+    for (name, bytes) in files(&rig.path("out/data")) {
+        assert!(name.extension().is_some_and(|extension| extension == "parquet"));
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1") && bytes.len() > 1000);
+    }
+}
+
+#[test]
+fn holidays_are_asked_for_once_a_day_and_held_against_the_calendar() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let args = ["--from", "2026-12-01", "--to", "2026-12-31"];
+    let told = rig.whole("holidays", "calendar", &args);
+    assert_eq!((told["days"].as_array().unwrap().len(), told["calls"].as_u64()), (31, Some(2)));
+    let told = rig.whole("holidays", "calendar", &args);
+    assert_eq!((told["days"].as_array().unwrap().len(), told["calls"].as_u64()), (31, Some(0)), "kept");
+    let (status, _, said) = rig.fetch("holidays", "calendar", &["--from", "2026-11-20", "--to", "2026-12-31"]);
+    assert!(status == 1 && said.contains("--again"), "{said}");
+    rig.whole("holidays", "calendar", &["--from", "2026-11-20", "--to", "2026-12-31", "--again"]);
+    let tomorrow = ["--from", "2026-12-01", "--to", "2026-12-31", "--as-of", "2026-11-21T09:00:00"];
+    assert!(rig.whole("holidays", "calendar", &tomorrow)["calls"].as_u64() > Some(0));
+    let other = Rig::new(SimConfig { closures: vec![jiff::civil::date(2026, 12, 10)], ..sim() }, 1, 400.0);
+    let (status, told, said) = other.fetch("holidays", "calendar", &args);
+    assert!(status == 1 && said.contains("2026-12-10: closed at the broker"), "{said}{told}");
+}
+
+#[test]
+fn masters_go_where_instruments_are_looked_for_and_are_kept_for_the_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let venue = Venue::start(SimConfig { symbols: 5, ..SimConfig::default() }).unwrap();
+    let url = venue.rest_url();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
+        command.args(["fetch", "masters", "--json", "--base-url", &url, "--out"]).arg(folder.path());
+        ended(command.args(args).output().unwrap())
+    };
+    let (status, told, said) = run(&[]);
+    assert_eq!((status, &told["new"]), (0, &true.into()), "{said}");
+    assert!(told["files"].as_array().unwrap().iter().any(|file| file["file"] == "kospi_code.mst"), "{told}");
+    assert_eq!(run(&[]).1["new"], false);
+    assert_eq!(run(&["--restart"]).1["new"], true);
+    let masters = Masters::load(folder.path()).unwrap();
+    assert!(venue.symbols().iter().all(|symbol| masters.get(&symbol.code).is_some()));
+    // One damaged on the disk is downloaded again.
+    let archive = Cache::new(folder.path()).folder(masters.date()).join("kospi_code.mst.zip");
+    fs::write(&archive, "x").unwrap();
+    assert_eq!(run(&[]).1["new"], true);
+    drop(venue);
+    let (status, told, said) = run(&["--restart"]);
+    assert!(
+        status == 1 && said.contains("nothing was changed") && told["errors"].as_array().unwrap().len() == 1,
+        "{said}"
+    );
+    assert!(Masters::load(folder.path()).is_ok(), "what was there is still there");
+}
