@@ -64,7 +64,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn subscribe(tr: &str, keys: &[&str], priority: u8) -> KisSubscription {
-    KisSubscription { tr: tr.to_owned(), keys: keys.iter().map(|key| (*key).to_owned()).collect(), priority }
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    KisSubscription { tr: tr.to_owned(), keys, priority, ..KisSubscription::default() }
 }
 
 /// Trades by symbol and publisher.
