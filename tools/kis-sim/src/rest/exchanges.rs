@@ -257,8 +257,8 @@ mod tests {
 
     #[test]
     fn minutes_add_up_to_the_day_and_skip_lunch_and_weekends() {
-        // Monday 09:40 in Tokyo: Friday's last minute is the one before Monday's first.
-        let stock = Abroad::find(1, "TSE", "7203", date(2026, 11, 23), at(9, 40) as u32).unwrap();
+        // Monday 09:10 in Tokyo: Friday's last minute is the one before Monday's first.
+        let stock = Abroad::find(1, "TSE", "7203", date(2026, 11, 23), at(9, 10) as u32).unwrap();
         let mut begin = stock.begin_before(stock.now, 1).unwrap();
         let mut seen = Vec::new();
         while seen.len() < 11 + 330 {
