@@ -29,6 +29,10 @@ torture:
     HOGA_LONG=1 cargo test --release -p hoga-capi --test three_readers
     HOGA_LONG=1 cargo test --release -p hoga-replay --tests
 
+# Simulated trading days through the engine at 1:100, some nine minutes: an ordinary one, an exam's, a year's first, a holiday
+trading-day:
+    HOGA_LONG=1 cargo test --release -p hoga --test trading_day -- --test-threads 8
+
 # Every interleaving of the commit protocol
 loom:
     cargo test -p hoga --lib journal::commit

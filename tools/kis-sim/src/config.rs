@@ -96,6 +96,8 @@ pub struct SimConfig {
     pub rest_faults: Vec<RestFaultSpec>,
     /// Weekdays without trading beyond those of KRX from 2015 to 2027. Default none.
     pub closures: Vec<Date>,
+    /// Dates on which the venues trade though they would be closed. Default none.
+    pub openings: Vec<Date>,
 }
 
 impl Default for SimConfig {
@@ -138,6 +140,7 @@ impl Default for SimConfig {
             faults: FaultScript::default(),
             rest_faults: Vec::new(),
             closures: Vec::new(),
+            openings: Vec::new(),
         }
     }
 }

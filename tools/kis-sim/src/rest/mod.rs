@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::auth::{Auth, Denied};
 use crate::config::SimConfig;
-use crate::market::days::closures;
+use crate::market::days::TradingDays;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
 use crate::venue::Quotes;
@@ -34,7 +34,7 @@ pub(crate) struct Rest {
     shared: Arc<Shared>,
     /// The simulated day.
     date: Date,
-    closures: Vec<Date>,
+    trading_days: TradingDays,
     mock: bool,
 }
 
@@ -80,8 +80,8 @@ const QUOTATIONS: [(&str, &str, bool, Handler); 11] = [
 impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape } = quotes;
-        let closures = closures(&config.closures);
-        Self { auth, symbols, board, tape, shared, date: config.market_start.date(), closures, mock: config.mock }
+        let trading_days = TradingDays::new(&config.closures, &config.openings);
+        Self { auth, symbols, board, tape, shared, date: config.market_start.date(), trading_days, mock: config.mock }
     }
 
     fn answer(&self, request: &Request) -> Answer {
