@@ -33,6 +33,10 @@ torture:
 soak SECONDS="3600":
     HOGA_SOAK_SECONDS={{SECONDS}} cargo test --release -p hoga --test soak -- --nocapture
 
+# Simulated trading days through the engine at 1:100, some nine minutes: an ordinary one, an exam's, a year's first, a holiday
+trading-day:
+    HOGA_LONG=1 cargo test --release -p hoga --test trading_day -- --test-threads 8
+
 # Every interleaving of the commit protocol
 loom:
     cargo test -p hoga --lib journal::commit

@@ -60,7 +60,10 @@ fn stopped_by(name: &str, placement: &str) {
     // The program lives in real time: noon of today is nearer to now than that of any other day.
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
     let market_start = now.date().at(12, 0, 0, 0);
-    let stage = Stage::new(SimConfig { app_keys: AppKey::generate(3), market_start, ..sim(30, 600.0, 2000.0) }, FEEDS);
+    // A weekend, too.
+    let openings = vec![now.date()];
+    let sim = SimConfig { app_keys: AppKey::generate(3), market_start, openings, ..sim(30, 600.0, 2000.0) };
+    let stage = Stage::new(sim, FEEDS);
     let mut config = stage.config.clone();
     config.kis.account = credentials(stage.folder.path(), &stage.venue.config().app_keys);
     let text = toml::to_string(&config).expect("TOML").replace("\"fused\"", &format!("\"{placement}\""));

@@ -213,6 +213,11 @@ impl<'a> Hours<'a> {
 ///   marked 5 between the closes is the closing auction's.
 /// - Everything else goes by the clock.
 pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u32) -> Phase {
+    phase_of_trade_in(Calendar::shipped(), publisher, trade, date, second)
+}
+
+/// As [`phase_of_trade`], by a calendar of one's own.
+pub fn phase_of_trade_in(calendar: &Calendar, publisher: Publisher, trade: &Trade, date: u32, second: u32) -> Phase {
     if trade.mkop_cls[0] == b'4' || tr_name(trade.market.tr) == Some("H0STOUP0") {
         return Phase::SinglePrice;
     }
@@ -221,7 +226,7 @@ pub fn phase_of_trade(publisher: Publisher, trade: &Trade, date: u32, second: u3
         b'2' | b'3' => return Phase::Block,
         _ => {}
     }
-    let hours = match Hours::of(Calendar::shipped(), publisher, date, second) {
+    let hours = match Hours::of(calendar, publisher, date, second) {
         Err(phase) => return phase,
         Ok(hours) => hours,
     };

@@ -59,7 +59,7 @@ pub fn split(frame: &[u8]) -> Vec<Expected> {
 }
 
 impl Expected {
-    /// Holds a journaled record of that day against this one; panics where they differ. Returns how many fields were
+    /// Holds a journaled record of that day, unless it tells another one, against this one; panics where they differ. Returns how many fields were
     /// compared.
     pub fn check(&self, record: &Record, date: u32) -> u64 {
         let header = record.header();
@@ -80,7 +80,7 @@ impl Expected {
         };
         let values = Values { tr: &self.tr, values: &self.values, names: names(&self.tr) };
         let event = match values.time() {
-            Some(seconds) => kst_ns(date, seconds),
+            Some(seconds) => kst_ns(values.date().unwrap_or(date), seconds),
             None => hoga::tick::UNDEF_TS,
         };
         compare("ts_event", market.ts_event.into(), event.into());
@@ -102,7 +102,7 @@ impl Expected {
 fn names(tr: &str) -> Vec<String> {
     let text = match &tr[4..] {
         "CNT0" if tr == "H0UPCNT0" => INDEX.to_owned(),
-        "CNT0" | "ANC0" => TRADE.to_owned(),
+        "CNT0" | "ANC0" | "OUP0" | "OAC0" => TRADE.to_owned(),
         "ASP0" if tr == "H0STASP0" => format!("{BOOK_HEAD} KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE MARKET_CLS"),
         "ASP0" => format!(
             "{BOOK_HEAD} KMID_PRC KMID_TOTAL_RSQN KMID_CLS_CODE NMID_PRC NMID_TOTAL_RSQN NMID_CLS_CODE ANTC_EXCH"
@@ -159,6 +159,12 @@ impl Values<'_> {
         let text = self.text(name);
         let part = |from: usize| text[from..from + 2].parse::<u32>().expect("digits");
         Some(part(0) * 3600 + part(2) * 60 + part(4))
+    }
+
+    /// The date that the record itself tells.
+    fn date(&self) -> Option<u32> {
+        let is_told = self.names.iter().any(|known| known == "BSOP_DATE");
+        is_told.then(|| self.text("BSOP_DATE").parse().ok()).flatten()
     }
 
     /// A number with so many decimal places as an integer; `none` where the field is empty.

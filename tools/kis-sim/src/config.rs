@@ -113,6 +113,8 @@ pub struct SimConfig {
     pub closures: Vec<Date>,
     /// How many rows the master files have. Default: the traded symbols, and a few of every other kind.
     pub masters: MasterSizes,
+    /// Dates on which the venues trade though they would be closed. Default none.
+    pub openings: Vec<Date>,
 }
 
 impl Default for SimConfig {
@@ -162,6 +164,7 @@ impl Default for SimConfig {
             notices: None,
             closures: Vec::new(),
             masters: MasterSizes::Small,
+            openings: Vec::new(),
         }
     }
 }

@@ -312,6 +312,23 @@ fn csv_and_json_lines_hold_the_same_bars_and_the_forms_of_a_price_are_exact() {
 }
 
 #[test]
+fn corrections_of_the_calendar_decide_the_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    hand_made(&folder.path().join("journal"), MONDAY);
+    let corrections = folder.path().join("calendar.toml");
+    std::fs::write(&corrections, "[[close]]\ndate = 2026-09-14\nreason = \"a snow storm\"\n").unwrap();
+    let made = |arguments: &[&str]| bars(&[&folder.path().join("journal")], arguments);
+    let csv = |arguments: &[&str]| String::from_utf8(made(arguments).stdout).unwrap();
+    assert!(csv(&["--every", "day"]).contains(",regular,"));
+    let closed = csv(&["--every", "day", "--overrides", corrections.to_str().unwrap()]);
+    assert!(!closed.contains(",regular,") && closed.contains(",closed,"), "{closed}");
+    std::fs::write(&corrections, "[[close]]\ndate = 2026-09-14\n").unwrap();
+    let wrong = made(&["--overrides", corrections.to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("reason"), "{wrong:?}");
+}
+
+#[test]
 fn a_trade_that_comes_after_its_bar_was_closed_is_in_none_and_said() {
     let folder = tempfile::tempdir().unwrap();
     let mut hand = Hand::open(folder.path(), MONDAY);

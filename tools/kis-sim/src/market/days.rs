@@ -89,19 +89,29 @@ const NXT_EXAM: Table = &nxt(at(10, 0, 0), at(16, 30, 0));
 const EXAMS: &str = "2015-11-12 2016-11-17 2017-11-16 2017-11-23 2018-11-15 2019-11-14 2020-12-03 2021-11-18 2022-11-17 \
     2023-11-16 2024-11-14 2025-11-13 2026-11-19 2027-11-18";
 
-/// Weekdays on which KRX was or will be closed, and more of them.
-pub(crate) fn closures(more: &[Date]) -> Vec<Date> {
-    let listed = include_str!("../../data/closures.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .flat_map(str::split_whitespace)
-        .filter_map(|date| date.parse().ok());
-    listed.chain(more.iter().copied()).collect()
+/// Which dates are trading days.
+#[derive(Clone, Debug)]
+pub struct TradingDays {
+    closures: Vec<Date>,
+    openings: Vec<Date>,
 }
 
-/// Whether the venues trade on a date.
-pub(crate) fn is_trading_day(date: Date, closures: &[Date]) -> bool {
-    !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && !closures.contains(&date)
+impl TradingDays {
+    /// Weekdays but those on which KRX was or will be closed, less `closures`, and `openings` whatever they are.
+    pub fn new(closures: &[Date], openings: &[Date]) -> Self {
+        let listed = include_str!("../../data/closures.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .flat_map(str::split_whitespace)
+            .filter_map(|date| date.parse().ok());
+        Self { closures: listed.chain(closures.iter().copied()).collect(), openings: openings.to_vec() }
+    }
+
+    /// Whether the venues trade on a date.
+    pub fn contains(&self, date: Date) -> bool {
+        let is_weekend = matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday);
+        self.openings.contains(&date) || !is_weekend && !self.closures.contains(&date)
+    }
 }
 
 /// What both venues do on a date.
@@ -112,17 +122,14 @@ pub struct Day {
 }
 
 impl Day {
-    /// The day of a date, with these closed weekdays.
-    pub fn of(date: Date, closures: &[Date]) -> Self {
-        if !is_trading_day(date, closures) {
+    /// The day of a date.
+    pub fn of(date: Date, days: &TradingDays) -> Self {
+        if !days.contains(date) {
             return Self { krx: &[], nxt: &[] };
         }
         let is_exam = EXAMS.split_whitespace().any(|exam| exam.parse().is_ok_and(|exam: Date| exam == date));
-        let new_year = date.first_of_year();
-        let is_first = !new_year
-            .series(jiff::Span::new().days(1))
-            .take_while(|day| *day < date)
-            .any(|day| is_trading_day(day, closures));
+        let mut earlier = date.first_of_year().series(jiff::Span::new().days(1)).take_while(|day| *day < date);
+        let is_first = !earlier.any(|day| days.contains(day));
         let has_after_market = date >= jiff::civil::date(2026, 9, 14);
         let krx = match (is_exam, is_first, has_after_market) {
             (true, _, true) => KRX_EXAM,
@@ -177,7 +184,7 @@ mod tests {
     use VenueName::{Krx, Nxt};
 
     fn day(year: i16, month: i8, day: i8) -> Day {
-        Day::of(date(year, month, day), &closures(&[]))
+        Day::of(date(year, month, day), &TradingDays::new(&[], &[]))
     }
 
     #[test]
@@ -234,9 +241,11 @@ mod tests {
 
     #[test]
     fn holidays_weekends_and_closures_of_the_configuration_are_closed_all_day() {
-        let closed = |date: Date, more: &[Date]| Day::of(date, &closures(more)).next_change(0).is_none();
+        let closed = |date: Date, more: &[Date]| Day::of(date, &TradingDays::new(more, &[])).next_change(0).is_none();
         assert!(closed(date(2026, 12, 25), &[]) && closed(date(2026, 11, 21), &[]));
         assert!(!closed(date(2026, 11, 24), &[]) && closed(date(2026, 11, 24), &[date(2026, 11, 24)]));
+        let saturday = date(2026, 11, 21);
+        assert!(TradingDays::new(&[], &[saturday]).contains(saturday));
     }
 
     #[test]

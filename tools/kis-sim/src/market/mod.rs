@@ -29,7 +29,7 @@ use crate::pace::Schedule;
 use crate::rng::Rng;
 use crate::source::{Demand, FrameSource, Next, TimedFrame};
 use chronicle::Chronicle;
-use days::{Day, closures, is_trading_day};
+use days::{Day, TradingDays};
 use line::Line;
 use other_fields::Index;
 use phases::Phase;
@@ -125,7 +125,7 @@ pub struct SimMarket {
     /// Days since that of the start.
     days: u32,
     day: Day,
-    closures: Vec<Date>,
+    trading_days: TradingDays,
     second: u32,
     phase: [Phase; 2],
     trades_here: [bool; 2],
@@ -170,8 +170,8 @@ impl SimMarket {
                 stock
             })
             .collect();
-        let closures = closures(&config.closures);
-        let day = Day::of(start.date(), &closures);
+        let trading_days = TradingDays::new(&config.closures, &config.openings);
+        let day = Day::of(start.date(), &trading_days);
         let tape = Tape::new(stocks.len());
         for venue in [KRX, NXT] {
             if day.has_traded(VENUES[venue], second) {
@@ -213,7 +213,7 @@ impl SimMarket {
             date_text: date_text(date),
             days: 0,
             day,
-            closures,
+            trading_days,
             second,
             phase: [Phase::Closed; 2],
             trades_here,
@@ -302,9 +302,9 @@ impl SimMarket {
         // A run ends long before the calendar of dates does.
         self.date = self.date.tomorrow().unwrap_or(self.date);
         self.date_text = date_text(self.date);
-        self.day = Day::of(self.date, &self.closures);
+        self.day = Day::of(self.date, &self.trading_days);
         (self.days, self.second) = (self.days + 1, 0);
-        if is_trading_day(self.date, &self.closures) {
+        if self.trading_days.contains(self.date) {
             self.stocks.iter_mut().for_each(Stock::begin_day);
             self.indices.iter_mut().for_each(Index::begin_day);
             self.tape.clear();

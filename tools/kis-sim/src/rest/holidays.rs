@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use super::http::Request;
 use super::quotations::missing;
 use super::{Answer, Rest, output};
-use crate::market::days::is_trading_day;
 
 const PAGE_DAYS: i64 = 25;
 
 impl Rest {
     /// Whether the market opens on a date.
     pub(super) fn is_open(&self, date: Date) -> bool {
-        is_trading_day(date, &self.closures)
+        self.trading_days.contains(date)
     }
 
     /// Days from `BASS_DT` to the end of its year; the next page is asked for with `CTX_AREA_NK` and `tr_cont: N`.

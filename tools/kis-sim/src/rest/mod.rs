@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use crate::auth::{Auth, Denied};
 use crate::config::{MasterSizes, SimConfig};
 use crate::market::chronicle::Chronicle;
-use crate::market::days::closures;
+use crate::market::days::TradingDays;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
 use crate::venue::Quotes;
@@ -51,7 +51,7 @@ pub(crate) struct Rest {
     shared: Arc<Shared>,
     /// The simulated day.
     date: Date,
-    closures: Vec<Date>,
+    trading_days: TradingDays,
     /// Each share was split in two.
     split: Date,
     mock: bool,
@@ -124,7 +124,7 @@ const QUOTATIONS: &[Route] = &[
 impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape, chronicle } = quotes;
-        let closures = closures(&config.closures);
+        let trading_days = TradingDays::new(&config.closures, &config.openings);
         let a_year_before = config.market_start.date().checked_sub(365.days()).unwrap_or(Date::MIN);
         Self {
             auth,
@@ -135,7 +135,7 @@ impl Rest {
             seed: config.seed,
             shared,
             date: config.market_start.date(),
-            closures,
+            trading_days,
             split: config.split.unwrap_or(a_year_before),
             mock: config.mock,
             master_sizes: config.masters,

@@ -224,7 +224,7 @@ impl Rest {
             book.insert(name.into(), text(0));
         }
         let venue = if feed.index() == 1 { VenueName::Nxt } else { VenueName::Krx };
-        let session = Day::of(self.date, &self.closures).phase_at(venue, shot.second);
+        let session = Day::of(self.date, &self.trading_days).phase_at(venue, shot.second);
         book.insert("new_mkop_cls_code".into(), Value::from(String::from_utf8_lossy(session.session_code())));
         // Both venues' auctions have one price.
         let expected = shot.expected[feed.index().min(1)];

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use hoga::journal::{Bound, Filter, RecordRef};
-use hoga::market::phase::{Phase, phase_at, phase_of_trade};
+use hoga::market::calendar::Calendar;
+use hoga::market::phase::{Phase, phase_in, phase_of_trade_in};
 use hoga::tick::{Book, Flags, Header, InstrumentKey, Level, Market, Publisher, RType, RecordView, Side, Trade, view};
 
 use super::columns::{Bar, BookSample, RowKey};
@@ -84,6 +85,7 @@ type BookKey = (u64, InstrumentKey, u16);
 #[derive(Debug)]
 pub struct BarBuilder {
     config: BarConfig,
+    calendar: Calendar,
     korean: KoreanTime,
     bars: BTreeMap<BarKey, OpenBar>,
     /// `None`: something was traded, no book came.
@@ -100,11 +102,12 @@ pub struct BarBuilder {
 }
 
 impl BarBuilder {
-    /// Nothing read yet.
-    pub fn new(config: BarConfig) -> BarBuilder {
+    /// Nothing read yet; sessions are those of the calendar.
+    pub fn new(config: BarConfig, calendar: Calendar) -> BarBuilder {
         let config = BarConfig { book_levels: config.book_levels.min(LEVELS_MAX), ..config };
         BarBuilder {
             config,
+            calendar,
             korean: KoreanTime::default(),
             bars: BTreeMap::new(),
             books: BTreeMap::new(),
@@ -222,7 +225,7 @@ impl BarBuilder {
         let publisher = trade.header.publisher;
         let (date, second) = self.korean.of(ts);
         let phase = Publisher::from_number(publisher)
-            .map_or(Phase::Untold, |publisher| phase_of_trade(publisher, trade, date, second));
+            .map_or(Phase::Untold, |publisher| phase_of_trade_in(&self.calendar, publisher, trade, date, second));
         let place = (ts, self.records);
         let bar = self.bars.entry((start, instrument, publisher, phase)).or_insert(OpenBar {
             first: place,
@@ -280,7 +283,7 @@ impl BarBuilder {
         }
         let (date, second) = self.korean.of(ts);
         let phase = Publisher::from_number(book.header.publisher)
-            .map_or(Phase::Untold, |publisher| phase_at(publisher, date, second));
+            .map_or(Phase::Untold, |publisher| phase_in(&self.calendar, publisher, date, second));
         let count = levels.len().min(LEVELS_MAX);
         let mut snapshot = Snapshot {
             place,

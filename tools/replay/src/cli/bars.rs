@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hoga::journal::{Start, Stream, TailError, TailState, Tailer};
+use hoga::market::calendar::Calendar;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
@@ -50,6 +51,9 @@ pub struct Args {
     /// Levels a side of those books, 1 to 10
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=10))]
     levels: u8,
+    /// Corrections of the calendar, as of `hoga calendar --overrides`: they decide the sessions
+    #[arg(long, value_name = "FILE")]
+    overrides: Option<PathBuf>,
     /// Seconds of event time for which an interval waits for late trades
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     late: u64,
@@ -90,6 +94,10 @@ fn make(args: &Args) -> Result<Totals, Failure> {
     let inputs = inputs(&args.source.dirs)?;
     let filters = inputs.iter().map(|input| filter_of(&args.source, &input.path)).collect::<Result<Vec<_>, _>>();
     let filters = filters?;
+    let calendar = match &args.overrides {
+        Some(path) => Calendar::shipped().with_overrides(path).map_err(|error| Failure::Wrong(error.to_string()))?,
+        None => Calendar::shipped().clone(),
+    };
     if !args.force {
         let out = Some(&args.out).filter(|out| out.as_path() != Path::new("-"));
         if let Some(file) = out.into_iter().chain(&args.books).find(|file| file.exists()) {
@@ -119,7 +127,7 @@ fn make(args: &Args) -> Result<Totals, Failure> {
         progress.set_draw_target(ProgressDrawTarget::hidden());
     }
     let late_ns = args.late.saturating_mul(NANOS);
-    let mut builder = BarBuilder::new(BarConfig { every: args.every, late_ns, book_levels });
+    let mut builder = BarBuilder::new(BarConfig { every: args.every, late_ns, book_levels }, calendar);
     let mut nowhere = Nowhere;
     for (input, filter) in inputs.iter().zip(filters) {
         let fail = |source: TailError| ReadError { dir: input.path.clone(), source };
