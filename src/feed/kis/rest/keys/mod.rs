@@ -12,13 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
 
 use self::file::{Kept, Place, Slot};
 use super::agent::{Agent, Unreached, post_patience};
 use super::answer;
+use super::approval::credentials_body;
 use super::codes::Reaction;
 use super::counters::Counters;
 use super::settings::RestSection;
@@ -305,12 +304,11 @@ impl Keys {
     /// Asks the broker for a key and fills the slot.
     fn issue(&self, kind: Kind, slot: &mut Slot) -> Result<(), KeyError> {
         let url = format!("{}{}", self.agent.base(), kind.path());
-        let (key, secret) = (self.credentials.app_key.expose(), self.credentials.app_secret.expose());
         // The same value has another name at the other endpoint.
         let secret_name = if kind == Kind::Token { "appsecret" } else { "secretkey" };
-        let body = json!({ "grant_type": "client_credentials", "appkey": key, secret_name: secret });
+        let body = credentials_body(secret_name, &self.credentials);
         let asked = wall_s();
-        let sent = self.agent.post(kind.path(), &Zeroizing::new(body.to_string()));
+        let sent = self.agent.post(kind.path(), &body);
         let mut reply = sent.map_err(|Unreached { message, perhaps_sent }| KeyError::Transport {
             url: url.clone(),
             message,
