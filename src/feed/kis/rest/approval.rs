@@ -1,10 +1,8 @@
 //! REST of KIS, as far as a WebSocket session needs it: the approval key.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-use zeroize::Zeroizing;
+use serde_json::{Value, json};
 
 use crate::secret::{Credentials, Secret};
 
@@ -40,17 +38,6 @@ pub enum ApprovalError {
     },
 }
 
-/// The body that asks for a key; the app secret has another name at each endpoint. Written once, into memory that is
-/// overwritten when it is dropped.
-pub(super) fn credentials_body(secret_name: &str, credentials: &Credentials) -> Zeroizing<Vec<u8>> {
-    let (key, secret) = (credentials.app_key.expose(), credentials.app_secret.expose());
-    let fields = BTreeMap::from([("grant_type", "client_credentials"), ("appkey", key), (secret_name, secret)]);
-    // Room for all of it: growing would leave copies behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(256 + 6 * (key.len() + secret.len())));
-    serde_json::to_writer(&mut *body, &fields).expect("texts become JSON, and memory takes them");
-    body
-}
-
 /// Asks for an approval key (valid 24 hours, checked when subscribing).
 ///
 /// Blocks at most `timeout`; for cold threads.
@@ -65,7 +52,11 @@ pub fn approval_key(rest_url: &str, credentials: &Credentials, timeout: Duration
     let mut answer = agent
         .post(&url)
         .header("content-type", "application/json; charset=utf-8")
-        .send(credentials_body("secretkey", credentials).as_slice())
+        .send_json(json!({
+            "grant_type": "client_credentials",
+            "appkey": credentials.app_key.expose(),
+            "secretkey": credentials.app_secret.expose(),
+        }))
         .map_err(transport)?;
     let status = answer.status().as_u16();
     let body: Value = match answer.body_mut().read_json() {

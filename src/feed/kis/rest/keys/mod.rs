@@ -7,17 +7,18 @@
 
 mod file;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use self::file::{Kept, Place, Slot};
 use super::agent::{Agent, Unreached, post_patience};
 use super::answer;
-use super::approval::credentials_body;
 use super::codes::Reaction;
 use super::counters::Counters;
 use super::settings::RestSection;
@@ -347,6 +348,17 @@ pub(super) fn scrub(text: String, credentials: &Credentials, token: Option<&Secr
         .flatten()
         .filter(|secret| !secret.expose().is_empty())
         .fold(text, |text, secret| text.replace(secret.expose(), "***"))
+}
+
+/// The body that asks for a key; the app secret has another name at each endpoint. Written once, into memory that is
+/// overwritten when it is dropped.
+fn credentials_body(secret_name: &str, credentials: &Credentials) -> Zeroizing<Vec<u8>> {
+    let (key, secret) = (credentials.app_key.expose(), credentials.app_secret.expose());
+    let fields = BTreeMap::from([("grant_type", "client_credentials"), ("appkey", key), (secret_name, secret)]);
+    // Room for all of it: growing would leave copies behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(256 + 6 * (key.len() + secret.len())));
+    serde_json::to_writer(&mut *body, &fields).expect("texts become JSON, and memory takes them");
+    body
 }
 
 /// SHA-256, hexadecimal.
