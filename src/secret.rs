@@ -116,6 +116,18 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_overwritten_when_they_are_dropped_and_a_panic_over_them_shows_stars() {
+        fn overwritten<T: ZeroizeOnDrop>(_: &T) {}
+        let credentials = Credentials { app_key: Secret::new("PSabc"), app_secret: Secret::new("xyzzy") };
+        overwritten(&credentials.app_key);
+        let lookup = |name: &str| if name == "known" { Ok(()) } else { Err(&credentials) };
+        let panicked = std::panic::catch_unwind(|| lookup("unknown").expect("an answer")).unwrap_err();
+        let said = panicked.downcast_ref::<String>().unwrap();
+        assert!(said.contains("an answer") && said.contains("***"), "{said}");
+        assert!(!said.contains("PSabc") && !said.contains("xyzzy"), "{said}");
+    }
+
+    #[test]
     fn a_credentials_file_must_be_its_owners_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "app_key = \"k\"\napp_secret = \"s\"\n").unwrap();

@@ -7,14 +7,19 @@
 
 mod rig;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use hoga::config::{KisAccount, Placement};
+use hoga::config::{KisAccount, KisSubscription, Placement};
 use hoga::feed::kis::session::Leave;
 use hoga::journal::Stream;
-use hoga::tick::{Flags, RecordView, RejectReason, SessionEvent};
-use kis_sim::{AppKey, At, Fault, FaultSpec, IterSource, OpenWhen, SimConfig, Target, TimedFrame, Venue};
+use hoga::tick::{Flags, RecordView, RejectReason, SessionEvent, tr_name};
+use kis_sim::{
+    AppKey, At, Chaos, Fault, FaultSpec, IterSource, OpenWhen, RestFault, RestFaultSpec, Script, SimConfig, Target,
+    TimedFrame, Venue,
+};
 use rig::{Record, Stage, read, sessions, sim, wait_until};
 
 /// All files below a folder, but the ledger.
@@ -198,4 +203,112 @@ fn the_most_talkative_log_shows_no_secret() {
     }
     assert!(contains(&output.stderr, b"OPSP0008"), "the log tells of refusals");
     assert_no_secret(&dir, &key);
+}
+
+/// Runs the program and gives both its outputs.
+fn shown(args: &[&str]) -> Vec<u8> {
+    let output = Command::new(env!("CARGO_BIN_EXE_hoga")).args(args).stdin(Stdio::null()).output().expect("hoga");
+    [output.stdout, output.stderr].concat()
+}
+
+#[test]
+fn a_run_in_which_everything_goes_wrong_leaves_no_secret_anywhere() {
+    const HTS_ID: &str = "hts-id-of-nobody";
+    let key = AppKey::generate(1).remove(0);
+    let echo = RestFault::Refuse {
+        status: 403,
+        code: "EGW00002".to_owned(),
+        text: format!("{} and {}", key.app_key, key.app_secret),
+    };
+    let approval = |from, fault| RestFaultSpec { path: "Approval".to_owned(), from, times: 1, fault };
+    // The program lives in real time: noon of today is nearer to now than that of any other day.
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(9)));
+    let mut sim = SimConfig {
+        rest_faults: vec![approval(1, echo), approval(4, RestFault::Page { status: 502 })],
+        chaos: Some(Chaos { every_s: 5.0, ..Chaos::default() }),
+        market_start: now.date().at(12, 0, 0, 0),
+        open_when: OpenWhen::Immediately,
+        ..sim(3, f64::INFINITY, 300.0)
+    };
+    for name in ["key_echoed", "wrong_hts_id", "several_records"] {
+        Script::find(name).expect("a trouble").apply(&mut sim);
+    }
+    let stage = Stage::new(sim, &["H0STCNT0", "H0STASP0"]);
+    let mut config = stage.config.clone();
+    let notices = KisSubscription { tr: "H0STCNI0".to_owned(), keys: vec![HTS_ID.to_owned()], priority: 0 };
+    config.kis.subscribe.push(notices);
+    // What the program is told by hand stands in a folder of its own.
+    let told = stage.folder.path().join("told");
+    std::fs::create_dir(&told).expect("a folder");
+    let credentials = told.join("credentials.toml");
+    std::fs::write(&credentials, format!("app_key = \"{}\"\napp_secret = \"{}\"\n", key.app_key, key.app_secret))
+        .expect("written");
+    std::fs::set_permissions(&credentials, Permissions::from_mode(0o600)).expect("for the owner only");
+    config.kis.account =
+        vec![KisAccount { name: "a".to_owned(), credentials_file: Some(credentials), ..KisAccount::default() }];
+    let file = told.join("hoga.toml");
+    std::fs::write(&file, toml::to_string(&config).expect("TOML")).expect("written");
+    let home = stage.folder.path().join("home");
+    std::fs::create_dir(&home).expect("a folder");
+    let child = Command::new(env!("CARGO_BIN_EXE_hoga"))
+        .args(["run", "--json", "--config"])
+        .arg(&file)
+        .current_dir(&home)
+        .env("HOME", &home)
+        .env("XDG_CACHE_HOME", home.join("cache"))
+        .env("HOGA_LOG", "trace")
+        .env("RUST_BACKTRACE", "full")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("hoga run");
+    // Read while it runs: a full pipe would hold it.
+    let id = child.id().to_string();
+    let reading = std::thread::spawn(move || child.wait_with_output().expect("its output"));
+    let dir = stage.dir();
+    let is_known = |code: &[u8]| {
+        let ticks = rig::try_read(&dir, Stream::Ticks);
+        sessions(&ticks).iter().any(|session| session.code.starts_with(code)) && rig::trades(&ticks).len() > 50
+    };
+    wait_until("trades, and the refusal that echoes", || dir.join("raw").is_dir() && is_known(b"OPSP0011"));
+    let is_over_notices = |ticks: &[Record]| {
+        let sessions = sessions(ticks);
+        let asked = sessions.iter().position(|session| tr_name(session.tr) == Some("H0STCNI0"));
+        asked.is_some_and(|at| sessions[at..].iter().any(|session| session.event == SessionEvent::Disconnected as u8))
+    };
+    wait_until("the end over the HTS id", || is_over_notices(&rig::try_read(&dir, Stream::Ticks)));
+    let shown_while_it_runs = shown(&["stat", dir.to_str().expect("text"), "--once", "--json"]);
+    let sent = Command::new("kill").args(["-s", "TERM", &id]).status().expect("kill");
+    assert!(sent.success());
+    let output = reading.join().expect("its output");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let journal = dir.to_str().expect("text");
+    let mut found = vec![
+        ("its standard output".to_owned(), output.stdout),
+        ("its log".to_owned(), output.stderr),
+        ("hoga stat --json of the living".to_owned(), shown_while_it_runs),
+    ];
+    for args in [["stat", journal, "--once"], ["verify", journal, "--json"], ["dump", journal, "--json"]] {
+        found.push((format!("hoga {}", args[0]), shown(&args)));
+    }
+    let raw = ["dump", journal, "--stream", "raw", "--json"];
+    found.push(("hoga dump of raw".to_owned(), shown(&raw)));
+    files(&dir, &mut found);
+    files(&home, &mut found);
+    let of = |name: &str| &found.iter().find(|(known, _)| known == name).expect("it was kept").1;
+    for word in ["EGW00002", "OPSP0011"] {
+        assert!(contains(of("its log"), word.as_bytes()), "the log tells of {word}");
+    }
+    assert!(of("hoga dump of raw").len() > 10_000 && of("hoga dump").len() > 10_000);
+    for (name, bytes) in &found {
+        for (what, secret) in
+            [("the app key", key.app_key.as_str()), ("the app secret", &key.app_secret), ("the HTS id", HTS_ID)]
+        {
+            assert!(!contains(bytes, secret.as_bytes()), "{name} holds {what}");
+            // Neither its first half alone.
+            assert!(!contains(bytes, &secret.as_bytes()[..secret.len() / 2]), "{name} holds half of {what}");
+        }
+        assert!(!has_uuid(bytes), "{name} holds an approval key");
+    }
 }

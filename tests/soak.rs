@@ -27,12 +27,13 @@ use hoga::feed::kis::session::{Leave, SessionSection};
 use hoga::journal::{Start, Stream, Tailer};
 use hoga::net::DisconnectReason;
 use hoga::tick::{Findings, RecordView, SessionEvent};
-use kis_sim::{AppKey, BanRules, Chaos, OpenWhen, RestFault, RestFaultSpec, SimConfig};
+use kis_sim::{AppKey, BanRules, Chaos, Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig};
 use rig::ledger::Ledger;
 use rig::{Record, Stage, reference, sim, wait_until};
 
 const FEEDS: &[&str] = &["H0STCNT0", "H0STASP0"];
 const SYMBOLS: usize = 30;
+const WANTED: u64 = (SYMBOLS * FEEDS.len()) as u64;
 
 /// What a run is made of.
 struct Plan {
@@ -52,8 +53,7 @@ impl Plan {
     }
 
     fn venue(&self) -> SimConfig {
-        let mut limits = kis_sim::Limits::default();
-        limits.approval_burst = 10;
+        let limits = Limits { approval_burst: 10, ..Limits::default() };
         let approval = |from, fault| RestFaultSpec { path: "Approval".to_owned(), from, times: 1, fault };
         SimConfig {
             app_keys: AppKey::generate(2),
@@ -183,6 +183,7 @@ struct Ticks {
     gaps: u64,
     rejects: u64,
     duplicates: u64,
+    steps_back: u64,
     volumes: BTreeMap<String, u64>,
     connected: BTreeMap<u16, usize>,
     /// Reasons of disconnects by line.
@@ -205,6 +206,11 @@ fn read_ticks(dir: &Path, frames: &mut BTreeMap<u64, Frame>) -> Ticks {
         }
         match record.view() {
             RecordView::Trade(trade) if trade.market.findings & Findings::DUPLICATE != 0 => ticks.duplicates += 1,
+            // A frame with several trades that comes twice: its first one goes back, and is the new base.
+            RecordView::Trade(trade) if trade.market.findings & Findings::CUM_BACKWARDS != 0 => {
+                ticks.steps_back += 1;
+                volumes.insert(record.symbol.clone(), Volume(trade.cum_qty));
+            }
             RecordView::Trade(trade) => {
                 let before = volumes.entry(record.symbol.clone()).or_insert(Volume(trade.cum_qty - trade.qty));
                 before.0 += trade.qty;
@@ -260,6 +266,22 @@ fn last_volumes(connections: &BTreeMap<u64, Connection>, symbols: &[String]) -> 
     last
 }
 
+/// Waits until every line is back for good.
+fn until_whole(stage: &Stage, plan: &Plan) {
+    // The longest that a line may need: silence that has to be noticed, connects used up, and the wait behind both.
+    let patience = Duration::from_secs_f64(20.0 + 1_200.0 / plan.scale);
+    let quiet = Instant::now();
+    let mut whole_since = None;
+    // A line that is silently gone still counts with the venue: it must stay whole for longer than that takes to notice.
+    let noticed = Duration::from_secs_f64(2.0 + 200.0 / plan.scale);
+    while whole_since.is_none_or(|since: Instant| since.elapsed() < noticed) {
+        assert!(quiet.elapsed() < patience + noticed, "lines that do not come back: {:?}", stage.venue.ledger());
+        let is_whole = stage.venue.ledger().registrations == WANTED;
+        whole_since = if is_whole { whole_since.or_else(|| Some(Instant::now())) } else { None };
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_venue_that_misbehaves_at_random_is_recorded_to_the_last_share_and_never_provoked() {
     let plan = Plan::from_environment();
@@ -278,19 +300,7 @@ fn a_venue_that_misbehaves_at_random_is_recorded_to_the_last_share_and_never_pro
         assert_eq!(stage.venue.ledger().bans, 0, "banned");
         std::thread::sleep(Duration::from_millis(100));
     }
-    // The longest that a line may need: silence that has to be noticed, connects used up, and the wait behind both.
-    let patience = Duration::from_secs_f64(20.0 + 1_200.0 / plan.scale);
-    let quiet = Instant::now();
-    let wanted = (SYMBOLS * FEEDS.len()) as u64;
-    let mut whole_since = None;
-    // A line that is silently gone still counts with the venue: it must stay whole for longer than that takes to notice.
-    let noticed = Duration::from_secs_f64(2.0 + 200.0 / plan.scale);
-    while whole_since.is_none_or(|since: Instant| since.elapsed() < noticed) {
-        assert!(quiet.elapsed() < patience + noticed, "lines that do not come back: {:?}", stage.venue.ledger());
-        let is_whole = stage.venue.ledger().registrations == wanted;
-        whole_since = if is_whole { whole_since.or_else(|| Some(Instant::now())) } else { None };
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_whole(&stage, &plan);
     let refusals = stage.venue.rest_counts().refusals;
     let symbols = rig::symbols(&stage.venue);
     stage.venue.stop();
@@ -310,7 +320,9 @@ fn a_venue_that_misbehaves_at_random_is_recorded_to_the_last_share_and_never_pro
     let damaged = ledger.faults("corrupt").len() + ledger.faults("wrong_count").len();
     let mut kinds = BTreeMap::<String, u64>::new();
     for note in &ledger.notes {
-        note["fault"]["kind"].as_str().map(|kind| *kinds.entry(kind.to_owned()).or_default() += 1);
+        if let Some(kind) = note["fault"]["kind"].as_str() {
+            *kinds.entry(kind.to_owned()).or_default() += 1;
+        }
     }
     let mut connections = connections(ledger);
     let mut frames = align(&dir, &mut connections);
@@ -337,6 +349,9 @@ fn a_venue_that_misbehaves_at_random_is_recorded_to_the_last_share_and_never_pro
     }
     assert!(ticks.rejects as usize <= damaged, "{} rejects of {damaged} damaged frames", ticks.rejects);
 
+    let doubled = 3 * kinds.get("duplicate").copied().unwrap_or(0);
+    assert!(ticks.steps_back <= doubled, "{} steps back of volume, {kinds:?}", ticks.steps_back);
+
     // Frames that did not arrive: only where the line broke, or the engine had given it up.
     let bare: Vec<u64> =
         connections.iter().filter(|(_, c)| c.received < c.sent.len() && !c.breaks()).map(|(n, _)| *n).collect();
@@ -354,7 +369,7 @@ fn a_venue_that_misbehaves_at_random_is_recorded_to_the_last_share_and_never_pro
         assert_eq!(ticks.ends[line].len(), *connected, "line {line}: {:?}", ticks.ends);
     }
     assert_eq!(ticks.left_out, [""; 0], "nothing is given up");
-    assert_eq!(summary.sessions.wanted as u64, wanted);
+    assert_eq!(summary.sessions.wanted as u64, WANTED);
 
     // To the last share.
     assert_eq!(

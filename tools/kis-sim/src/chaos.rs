@@ -43,10 +43,14 @@ impl Turmoil {
 
     /// The fault that is due at a moment from the opening, and which of the open connections it hits.
     pub(crate) fn strike(&mut self, since_ns: u64, open: &[usize]) -> Option<(usize, Fault)> {
-        if since_ns < self.next_ns || open.is_empty() || since_ns as f64 > self.chaos.for_s * 1e9 {
+        if since_ns < self.next_ns || since_ns as f64 > self.chaos.for_s * 1e9 {
             return None;
         }
         self.next_ns = since_ns + self.pause();
+        // Whoever comes back is not struck at the door.
+        if open.is_empty() {
+            return None;
+        }
         let slot = open[self.rng.below(open.len() as u64) as usize];
         Some((slot, self.fault()))
     }

@@ -130,8 +130,9 @@ fn it_runs_until_it_is_told_to_stop_and_then_closes_each_connection() {
 fn the_widths_of_old_clients_are_46_and_59_and_those_of_today_47_and_63() {
     let pairs = [("H0STCNT0", "005930"), ("H0STASP0", "005930")];
     for (args, trade, book) in [(&["--width", "46"][..], 46, 59), (&["--width", "47"], 47, 63), (&[], 47, 63)] {
-        let program = Program::start(&[&["--symbols", "005930", "--json", "--rate", "600"], args].concat());
-        let seen = widths(&frames(&mut program.session("PSanybody", &pairs), 1_000));
+        let program =
+            Program::start(&[&["--symbols", "005930", "--json", "--rate", "600", "--time-scale", "20"], args].concat());
+        let seen = widths(&frames(&mut program.session("PSanybody", &pairs), 300));
         assert_eq!(seen, [("H0STASP0".to_owned(), book), ("H0STCNT0".to_owned(), trade)]);
     }
 }
@@ -139,7 +140,19 @@ fn the_widths_of_old_clients_are_46_and_59_and_those_of_today_47_and_63() {
 #[test]
 fn a_length_ends_it_and_one_seed_makes_one_market() {
     let play = |seed: &str| {
-        let args = ["--symbols", "005930", "--rate", "300", "--seconds", "2", "--seed", seed, "--json"];
+        let args = [
+            "--symbols",
+            "005930",
+            "--rate",
+            "600",
+            "--time-scale",
+            "20",
+            "--seconds",
+            "0.6",
+            "--seed",
+            seed,
+            "--json",
+        ];
         let program = Program::start(&args);
         let all = frames(&mut program.session("PSanybody", &[("H0STCNT0", "005930")]), usize::MAX);
         let said: Value = serde_json::from_str(program.end().lines().last().unwrap()).unwrap();

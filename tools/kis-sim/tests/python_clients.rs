@@ -19,27 +19,31 @@ const PACKAGES: [&str; 4] = ["python-kis==2.1.6", "mojito2==0.1.6", "typing_exte
 
 /// A Python with the clients, made once; `None`, said, where they can't be had.
 fn python() -> Option<&'static PathBuf> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    static PYTHON: OnceLock<Result<PathBuf, &str>> = OnceLock::new();
     let made = PYTHON.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-clients");
         let (python, ready) = (folder.join("bin/python"), folder.join("ready"));
         if std::fs::read_to_string(&ready).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
-            return Some(python);
+            return Ok(python);
         }
-        let did = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-        let made = did(Command::new("python3").args(["-m", "venv"]).arg(&folder))
-            && did(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES));
-        if !made {
-            return None;
+        let venv = Command::new("python3").args(["-m", "venv"]).arg(&folder).output();
+        if !venv.is_ok_and(|output| output.status.success()) {
+            return Err("there is no python3 with venv");
+        }
+        let pip = Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES).output().expect("pip");
+        if !pip.status.success() {
+            let errors = String::from_utf8_lossy(&pip.stderr);
+            let unreached = ["Retrying", "ConnectionError", "Connection refused", "name resolution", "timed out"];
+            assert!(unreached.iter().any(|word| errors.contains(word)), "PyPI was reached, and yet: {errors}");
+            return Err("PyPI can't be reached");
         }
         std::fs::write(&ready, PACKAGES.join(" ")).expect("a mark");
-        Some(python)
+        Ok(python)
     });
-    if made.is_none() {
-        let why = "PyPI can't be reached, or there is no python3 with venv";
+    if let Err(why) = made {
         policy::skip("whether python-kis and mojito2 believe the simulated venue", why);
     }
-    made.as_ref()
+    made.as_ref().ok()
 }
 
 /// Two symbols, trades and books, several records in a frame.

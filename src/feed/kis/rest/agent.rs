@@ -111,10 +111,10 @@ impl Agent {
     }
 
     /// Posts JSON to a token endpoint.
-    pub(super) fn post(&self, path: &str, body: &Zeroizing<String>) -> Result<Reply, Unreached> {
+    pub(super) fn post(&self, path: &str, body: &[u8]) -> Result<Reply, Unreached> {
         let url = format!("{}{path}", self.base);
         let request = self.posts.post(&url).header("content-type", "application/json; charset=utf-8");
-        reply(request.send(body.as_bytes()))
+        reply(request.send(body))
     }
 }
 

@@ -7,12 +7,12 @@
 
 mod file;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -310,12 +310,11 @@ impl Keys {
     /// Asks the broker for a key and fills the slot.
     fn issue(&self, kind: Kind, slot: &mut Slot) -> Result<(), KeyError> {
         let url = format!("{}{}", self.agent.base(), kind.path());
-        let (key, secret) = (self.credentials.app_key.expose(), self.credentials.app_secret.expose());
         // The same value has another name at the other endpoint.
         let secret_name = if kind == Kind::Token { "appsecret" } else { "secretkey" };
-        let body = json!({ "grant_type": "client_credentials", "appkey": key, secret_name: secret });
+        let body = credentials_body(secret_name, &self.credentials);
         let asked = wall_s();
-        let sent = self.agent.post(kind.path(), &Zeroizing::new(body.to_string()));
+        let sent = self.agent.post(kind.path(), &body);
         let mut reply = sent.map_err(|Unreached { message, perhaps_sent }| KeyError::Transport {
             url: url.clone(),
             message,
@@ -354,6 +353,17 @@ pub(super) fn scrub(text: String, credentials: &Credentials, token: Option<&Secr
         .flatten()
         .filter(|secret| !secret.expose().is_empty())
         .fold(text, |text, secret| text.replace(secret.expose(), "***"))
+}
+
+/// The body that asks for a key; the app secret has another name at each endpoint. Written once, into memory that is
+/// overwritten when it is dropped.
+fn credentials_body(secret_name: &str, credentials: &Credentials) -> Zeroizing<Vec<u8>> {
+    let (key, secret) = (credentials.app_key.expose(), credentials.app_secret.expose());
+    let fields = BTreeMap::from([("grant_type", "client_credentials"), ("appkey", key), (secret_name, secret)]);
+    // Room for all of it: growing would leave copies behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(256 + 6 * (key.len() + secret.len())));
+    serde_json::to_writer(&mut *body, &fields).expect("texts become JSON, and memory takes them");
+    body
 }
 
 /// SHA-256, hexadecimal.
