@@ -55,7 +55,7 @@ fn until(stage: &Stage, what: &str, done: impl Fn(&[Record]) -> bool) {
 }
 
 fn trades_of(keys: &[String]) -> Vec<KisSubscription> {
-    vec![KisSubscription { tr: "H0STCNT0".to_owned(), keys: keys.to_vec(), priority: 0 }]
+    vec![KisSubscription { tr: "H0STCNT0".to_owned(), keys: keys.to_vec(), priority: 0, ..KisSubscription::default() }]
 }
 
 fn approvals(stage: &Stage) -> u64 {
