@@ -133,7 +133,12 @@ impl Run {
         let both = symbols.len() - self.sim.krx_only_symbols;
         let subscription = |keys: &[String]| {
             let keys = keys.to_vec();
-            move |tr: &&str| KisSubscription { tr: (*tr).to_owned(), keys: keys.clone(), priority: 0 }
+            move |tr: &&str| KisSubscription {
+                tr: (*tr).to_owned(),
+                keys: keys.clone(),
+                priority: 0,
+                ..KisSubscription::default()
+            }
         };
         let of_both = self.feeds.iter().map(subscription(&symbols[..both]));
         let of_krx = self.krx_only_feeds.iter().map(subscription(&symbols[both..]));
