@@ -5,7 +5,7 @@
 //! - *Fields by bytes.* A row is cut in bytes and decoded from cp949 after, so that a Hangul name moves no field.
 //! - *Never a guess.* A row of another width, a byte that is no text outside of a text, a bad number, date or flag, a code that
 //!   stands twice: each is a [`Reject`] with file, line and byte, counted; the other rows are taken. A code of a class that has
-//!   no name here stays visible ([`Kind::Other`](crate::market::security::Kind::Other),
+//!   no name here stays visible ([`Kind::Other`],
 //!   [`Cautions::UNKNOWN`](crate::market::security::Cautions::UNKNOWN)).
 //! - *Codes are text.* They have had letters since 2024.
 //! - *A day is whole.* [`download`] puts a day into the [`Cache`] by one exchange of folders, and leaves earlier days alone.
