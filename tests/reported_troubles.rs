@@ -64,8 +64,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn subscribe(tr: &str, keys: &[&str], priority: u8) -> KisSubscription {
-    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    KisSubscription { tr: tr.to_owned(), keys, priority, ..KisSubscription::default() }
+    toml::from_str(&format!("tr = {tr:?}\nkeys = {keys:?}\npriority = {priority}"))
+        .expect("an entry of the configuration")
 }
 
 /// Trades by symbol and publisher.

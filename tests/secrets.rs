@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use hoga::config::{KisAccount, KisSubscription, Placement};
+use hoga::config::{KisAccount, Placement};
 use hoga::feed::kis::session::Leave;
 use hoga::journal::Stream;
 use hoga::tick::{Flags, RecordView, RejectReason, SessionEvent, tr_name};
@@ -235,8 +235,8 @@ fn a_run_in_which_everything_goes_wrong_leaves_no_secret_anywhere() {
     }
     let stage = Stage::new(sim, &["H0STCNT0", "H0STASP0"]);
     let mut config = stage.config.clone();
-    let notices = KisSubscription { tr: "H0STCNI0".to_owned(), keys: vec![HTS_ID.to_owned()], priority: 0 };
-    config.kis.subscribe.push(notices);
+    let notices = format!("tr = \"H0STCNI0\"\nkeys = [\"{HTS_ID}\"]\npriority = 0");
+    config.kis.subscribe.push(toml::from_str(&notices).expect("an entry of the configuration"));
     // What the program is told by hand stands in a folder of its own.
     let told = stage.folder.path().join("told");
     std::fs::create_dir(&told).expect("a folder");
