@@ -261,7 +261,8 @@ fn an_index_without_master_files_says_what_to_do() {
     home.good(&["init", "--env", "simulator", "--index", "KOSPI200"]);
     let output = home.hoga(&["run", "--config", "hoga.toml", "--check"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("KOSPI200"), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains("members of KOSPI200") && said.contains("hoga instruments --download"), "{said}");
     let (_, findings) = home.doctor(&["--offline"]);
     assert_eq!(finding(&findings, "lists")[0], "fail");
 }
