@@ -31,7 +31,7 @@ impl Home {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env_remove("KIS_APP_KEY").env_remove("KIS_APP_SECRET");
+        command.env_remove("KIS_APP_KEY").env_remove("KIS_APP_SECRET").env_remove("XDG_CACHE_HOME");
         command.env("HOME", self.folder.path()).env("XDG_STATE_HOME", self.path("state"));
         command
     }
@@ -265,6 +265,22 @@ fn an_index_without_master_files_says_what_to_do() {
     assert!(said.contains("members of KOSPI200") && said.contains("hoga instruments --download"), "{said}");
     let (_, findings) = home.doctor(&["--offline"]);
     assert_eq!(finding(&findings, "lists")[0], "fail");
+}
+
+#[test]
+fn members_of_an_index_are_recorded_by_the_master_files_of_the_day() {
+    let home = Home::new();
+    let venue = Venue::start(quiet()).expect("a venue");
+    home.good(&["instruments", "--download", "--base-url", &venue.rest_url(), "--limit", "1"]);
+    let listed = home.good(&["instruments", "--index", "KOSPI200", "--json"]);
+    let members = serde_json::from_str::<Vec<Value>>(&listed).expect("a JSON list").len();
+    assert!(members > 0);
+    home.init_for(&venue, &["--index", "KOSPI200"]);
+    let said = home.good(&["run", "--config", "hoga.toml", "--check"]);
+    let registrations = said.split(' ').skip_while(|word| *word != "good:").nth(1).and_then(|word| word.parse().ok());
+    assert_eq!(registrations.map(|count: usize| count % members), Some(0), "of {members}: {said}");
+    let (_, findings) = home.doctor(&["--offline"]);
+    assert_eq!(finding(&findings, "lists")[0], "ok");
 }
 
 #[test]

@@ -91,7 +91,16 @@ fn every_trouble_has_its_line_in_the_table() {
     for script in SCRIPTS {
         assert!(table.contains(&format!("`{}`", script.name)), "{} is missing in TROUBLES.md", script.name);
     }
-    let tests = ["engine_faults", "engine_lines", "kis_sessions", "reported_troubles", "rest_calls", "rest_faults"];
+    let tests = [
+        "engine_faults",
+        "engine_lines",
+        "kis_sessions",
+        "kis_session_care",
+        "kis_notices",
+        "reported_troubles",
+        "rest_calls",
+        "rest_faults",
+    ];
     let more = ["rest_keys", "rest_limits", "secrets", "soak", "hot_path_allocations"];
     let mut sources = String::new();
     for name in tests.iter().chain(&more) {
@@ -296,24 +305,6 @@ fn an_end_without_a_close_is_a_disconnect_and_the_line_comes_back() {
     let end = &played.events(SessionEvent::Disconnected)[0];
     assert_eq!((end.reason, end.close_code), (DisconnectReason::Eof.number(), 1006));
     played.assert_volume_is_accounted_for();
-}
-
-#[test]
-fn a_wrong_hts_id_costs_its_notices_and_not_the_market_data() {
-    let scale = 40.0;
-    let mut stage = Stage::new(endless("wrong_hts_id", scale), TRADES);
-    stage.config.kis.subscribe.push(subscribe("H0STCNI0", &["nobody"], 0));
-    let engine = start(&stage, scale);
-    until(&stage, "the others tick", |ticks| {
-        of(ticks, SessionEvent::LeftOut).len() == 1 && !of(ticks, SessionEvent::Verified).is_empty()
-    });
-    until(&stage, "trades", |ticks| trades(ticks).len() > 50);
-    let counts = stage.venue.ledger();
-    let played = stage.end(engine);
-    let left_out = &played.events(SessionEvent::LeftOut)[0];
-    assert_eq!(text(&left_out.text), "the broker closes the line over it");
-    assert_eq!(counts.connections, 4, "three strikes, and no loop");
-    assert_eq!(played.ledger.cuts().len(), 3);
 }
 
 #[test]

@@ -160,9 +160,8 @@ fn any_endpoint_is_called_by_its_path_in_any_case() {
     let info = client.stock_info(&code).unwrap();
     assert!(info.on_nxt && !info.halted && info.name.starts_with("모의종목"));
     assert_eq!(client.product_info("300", &code).unwrap().get("shtn_pdno"), Some(code.as_str()));
-    // The venue has no funds.
-    let error = client.fund("069500").unwrap_err();
-    assert_eq!(error.code(), Some("EGW00202"), "{error}");
+    let error = client.call("domestic-stock/comp-interest", &[]).unwrap_err();
+    assert_eq!(error.code(), Some("EGW00202"), "the venue doesn't serve it: {error}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hoga::config::{KisAccount, Placement};
+use hoga::feed::kis::account::NoticesSection;
 use hoga::feed::kis::session::Leave;
 use hoga::journal::Stream;
 use hoga::tick::{Flags, RecordView, RejectReason, SessionEvent, tr_name};
@@ -235,15 +236,18 @@ fn a_run_in_which_everything_goes_wrong_leaves_no_secret_anywhere() {
     }
     let stage = Stage::new(sim, &["H0STCNT0", "H0STASP0"]);
     let mut config = stage.config.clone();
-    let notices = format!("tr = \"H0STCNI0\"\nkeys = [\"{HTS_ID}\"]\npriority = 0");
-    config.kis.subscribe.push(toml::from_str(&notices).expect("an entry of the configuration"));
     // What the program is told by hand stands in a folder of its own.
     let told = stage.folder.path().join("told");
     std::fs::create_dir(&told).expect("a folder");
     let credentials = told.join("credentials.toml");
     std::fs::write(&credentials, format!("app_key = \"{}\"\napp_secret = \"{}\"\n", key.app_key, key.app_secret))
         .expect("written");
-    std::fs::set_permissions(&credentials, Permissions::from_mode(0o600)).expect("for the owner only");
+    let hts_id = told.join("hts_id");
+    std::fs::write(&hts_id, format!("{HTS_ID}\n")).expect("written");
+    for secret in [&credentials, &hts_id] {
+        std::fs::set_permissions(secret, Permissions::from_mode(0o600)).expect("for the owner only");
+    }
+    config.kis.notices = Some(NoticesSection { hts_id_file: Some(hts_id), ..NoticesSection::default() });
     config.kis.account =
         vec![KisAccount { name: "a".to_owned(), credentials_file: Some(credentials), ..KisAccount::default() }];
     let file = told.join("hoga.toml");

@@ -26,7 +26,7 @@ use hoga::engine::{Engine, Options};
 use hoga::feed::kis::session::{Leave, SessionSection};
 use hoga::journal::{Start, Stream, Tailer};
 use hoga::net::DisconnectReason;
-use hoga::tick::{Findings, RecordView, SessionEvent};
+use hoga::tick::{Findings, Flags, RecordView, SessionEvent};
 use kis_sim::{AppKey, BanRules, Chaos, Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig};
 use rig::ledger::Ledger;
 use rig::{Record, Stage, reference, sim, wait_until};
@@ -183,6 +183,7 @@ struct Ticks {
     gaps: u64,
     rejects: u64,
     duplicates: u64,
+    polled: u64,
     steps_back: u64,
     volumes: BTreeMap<String, u64>,
     connected: BTreeMap<u16, usize>,
@@ -197,6 +198,11 @@ fn read_ticks(dir: &Path, frames: &mut BTreeMap<u64, Frame>) -> Ticks {
     let mut volumes = BTreeMap::<String, Volume>::new();
     let mut last = (0, 0);
     each(dir, Stream::Ticks, |record| {
+        // What was asked for while a line was down: no frame, and no trade.
+        if record.header().flags & Flags::POLLED != 0 {
+            ticks.polled += 1;
+            return;
+        }
         if let Some(market) = record.market() {
             let place = (market.raw_sequence, market.frame_index);
             assert!(last < place, "{place:?} stands behind {last:?}");

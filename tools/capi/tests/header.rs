@@ -214,7 +214,7 @@ fn registries() -> String {
         &mut out,
         "Who took liquidity: hoga_trade.side.",
         "SIDE",
-        numbers(&tick_source("market_data.rs"), "pub enum Side {"),
+        numbers(&tick_source("market_data/trade.rs"), "pub enum Side {"),
         &[0, 1, 2, 3],
     );
     macro_rules! service {
@@ -260,8 +260,11 @@ fn generated() -> String {
             .map(|name| (*name).to_owned())
             .collect();
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["px.rs", "header.rs", "instrument.rs", "market_data.rs", "service.rs"] {
-        builder = builder.with_src(root().join("../../src/tick").join(file));
+    for file in ["px", "header", "instrument", "market_data/trade", "market_data/book", "market_data/state"] {
+        builder = builder.with_src(root().join("../../src/tick").join(file).with_extension("rs"));
+    }
+    for file in ["market_data/flow", "market_data/bar", "service"] {
+        builder = builder.with_src(root().join("../../src/tick").join(file).with_extension("rs"));
     }
     for file in ["codes.rs", "handle.rs", "reading.rs", "query.rs", "text.rs"] {
         builder = builder.with_src(root().join("src").join(file));
