@@ -167,6 +167,13 @@ fn a_signal_pauses_and_another_goes_on_and_the_end_is_orderly() {
 fn hoga() -> std::path::PathBuf {
     let replay = std::path::Path::new(env!("CARGO_BIN_EXE_hoga-replay"));
     let folder = replay.parent().expect("a folder of the profile");
+    // A build of one package alone has other features of shared crates, and takes minutes where that of all is there.
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let changed = ["src", "tools/table/src", "Cargo.toml", "Cargo.lock"].map(|name| newest(&root.join(name)));
+    let built = replay.with_file_name("hoga");
+    if built.metadata().and_then(|file| file.modified()).is_ok_and(|at| changed.iter().all(|change| *change < at)) {
+        return built;
+    }
     let profile = match folder.file_name().and_then(std::ffi::OsStr::to_str) {
         Some("debug") | None => "dev",
         Some(name) => name,
@@ -176,6 +183,13 @@ fn hoga() -> std::path::PathBuf {
     let built = build.arg(folder.parent().expect("a target folder")).status();
     assert!(built.is_ok_and(|status| status.success()), "hoga is built");
     replay.with_file_name("hoga")
+}
+
+/// When a file, or the newest file in a folder, was changed.
+fn newest(path: &std::path::Path) -> std::time::SystemTime {
+    let own = path.metadata().and_then(|file| file.modified()).expect("a file of the sources");
+    let inside = std::fs::read_dir(path).into_iter().flatten().map(|entry| newest(&entry.expect("an entry").path()));
+    inside.fold(own, std::cmp::Ord::max)
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
         _ => "Internal Server Error",
     };
     let (content, body) = match archive {
-        Some(archive) => ("application/x-zip-compressed", archive.clone()),
+        Some(archive) => ("application/x-zip-compressed", archive.to_vec()),
         None => ("application/json; charset=utf-8", body.to_string().into_bytes()),
     };
     let now = jiff::Timestamp::now();

@@ -69,7 +69,7 @@ struct Answer {
     /// Seconds by which the header `Date` is ahead.
     date_skew_s: i64,
     /// Takes the place of the body.
-    archive: Option<Vec<u8>>,
+    archive: Option<Arc<[u8]>>,
 }
 
 impl Answer {
@@ -159,7 +159,7 @@ impl Rest {
         let masters = self.masters.get_or_init(|| MasterSet::new(&self.symbols, self.date, self.master_sizes));
         let name = path.strip_prefix(masters::FOLDER).unwrap_or_default();
         match masters.archives().iter().find(|archive| archive.name == name) {
-            Some(archive) => Answer { archive: Some(archive.zip.clone()), ..Answer::new(200, Value::Null) },
+            Some(archive) => Answer { archive: Some(archive.zip.as_slice().into()), ..Answer::new(200, Value::Null) },
             None => Answer::new(404, Value::Null),
         }
     }
