@@ -13,6 +13,7 @@
 mod commit;
 mod disk;
 mod ending;
+mod error;
 mod intake;
 mod maintenance;
 mod parser;
@@ -23,6 +24,7 @@ mod reload;
 mod resume;
 mod setup;
 mod stages;
+mod summary;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +39,7 @@ use self::commit::{Committer, Inbox};
 use self::disk::DiskWatch;
 use self::ending::Ending;
 pub use self::ending::Stop;
+pub use self::error::EngineError;
 use self::intake::{Intake, Keep};
 use self::maintenance::Maintenance;
 use self::pipeline::{Pipeline, Wiring};
@@ -45,23 +48,23 @@ pub use self::reload::ReloadError;
 use self::resume::{recover, resume_continuity};
 use self::setup::{clock_record, connection_state, journal_config, reader_config, secrets_of, trading_date};
 use self::stages::{Fused, JournalStage, ParserStage, ReaderStage, frame_words_max};
+pub use self::summary::Summary;
+use self::summary::summary_of;
 use crate::clock::{MarketClock, TickClock, wall_ns};
-use crate::config::{Config, ConfigError, KisSubscription, MarketTime};
+use crate::config::{Config, KisSubscription, MarketTime};
 use crate::feed::RecordSink;
 use crate::feed::kis::KisLine;
-use crate::feed::kis::account::{Keeper as NoticeKeeper, KeeperError, private_queue};
+use crate::feed::kis::account::{Keeper as NoticeKeeper, private_queue};
 use crate::feed::kis::notices::Notices;
-use crate::feed::kis::rest::{Client, RestError};
+use crate::feed::kis::rest::Client;
 use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
 use crate::feed::kis::snapshots::snapshots;
-use crate::journal::{AppendError, Helper, Journal, OpenError, RecoveryReport, StreamWriter};
-use crate::market::calendar::{Calendar, OverrideError};
-use crate::metrics::{
-    Collector, Counter, CounterValues, EngineState, Latency, LatencySet, LatencySummary, Metrics, MetricsError,
-};
+use crate::journal::{AppendError, Helper, Journal, RecoveryReport, StreamWriter};
+use crate::market::calendar::Calendar;
+use crate::metrics::{Collector, Counter, EngineState, LatencySet, Metrics};
 use crate::net::{ConnectionConfig, Reader};
 use crate::ring::message_ring;
-use crate::secret::{Secret, SecretError};
+use crate::secret::Secret;
 use crate::stage::{Rest, Waiter, run_resting};
 use crate::tick::{RType, boxed_record};
 
@@ -76,62 +79,6 @@ const REJECTED_SLOTS: usize = 256;
 /// Approval keys that may wait to be known to the reader's thread; beyond, the oldest is forgotten.
 const SECRET_SLOTS: usize = 1024;
 
-/// Why an engine can't start or had to stop; says what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EngineError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The journal can't be opened.
-    #[error("journal {dir}: {source}")]
-    Journal {
-        /// Its folder.
-        dir: PathBuf,
-        /// Why.
-        source: OpenError,
-    },
-    /// The journal takes no more records.
-    #[error("journal {dir}, stream {stream}: {source}")]
-    Append {
-        /// Its folder.
-        dir: PathBuf,
-        /// Which stream.
-        stream: &'static str,
-        /// Why.
-        source: AppendError,
-    },
-    /// A stream could not go on: the engine stopped by itself, in order.
-    #[error("{0}")]
-    Stopped(Box<Stop>),
-    /// REST can't be used, e.g. for its folder of keys.
-    #[error(transparent)]
-    Rest(#[from] RestError),
-    /// Account notices can't be kept.
-    #[error(transparent)]
-    Notices(#[from] KeeperError),
-    /// The HTS id of account notices can't be had.
-    #[error("kis.notices: {0}")]
-    HtsId(#[from] SecretError),
-    /// The calendar's corrections can't be taken over.
-    #[error(transparent)]
-    Calendar(#[from] OverrideError),
-    /// The metrics file can't be made.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The system refused something else.
-    #[error("{what}: {source}")]
-    System {
-        /// What was asked of it.
-        what: &'static str,
-        /// What it said.
-        source: std::io::Error,
-    },
-    /// A thread died by a fault of ours; what was committed is in the journal.
-    #[error("the {0} thread died by a fault of the program; the journal holds what was committed before")]
-    ThreadDied(&'static str),
-}
-
 /// What is not in the configuration file.
 #[derive(Debug)]
 pub struct Options {
@@ -145,19 +92,6 @@ impl Default for Options {
     fn default() -> Self {
         Options { market: MarketClock::REAL, leave: Leave::WhenStopped }
     }
-}
-
-/// Figures of a run; exact once the engine has ended.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// Counters of all threads.
-    pub counters: CounterValues,
-    /// Latency distributions, in the order of [`Latency::ALL`].
-    pub latency: [(Latency, LatencySummary); 4],
-    /// Of the records journaled, those decoded again from stream `raw` when the journal was opened.
-    pub recovered_records: u64,
-    /// What the session manager came to; all zero while it runs.
-    pub sessions: Progress,
 }
 
 /// A running engine. Dropping it stops it.
@@ -595,16 +529,4 @@ fn spawn_hot<S: crate::stage::Stage + Send + 'static>(
 /// Whether an id is long enough to be looked for in every message: a short one would overwrite words.
 fn is_long(id: &&Secret) -> bool {
     id.expose().len() >= 6
-}
-
-fn summary_of(counters: CounterValues, latencies: &LatencySet, sessions: Progress) -> Summary {
-    let latency = Latency::ALL.map(|latency| (latency, latencies.summary(latency)));
-    Summary { counters, latency, recovered_records: 0, sessions }
-}
-
-impl Summary {
-    /// A counter's figure.
-    pub fn get(&self, counter: Counter) -> u64 {
-        self.counters.get(counter)
-    }
 }

@@ -74,7 +74,8 @@ fn port(server: &str, url: &str, findings: &mut Vec<Finding>) -> bool {
             return false;
         }
     };
-    findings.push(Finding::ok(format!("{server}.name"), format!("{host} has {} addresses", addresses.len())));
+    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    findings.push(Finding::ok(format!("{server}.name"), format!("{host} is {}", shown.join(", "))));
     let begun = Instant::now();
     let mut why = String::new();
     for address in &addresses {
@@ -90,7 +91,11 @@ fn port(server: &str, url: &str, findings: &mut Vec<Finding>) -> bool {
             Err(error) => why = error.to_string(),
         }
     }
-    let advice = "is the port open in the firewall, and the server up?";
+    let advice = if addresses.iter().all(|address| address.ip().is_loopback()) {
+        "nothing listens there: start the venue, e.g. kis-sim --rest-port 9443 --ws-port 21000"
+    } else {
+        "is the port open in the firewall, and the server up?"
+    };
     findings.push(Finding::fail(format!("{server}.port"), format!("{host}:{port}: {why}"), advice));
     false
 }
