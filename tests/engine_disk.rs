@@ -89,7 +89,8 @@ fn record_until_full(kind: Kind, placement: Placement) {
     let last = assert_last_is_stopped(&ticks, StopReason::NoSegment);
     assert_eq!((text(&last.code).as_str(), last.value), (stop.stream.name(), stop.left_out));
     let (low, no_segment) = (place(&ticks, SessionEvent::LowSpace), place(&ticks, SessionEvent::NoSegment));
-    assert!(low + 2000 < ticks.len() && low < no_segment && no_segment < ticks.len() - 100, "{low}, {no_segment}");
+    // How much fits behind the failure depends on when the helper got to the disk.
+    assert!(low + 2000 < ticks.len() && low < no_segment, "{low}, {no_segment} of {}", ticks.len());
     let disconnected = place(&ticks, SessionEvent::Disconnected);
     assert!(disconnected > no_segment, "the line was closed behind it");
     assert_closed(&dir);
