@@ -1,7 +1,7 @@
 //! Opening a journal for writing: both streams are put in order, then each gets its first segment of the new epoch, its
 //! writer, and its share of the cold threads.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +16,7 @@ use super::recovery::{Recovered, recover};
 use super::undecoded::RawFrames;
 use super::writer::{Begin, StreamWriter};
 use super::{Journal, JournalConfig, LOCK_NAME, OpenError, RecoveryReport, StreamConfig, io_error};
+use crate::sys::file::LockedFile;
 use crate::tick::{Instrument, words_of};
 
 impl Journal {
@@ -133,7 +134,7 @@ impl Journal {
 
 /// What both writers and the helper hold.
 struct Shared {
-    lock: Arc<File>,
+    lock: Arc<LockedFile>,
     helper: Arc<OnceLock<Thread>>,
 }
 
@@ -162,7 +163,7 @@ impl Opening {
         boot_id: [u8; 16],
         dictionary: Arc<Dictionary>,
         durability: Durability,
-        lock: &Arc<File>,
+        lock: &Arc<LockedFile>,
     ) -> Result<Beginning, OpenError> {
         let maker = Maker {
             folder: self.folder.clone(),
@@ -233,17 +234,20 @@ impl Beginning {
     }
 }
 
-pub(super) fn take_lock(dir: &Path) -> Result<File, OpenError> {
+pub(super) fn take_lock(dir: &Path) -> Result<LockedFile, OpenError> {
     let path = dir.join(LOCK_NAME);
     let fail = |error| io_error(&path, error);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(fail)?;
-    if !crate::sys::file::try_lock(&file).map_err(fail)? {
-        let mut holder = String::new();
-        // Only for the message.
-        let _ = file.read_to_string(&mut holder);
-        return Err(OpenError::Locked { dir: dir.to_owned(), holder: holder.trim().to_owned() });
-    }
+    let mut lock = match LockedFile::take(open.map_err(fail)?).map_err(fail)? {
+        Ok(lock) => lock,
+        Err(mut file) => {
+            let mut holder = String::new();
+            // Only for the message.
+            let _ = file.read_to_string(&mut holder);
+            return Err(OpenError::Locked { dir: dir.to_owned(), holder: holder.trim().to_owned() });
+        }
+    };
+    let file = lock.file();
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(fail)?;
-    Ok(file)
+    Ok(lock)
 }

@@ -109,11 +109,33 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Gives the lock of [`try_lock`] back at once, also when a child that is about to `exec` has the descriptor, too.
-pub fn unlock(file: &File) {
-    let lock = whole_file(libc::F_UNLCK);
-    // SAFETY: the descriptor is open as long as `file` is borrowed, and `lock` outlives the call.
-    let _ = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+/// An open file with the lock of [`try_lock`]. Dropped, the lock is given back at once, also when a child that is about
+/// to `exec` has the descriptor, too.
+#[derive(Debug)]
+pub struct LockedFile(File);
+
+impl LockedFile {
+    /// Takes the lock; the file itself when another description holds it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_lock`].
+    pub fn take(file: File) -> io::Result<Result<LockedFile, File>> {
+        Ok(if try_lock(&file)? { Ok(LockedFile(file)) } else { Err(file) })
+    }
+
+    /// The file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        let lock = whole_file(libc::F_UNLCK);
+        // SAFETY: the descriptor is open as long as `self` is borrowed, and `lock` outlives the call.
+        let _ = unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    }
 }
 
 /// Whether someone else holds the lock of [`try_lock`]; takes nothing and disturbs nobody.
@@ -264,6 +286,20 @@ mod tests {
         assert!(!try_lock(&second).unwrap());
         drop(first);
         assert!(try_lock(&second).unwrap());
+    }
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_though_a_child_has_the_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let open = || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).unwrap();
+        let file = open();
+        let of_a_child = file.try_clone().unwrap();
+        let held = LockedFile::take(file).unwrap().unwrap();
+        let refused = LockedFile::take(open()).unwrap().unwrap_err();
+        drop(held);
+        assert!(LockedFile::take(refused).unwrap().is_ok());
+        drop(of_a_child);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::wall_ns;
 use crate::journal::format::{Stream, index_name, packed_name, segment_name};
 use crate::journal::manifest::{Manifest, SealFault, SealedSegment, ZEROS, sha256, store_whole};
-use crate::journal::seal::{MaintenanceLock, SealError, io_at, maintenance_lock, manifest_name, newest_in_use};
-use crate::sys::file::{sync_file, sync_folder};
+use crate::journal::seal::{SealError, io_at, maintenance_lock, manifest_name, newest_in_use};
+use crate::sys::file::{LockedFile, sync_file, sync_folder};
 
 /// Name of the log of deletions.
 pub(crate) const AUDIT_NAME: &str = "audit.log";
@@ -146,7 +146,7 @@ pub fn prune_with(
     Ok(report)
 }
 
-fn locked(dir: &Path) -> Result<MaintenanceLock, SealError> {
+fn locked(dir: &Path) -> Result<LockedFile, SealError> {
     if !dir.join(Stream::Ticks.name()).is_dir() {
         return Err(SealError::NoJournal(dir.to_owned()));
     }

@@ -20,7 +20,7 @@ use crate::journal::manifest::{Manifest, SEALS_NAME, SealFault, SealedSegment, Z
 use crate::journal::segment::SegmentReader;
 use crate::journal::walk::{Finding, Reason, Tail, Verdict, walk};
 use crate::market::kst;
-use crate::sys::file::{sync_file, sync_folder, try_lock, unlock};
+use crate::sys::file::{LockedFile, sync_file, sync_folder};
 
 /// Held by whoever seals, compresses or prunes; the writer has a lock of its own.
 pub(crate) const MAINTENANCE_LOCK_NAME: &str = "maintenance.lock";
@@ -310,24 +310,12 @@ struct Unsealed {
     reader: SegmentReader,
 }
 
-/// The lock of those who seal, compress or prune; given back when dropped.
-pub(in crate::journal) struct MaintenanceLock(File);
-
-impl Drop for MaintenanceLock {
-    fn drop(&mut self) {
-        unlock(&self.0);
-    }
-}
-
 /// Takes the lock of those who seal, compress or prune.
-pub(in crate::journal) fn maintenance_lock(dir: &Path) -> Result<MaintenanceLock, SealError> {
+pub(in crate::journal) fn maintenance_lock(dir: &Path) -> Result<LockedFile, SealError> {
     let path = dir.join(MAINTENANCE_LOCK_NAME);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = open.map_err(io_at(&path))?;
-    match try_lock(&file).map_err(io_at(&path))? {
-        true => Ok(MaintenanceLock(file)),
-        false => Err(SealError::Locked(dir.to_owned())),
-    }
+    LockedFile::take(file).map_err(io_at(&path))?.map_err(|_| SealError::Locked(dir.to_owned()))
 }
 
 /// Removes what a run that was killed had half written.

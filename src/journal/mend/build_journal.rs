@@ -1,7 +1,7 @@
 //! Whole journals written offline: streams that roll, restate what they know, and end closed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytemuck::Zeroable as _;
@@ -11,7 +11,7 @@ use crate::journal::build::{BuildError, BuiltSegment, SegmentBuilder, SegmentSpe
 use crate::journal::control::Control;
 use crate::journal::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Stream, padded};
 use crate::journal::{OpenError, take_lock};
-use crate::sys::file::{boot_id, sync_folder};
+use crate::sys::file::{LockedFile, boot_id, sync_folder};
 use crate::tick::{EndReason, HEADER_BYTES, Header, HoleReason, Instrument, RType};
 
 /// What the segments of a journal written offline have in common.
@@ -205,7 +205,7 @@ pub struct JournalBuilder {
     spec: JournalSpec,
     ticks: StreamBuilder,
     raw: Option<StreamBuilder>,
-    _lock: File,
+    _lock: LockedFile,
 }
 
 impl JournalBuilder {
@@ -260,7 +260,7 @@ impl JournalBuilder {
 }
 
 /// Makes a folder for a new journal and takes its lock; refuses one with anything in it.
-pub(in crate::journal) fn new_folder(dir: &Path) -> Result<File, BuildError> {
+pub(in crate::journal) fn new_folder(dir: &Path) -> Result<LockedFile, BuildError> {
     fs::create_dir_all(dir).map_err(io_at(dir))?;
     if fs::read_dir(dir).map_err(io_at(dir))?.next().is_some() {
         return Err(BuildError::Exists(dir.to_owned()));

@@ -21,12 +21,12 @@ use crate::journal::quarantine::keep_copy;
 use crate::journal::rebuild::{Job, Rebuilder};
 use crate::journal::recovery::recover;
 use crate::journal::retention::Pruned;
-use crate::journal::seal::{MaintenanceLock, SealError, maintenance_lock};
+use crate::journal::seal::{SealError, maintenance_lock};
 use crate::journal::source::Source;
 use crate::journal::verify::{StreamReport, VerifyError};
 use crate::journal::walk::{Finding, Reason, Verdict, walk};
 use crate::journal::{LOCK_NAME, OpenError, QUARANTINE_NAME, is_live, list_segments, take_lock};
-use crate::sys::file::{boot_id, sync_file, sync_folder};
+use crate::sys::file::{LockedFile, boot_id, sync_file, sync_folder};
 
 use self::replace::remove_form;
 pub(in crate::journal) use self::replace::replaced;
@@ -92,7 +92,7 @@ pub fn repair(
 }
 
 /// Keeps those out who seal, compress or prune.
-fn maintenance(dir: &Path) -> Result<MaintenanceLock, RepairError> {
+fn maintenance(dir: &Path) -> Result<LockedFile, RepairError> {
     maintenance_lock(dir).map_err(|error| match error {
         SealError::Io { path, source } => RepairError::Io { path, source },
         _ => RepairError::Maintained(dir.to_owned()),

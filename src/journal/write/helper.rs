@@ -1,7 +1,7 @@
 //! The helper thread: prepares segments ahead, touches pages ahead of the writers, unmaps what they left. Cold.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use crate::journal::format::{
 };
 use crate::journal::segment::SegmentWriter;
 use crate::journal::trouble::DiskSpace;
-use crate::sys::file::{allocate, monotonic_ns, random_u32, space, sync_file, sync_folder};
+use crate::sys::file::{LockedFile, allocate, monotonic_ns, random_u32, space, sync_file, sync_folder};
 use crate::sys::map::WriteMap;
 
 /// Longest sleep of the helper, while little is written, and shortest, while much is. Each of its rounds takes a
@@ -70,7 +70,7 @@ pub(in crate::journal) struct Maker {
     /// Whether the sync thread writes the pages back every few moments.
     pub(in crate::journal) is_synced: bool,
     /// The journal's single-writer lock: a preparation that hangs in the disk keeps other writers out until it is over.
-    pub(in crate::journal) _lock: Arc<File>,
+    pub(in crate::journal) _lock: Arc<LockedFile>,
 }
 
 impl Maker {
@@ -419,13 +419,13 @@ pub struct Helper {
     /// The sync thread, at levels that have one.
     sync: Option<SyncThread>,
     /// The journal's single-writer lock, shared with the writers.
-    _lock: Arc<File>,
+    _lock: Arc<LockedFile>,
 }
 
 impl Helper {
     pub(in crate::journal) fn spawn(
         mut streams: Vec<StreamHelper>,
-        lock: Arc<File>,
+        lock: Arc<LockedFile>,
         handle: &OnceLock<Thread>,
     ) -> io::Result<Helper> {
         let stop = Arc::new(AtomicBool::new(false));

@@ -1,7 +1,6 @@
 //! The writer of a stream: hot.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -16,6 +15,7 @@ use crate::journal::format::{DurableSlot, END_BYTES, SEGMENT_HEADER_BYTES, Strea
 use crate::journal::helper::PreparedSegment;
 use crate::journal::segment::SegmentWriter;
 use crate::journal::trouble::{Trouble, Watch};
+use crate::sys::file::LockedFile;
 use crate::tick::{End, EndReason, HEADER_BYTES, Header, Instrument, RECORD_VERSION, RType};
 
 /// Bytes after which the position is published to the helper even without [`StreamWriter::batch_end`]: seldom enough
@@ -83,7 +83,7 @@ pub struct StreamWriter {
     retired: rtrb::Producer<SegmentWriter>,
     helper: Arc<OnceLock<Thread>>,
     /// The journal's single-writer lock, shared with the helper and the other stream.
-    _lock: Arc<File>,
+    _lock: Arc<LockedFile>,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -100,7 +100,7 @@ pub(in crate::journal) struct Begin {
     pub(in crate::journal) dictionary: Arc<Dictionary>,
     pub(in crate::journal) prepared: rtrb::Consumer<PreparedSegment>,
     pub(in crate::journal) retired: rtrb::Producer<SegmentWriter>,
-    pub(in crate::journal) lock: Arc<File>,
+    pub(in crate::journal) lock: Arc<LockedFile>,
     pub(in crate::journal) helper: Arc<OnceLock<Thread>>,
 }
 
