@@ -48,7 +48,7 @@ fn a_full_disk_is_told_ahead_then_refused_and_forgotten_when_there_is_room() {
     // Refused at once, not after a wait, as long as it is so.
     let begin = Instant::now();
     assert_eq!(journal.ticks.append(words_of(&mut trade(number))), Err(AppendError::NoSegment));
-    assert!(begin.elapsed() < Duration::from_millis(100));
+    assert!(begin.elapsed() < Duration::from_secs(1), "a wait is two seconds");
 
     std::fs::remove_file(&ballast).unwrap();
     while journal.ticks.failure().is_some() {
