@@ -324,7 +324,7 @@ pub struct Security {
     pub is_halted: bool,
     /// What the exchange warns of.
     pub cautions: Cautions,
-    /// Traded on Nextrade.
+    /// Traded on Nextrade, as far as the list is there that says so.
     pub is_nxt: bool,
     /// Indices it is a member of.
     pub indices: Indices,
