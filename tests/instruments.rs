@@ -163,9 +163,13 @@ fn a_download_that_fails_leaves_the_cache_as_it_was() {
     let once = RestFaultSpec { times: 1, ..fault("/bond_code.mst.zip", RestFault::Page { status: 503 }) };
     venue.script_rest(vec![once]);
     download(folder.path(), TODAY, &venue.rest_url()).expect("the second attempt");
-    // What the server doesn't have is named; without the main lists it is the wrong server.
+    // What the server doesn't have is named, but takes nothing from a day that has it; without the main lists it is the wrong server.
     venue.script_rest(vec![fault("/konex_code.mst.zip", RestFault::Page { status: 404 })]);
-    let downloaded = download(folder.path(), TODAY, &venue.rest_url()).expect("all but one");
+    let error = download(folder.path(), TODAY, &venue.rest_url()).expect_err("poorer").to_string();
+    assert!(error.contains("no konex_code.mst") && error.contains("nothing was changed"), "{error}");
+    assert_eq!(Masters::load(folder.path()).expect("a day").all(), before.all());
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let downloaded = download(elsewhere.path(), TODAY, &venue.rest_url()).expect("all but one");
     assert_eq!(downloaded.masters.missing(), ["konex_code.mst"]);
     venue.script_rest(vec![fault("/kospi_code.mst.zip", RestFault::Page { status: 404 })]);
     let error = download(folder.path(), TODAY, &venue.rest_url()).expect_err("no list").to_string();
@@ -250,6 +254,36 @@ fn the_command_downloads_lists_and_says_when_there_is_nothing() {
     let unreachable = hoga(&cache, &["--download", "--base-url", "http://127.0.0.1:9"]);
     assert_eq!(unreachable.status.code(), Some(1));
     assert!(text(&unreachable.stderr).contains("nothing was changed"), "{}", text(&unreachable.stderr));
+}
+
+#[test]
+fn without_the_list_of_nextrade_it_is_not_known_what_it_trades() {
+    let venue = venue(40, MasterSizes::Small);
+    let folder = tempfile::tempdir().expect("a folder");
+    let fault = RestFault::Page { status: 404 };
+    venue.script_rest(vec![RestFaultSpec { path: "/nxt_kosdaq_code.mst.zip".to_owned(), from: 1, times: 100, fault }]);
+    let url = venue.rest_url();
+    let got = hoga(folder.path(), &["--download", "--base-url", &url, "--json"]);
+    assert_eq!(got.status.code(), Some(1), "a file is missing");
+    assert!(text(&got.stderr).contains("has no nxt_kosdaq_code.mst"), "{}", text(&got.stderr));
+    let rows: Vec<Value> = serde_json::from_slice(&got.stdout).expect("a list");
+    let of =
+        |market: &str| rows.iter().filter(|row| row["market"] == market).map(|row| &row["nxt"]).collect::<Vec<_>>();
+    assert!(!of("KOSDAQ").is_empty() && of("KOSDAQ").iter().all(|nxt| nxt.is_null()));
+    assert!(of("KOSPI").iter().any(|nxt| **nxt == true) && of("KOSPI").iter().all(|nxt| nxt.is_boolean()));
+    assert!(of("KONEX").iter().all(|nxt| **nxt == false), "it trades nothing of KONEX");
+    let refused = hoga(folder.path(), &["--nxt"]);
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+    assert!(text(&refused.stderr).contains("what Nextrade trades of KOSDAQ is not known"), "{}", text(&refused.stderr));
+    let kospi = hoga(folder.path(), &["--nxt", "--market", "KOSPI", "--json"]);
+    let kospi: Vec<Value> = serde_json::from_slice(&kospi.stdout).expect("a list");
+    assert_eq!(kospi.len(), of("KOSPI").iter().filter(|nxt| ***nxt == true).count());
+    let table = hoga(folder.path(), &["--market", "KOSDAQ"]);
+    assert!(
+        text(&table.stdout).lines().nth(1).is_some_and(|line| line.split_whitespace().any(|word| word == "?")),
+        "{}",
+        text(&table.stdout)
+    );
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub struct Args {
     /// Last date.
     #[arg(long, value_name = "DATE", value_parser = day, requires = "from")]
     to: Option<Date>,
-    /// KRX, NXT or KRX-DERIVATIVES; may be given several times [default: KRX; without dates all].
+    /// KRX, NXT or KRX-DERIVATIVES (those on stock indices); may be given several times [default: KRX; without dates all].
     #[arg(long, value_name = "VENUE", value_delimiter = ',')]
     venue: Vec<Venue>,
     /// Corrections of an operator: a TOML file of [[close]], [[open]] and [[hours]] entries, each with date and reason.

@@ -28,14 +28,16 @@ const REJECTS_SHOWN: usize = 5;
 /// part of the Korean or English name, in any case; consonants stand for syllables: ㅅㅅㅈㅈ.
 ///
 /// Base price, limits and tick are those of the day of the files. Limits are left out where there
-/// are none, and where the files don't tell: funds of a multiple of their index.
+/// are none, and where the files don't tell: funds of a multiple of their index. Where the list of what
+/// Nextrade trades is missing or damaged, nxt is null (`?` in the table), and --nxt is refused. A day
+/// is never replaced by one that lacks a file.
 ///
 /// With --json: a list of {code, isin, name, name_en, market, kind, sector, base_px, upper_px,
 /// lower_px, tick_size, halted, cautions, nxt} on one line; with --changes of {change, code, name,
 /// market, from, to}.
 ///
-/// Exit status: 0 good, 1 nothing was found, a file is damaged or has rows that can't be read (said
-/// on stderr), or a download failed, 2 no files there, or wrong use.
+/// Exit status: 0 good, 1 nothing was found, a file is missing, damaged or has rows that can't be read
+/// (said on stderr), or a download failed, 2 no files there, or wrong use.
 ///
 /// Examples:
 ///   hoga instruments --download
@@ -97,9 +99,10 @@ enum Problem {
 impl From<MastersError> for Problem {
     fn from(error: MastersError) -> Problem {
         match error {
-            MastersError::Download { .. } | MastersError::Busy { .. } | MastersError::Io { .. } => {
-                Problem::Bad(error.to_string())
-            }
+            MastersError::Download { .. }
+            | MastersError::Fewer { .. }
+            | MastersError::Busy { .. }
+            | MastersError::Io { .. } => Problem::Bad(error.to_string()),
             error => Problem::WrongUse(error.to_string()),
         }
     }
@@ -149,6 +152,7 @@ fn show(args: &Args) -> Result<(String, bool), Problem> {
         (None, None) => Masters::load(&dir)?,
     };
     let is_whole = tell_reports(&masters);
+    args.check_nextrade(&masters)?;
     let members = args.index.as_deref().map(|index| masters.members(index)).transpose()?;
     let found: Vec<&Security> = match (&args.query, &members) {
         (Some(query), _) => masters.search(query),
@@ -185,6 +189,8 @@ fn show_changes(args: &Args, dir: &std::path::Path, days: &[Date]) -> Result<(St
     }
     let (earlier, later) = (cache.load(from)?, cache.load(to)?);
     let is_whole = tell_reports(&earlier) & tell_reports(&later);
+    args.check_nextrade(&earlier)?;
+    args.check_nextrade(&later)?;
     let changes = earlier.changes(&later);
     for board in &changes.left_out {
         eprintln!("{board} is not compared: a file of it is missing or damaged on one of the days");
@@ -204,6 +210,19 @@ fn show_changes(args: &Args, dir: &std::path::Path, days: &[Date]) -> Result<(St
 }
 
 impl Args {
+    /// Refuses --nxt where it isn't known what Nextrade trades.
+    fn check_nextrade(&self, masters: &Masters) -> Result<(), Problem> {
+        let asked = |board: &Board| self.market.is_empty() || self.market.contains(board);
+        match [Board::Kospi, Board::Kosdaq].into_iter().find(|board| asked(board) && !masters.knows_nextrade(*board)) {
+            Some(board) if self.nxt => Err(Problem::Bad(format!(
+                "what Nextrade trades of {board} is not known on {}: its list is missing or damaged; leave --nxt out, or \
+                 download again",
+                masters.date()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn takes(&self, security: &Security) -> bool {
         (self.market.is_empty() || self.market.contains(&security.board))
             && (self.kind.is_empty() || self.kind.contains(&security.kind))
@@ -253,5 +272,5 @@ fn tell_reports(masters: &Masters) -> bool {
             eprintln!("{date} {}: {} rows in all were not taken", report.file, count(report.rejected));
         }
     }
-    masters.reports().iter().all(|report| report.is_whole())
+    masters.missing().is_empty() && masters.reports().iter().all(|report| report.is_whole())
 }

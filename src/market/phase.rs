@@ -9,8 +9,11 @@
 //! - KRX from 2026-09-14: after-market 16:00-20:00, continuous; the single-price session is abolished (notice of the
 //!   exchange of June 2026, the broker's of 2026-09-09; first trades seen that day).
 //! - NXT from 2025-03-04: pre-market 08:00-08:50, main market 09:00:30-15:20, auction 15:30-15:40, after-market to 20:00.
-//! - KRX derivatives: auction 08:30-08:45, day session to 15:35, closing auction to 15:45; opening at 09:00 until 2023-07-28 (fnnews
-//!   202307061335562628, mediapen 834196), end at 15:15 until 2016-07-29.
+//! - KRX derivatives on stock indices: auction 08:30-08:45, day session to 15:35, closing auction to 15:45; opening at 09:00 until
+//!   2023-07-28 (fnnews 202307061335562628, mediapen 834196), end at 15:15 until 2016-07-29. The tables are of these. The opening at
+//!   08:45 holds for the large indices alone first, from 2024-11-04 for stocks, sectors and funds, too (economy21 1014215); contracts
+//!   on interest, currencies and commodities open at 09:00 still. On the exam's day those on currencies and gold open an hour
+//!   later, and close as ever (etoday 2298674).
 //! - Night session of derivatives, KRX's own from 2025-06-09: 18:00-06:00, on the evening of every trading day (newsis
 //!   NISX20250528_0003193347) but those the calendar names. Its auctions (order entry from 17:50, last ten minutes) are not told
 //!   apart. The earlier night markets were those of CME and Eurex, and are not known here.

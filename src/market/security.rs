@@ -324,7 +324,7 @@ pub struct Security {
     pub is_halted: bool,
     /// What the exchange warns of.
     pub cautions: Cautions,
-    /// Traded on Nextrade.
+    /// Traded on Nextrade, as far as the list is there that says so.
     pub is_nxt: bool,
     /// Indices it is a member of.
     pub indices: Indices,
@@ -365,13 +365,22 @@ impl Security {
     }
 
     /// The limits of a day. `None` where there are none (ELW, liquidation trading) and where the rule isn't known: funds and
-    /// notes whose name says that they follow a multiple of their index, since the list doesn't say which.
+    /// notes whose name says that they follow a multiple of their index, since the list doesn't say which. A stock whose listing
+    /// date it is has those of a first trading day ([`price::listing_limits`]); that it came from another market, or of a firm
+    /// that was divided, the list doesn't say.
     pub fn limits(&self, on: Date) -> Option<Limits> {
         let multiple = matches!(self.kind, Kind::Etf | Kind::Etn) && says_multiple(&self.name);
         if multiple || self.cautions.contains(Cautions::LIQUIDATION) {
             return None;
         }
-        price::daily_limits(self.price_market()?, on, self.base_won()?, 100)
+        match self.price_market()? {
+            market @ (price::Market::Kospi | price::Market::Kosdaq | price::Market::Konex)
+                if self.listed_on == Some(on) =>
+            {
+                price::listing_limits(market, on, self.base_won()?)
+            }
+            market => price::daily_limits(market, on, self.base_won()?, 100),
+        }
     }
 
     fn base_won(&self) -> Option<u64> {
@@ -423,6 +432,27 @@ mod tests {
         assert_eq!((limits.lower, limits.upper), (2_495, 3_365));
         assert_eq!(security(Kind::Elw, Board::Kospi, "한국KD55삼성전자콜", 100).limits(on), None);
         assert_eq!(security(Kind::Bond, Board::Bonds, "국고채", 10_000).tick_size(on), None);
+    }
+
+    #[test]
+    fn a_stock_that_is_listed_that_day_trades_from_60_to_400_percent_of_its_offering_price() {
+        let on = date(2026, 11, 23);
+        let listed = |kind, board, on, won| {
+            let mut security = security(kind, board, "새내기", won);
+            security.listed_on = Some(on);
+            security
+        };
+        let stock = listed(Kind::Stock, Board::Kosdaq, on, 10_000);
+        let bounds = |limits: Limits| (limits.lower, limits.upper);
+        assert_eq!(stock.limits(on).map(bounds), Some((6_000, 40_000)));
+        assert_eq!(stock.limits(date(2026, 11, 24)).map(bounds), Some((7_000, 13_000)), "the day after");
+        assert_eq!(listed(Kind::Stock, Board::Kospi, on, 10_000).limits(on).map(bounds), Some((6_000, 40_000)));
+        // A fund has no such day; of KONEX, and before the rule, the list doesn't have the base.
+        assert_eq!(listed(Kind::Etf, Board::Kospi, on, 10_000).limits(on).map(bounds), Some((7_000, 13_000)));
+        assert_eq!(listed(Kind::Stock, Board::Konex, on, 10_000).limits(on), None);
+        let (before, first) = (date(2023, 6, 23), date(2023, 6, 26));
+        assert_eq!(listed(Kind::Stock, Board::Kospi, before, 10_000).limits(before), None);
+        assert_eq!(listed(Kind::Stock, Board::Kospi, first, 10_000).limits(first).map(bounds), Some((6_000, 40_000)));
     }
 
     #[test]

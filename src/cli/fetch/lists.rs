@@ -78,7 +78,7 @@ pub(super) fn masters(args: &MastersArgs) -> ExitCode {
         Some(damage) => format!("{}: {damage}", report.file),
         None => format!("{}: {} of {} rows can't be read", report.file, report.rejected, report.rows),
     });
-    let missing = masters.missing().iter().map(|file| format!("{file}: the server doesn't have it"));
+    let missing = masters.missing().iter().map(|file| format!("{file}: missing, the server didn't have it"));
     let errors: Vec<String> = damaged.collect();
     errors.iter().cloned().chain(missing).for_each(|error| eprintln!("hoga fetch: {error}"));
     let rows = masters.all().len();
@@ -96,7 +96,7 @@ pub(super) fn masters(args: &MastersArgs) -> ExitCode {
         let how = if is_new { "downloaded" } else { "there already" };
         say!("{}: {} files, {rows} instruments in {}, {how}", masters.date(), reports.len(), shown(&dir));
     }
-    ExitCode::from(if errors.is_empty() { 0 } else { 1 })
+    ExitCode::from(if errors.is_empty() && masters.missing().is_empty() { 0 } else { 1 })
 }
 
 /// The master files of today, and whether they were downloaded now.
@@ -105,7 +105,7 @@ fn todays(args: &MastersArgs, dir: &Path) -> Result<(Masters, bool), MastersErro
     let cache = Cache::new(dir);
     if !args.restart && cache.days()?.contains(&today) {
         let there = cache.load(today)?;
-        if there.reports().iter().all(|report| report.damage.is_none()) {
+        if there.missing().is_empty() && there.reports().iter().all(|report| report.damage.is_none()) {
             return Ok((there, false));
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn json(masters: &Masters, rows: &[&Security]) -> String {
             "tick_size": px_json(security.tick_size(masters.date())),
             "halted": security.is_halted,
             "cautions": security.cautions.names().collect::<Vec<_>>(),
-            "nxt": security.is_nxt,
+            "nxt": masters.on_nextrade(security),
         })
     };
     format!("{}\n", Value::Array(rows.iter().map(row).collect()))
@@ -51,7 +51,7 @@ pub(super) fn table(masters: &Masters, rows: &[&Security]) -> String {
             won(limits.map(|limits| limits.lower)),
             won(limits.map(|limits| limits.upper)),
             px_text(security.tick_size(masters.date())),
-            if security.is_nxt { "nxt" } else { "" }.to_owned(),
+            masters.on_nextrade(security).map_or("?", |trades| if trades { "nxt" } else { "" }).to_owned(),
             state.join(", "),
         ]);
     }

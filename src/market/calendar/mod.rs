@@ -49,7 +49,7 @@ pub enum Venue {
     Krx,
     /// Nextrade.
     Nxt,
-    /// Derivatives of Korea Exchange, day and night.
+    /// Derivatives of Korea Exchange on its stock indices, day and night. Others may open later; see [`phase`](super::phase).
     KrxDerivatives,
 }
 

@@ -13,9 +13,9 @@ mod tick;
 mod vi;
 
 pub use self::breaker::{BREAKERS, Breaker, SIDECARS, Sidecar, breaker_threshold};
-pub use self::limits::{Limits, daily_limits, limit_percent};
+pub use self::limits::{Limits, daily_limits, limit_percent, listing_limits};
 pub use self::tick::TickTable;
-pub use self::vi::{ViBand, ViClass, ViKind, vi_band, vi_percent};
+pub use self::vi::{ViBand, ViClass, ViDay, ViKind, vi_band, vi_percent};
 
 use jiff::civil::{Date, date};
 

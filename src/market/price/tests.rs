@@ -121,10 +121,35 @@ fn a_rate_below_a_tick_and_a_base_off_its_tick_give_no_limits() {
 }
 
 #[test]
+fn a_first_trading_day_goes_from_60_to_400_percent_on_ticks() {
+    let limits = |offering| listing_limits(Market::Kosdaq, TODAY, offering).map(|limits| (limits.lower, limits.upper));
+    assert_eq!(limits(14_000), Some((8_400, 56_000)));
+    // 50,040 lies where ticks are 100.
+    assert_eq!(limits(12_510), Some((7_510, 50_000)));
+    assert_eq!((limits(12_515), limits(1), limits(u64::MAX - 615)), (None, None, None));
+    let market = |market, on| listing_limits(market, on, 14_000);
+    assert_eq!(market(Market::Kospi, date(2023, 6, 25)), None);
+    assert!(market(Market::Kospi, date(2023, 6, 26)).is_some());
+    for other in [Market::Konex, Market::Etf, Market::Etn, Market::Elw] {
+        assert_eq!(market(other, TODAY), None, "{other:?}");
+    }
+}
+
+#[test]
+fn there_is_no_interruption_on_the_day_of_a_listing() {
+    for kind in [ViKind::Dynamic, ViKind::Static] {
+        let percent = |on, day| vi_percent(kind, ViClass::Other, Phase::Regular, on, day);
+        assert_eq!(percent(TODAY, ViDay::Listing), None);
+        assert!(percent(TODAY, ViDay::Ordinary).is_some() && percent(date(2021, 10, 15), ViDay::Listing).is_some());
+        assert_eq!(percent(date(2021, 10, 18), ViDay::Listing), None);
+    }
+}
+
+#[test]
 fn interruptions_have_the_published_rates() {
     use ViClass::{Kospi200, Other};
     use ViKind::{Dynamic, Static};
-    let percent = |kind, class, phase| vi_percent(kind, class, phase, TODAY, false);
+    let percent = |kind, class, phase| vi_percent(kind, class, phase, TODAY, ViDay::Ordinary);
     let published = [
         (Phase::Regular, [Some(3), Some(6), Some(10)]),
         (Phase::ClosingAuction, [Some(2), Some(4), Some(10)]),
@@ -137,8 +162,8 @@ fn interruptions_have_the_published_rates() {
         let found = [percent(Dynamic, Kospi200, phase), percent(Dynamic, Other, phase), percent(Static, Other, phase)];
         assert_eq!(found, rates, "{phase:?}");
     }
-    assert_eq!(vi_percent(Dynamic, Other, Phase::ClosingAuction, TODAY, true), Some(1));
-    assert_eq!(vi_percent(Static, Other, Phase::Regular, date(2015, 6, 14), false), None);
+    assert_eq!(vi_percent(Dynamic, Other, Phase::ClosingAuction, TODAY, ViDay::Expiry), Some(1));
+    assert_eq!(vi_percent(Static, Other, Phase::Regular, date(2015, 6, 14), ViDay::Ordinary), None);
 }
 
 #[test]

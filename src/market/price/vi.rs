@@ -30,6 +30,17 @@ pub enum ViKind {
     Static,
 }
 
+/// What the day is to the security.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ViDay {
+    /// Any other.
+    Ordinary,
+    /// Its first trading day.
+    Listing,
+    /// It underlies derivatives, or an index of theirs, and this is their last trading day.
+    Expiry,
+}
+
 /// Prices at which an interruption begins, both on a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ViBand {
@@ -40,14 +51,12 @@ pub struct ViBand {
 }
 
 /// The rate in percent in a phase of KRX's day; `None` where there is no interruption, or its rate is not known.
-///
-/// `expires_today`: the security underlies derivatives, or an index of theirs, and this is their last trading day.
-pub fn vi_percent(kind: ViKind, class: ViClass, phase: Phase, on: Date, expires_today: bool) -> Option<u32> {
-    if on < KNOWN_FROM {
+pub fn vi_percent(kind: ViKind, class: ViClass, phase: Phase, on: Date, day: ViDay) -> Option<u32> {
+    if on < KNOWN_FROM || (day == ViDay::Listing && on >= date(2021, 10, 18)) {
         return None;
     }
     match (kind, phase, class) {
-        (ViKind::Dynamic, Phase::ClosingAuction, _) if expires_today => Some(1),
+        (ViKind::Dynamic, Phase::ClosingAuction, _) if day == ViDay::Expiry => Some(1),
         (ViKind::Dynamic, Phase::Regular | Phase::SinglePrice, ViClass::Kospi200) => Some(3),
         (ViKind::Dynamic, Phase::Regular | Phase::SinglePrice, ViClass::Other) => Some(6),
         (ViKind::Dynamic, Phase::ClosingAuction, ViClass::Kospi200) => Some(2),

@@ -89,13 +89,13 @@ impl Cache {
         Ok(if days.is_empty() { MastersError::Empty { dir } } else { MastersError::NoDay { date, dir, days } })
     }
 
-    /// Puts files in as a day, by name. Readers see the day as it was or as it is now; what the day had before is gone, other days
-    /// stay. After a crash the day is as it was. Where the file system can't exchange two folders (NFS), the day is absent for
+    /// Puts files in as a day, by name; not without one that the day has already. Readers see the day as it was or as it is now; what
+    /// the day had before is gone, other days stay. After a crash the day is as it was. Where the file system can't exchange two folders (NFS), the day is absent for
     /// a moment, and after a crash in that moment it is put back by the next who puts a day in.
     ///
     /// # Errors
     ///
-    /// Another process is at it, or a file can't be written: the day stays as it was.
+    /// Another process is at it, a file can't be written, or one that the day has is not among them: the day stays as it was.
     pub fn install(&self, date: Date, files: &[(String, Vec<u8>)]) -> Result<(), MastersError> {
         fs::create_dir_all(&self.dir).map_err(io_error(&self.dir))?;
         let lock_path = self.dir.join(LOCK);
@@ -105,6 +105,7 @@ impl Cache {
         }
         let (fresh, day) = (self.dir.join(UNFINISHED), self.folder(date));
         self.clear_up()?;
+        self.check_is_no_poorer(date, files)?;
         fs::create_dir(&fresh).map_err(io_error(&fresh))?;
         let written = write_all(&fresh, files).and_then(|()| {
             let moved = match day.exists() {
@@ -122,6 +123,22 @@ impl Cache {
         remove(&fresh)?;
         written?;
         file::sync_folder(&self.dir).map_err(io_error(&self.dir))
+    }
+
+    /// A day of fewer files would take instruments away that are listed.
+    fn check_is_no_poorer(&self, date: Date, files: &[(String, Vec<u8>)]) -> Result<(), MastersError> {
+        let day = self.folder(date);
+        if !day.exists() {
+            return Ok(());
+        }
+        let plain = |name: &str| name.to_ascii_lowercase().trim_end_matches(".zip").to_owned();
+        let mut gone: Vec<String> = names(&day)?.iter().map(|name| plain(name)).collect();
+        gone.retain(|name| files.iter().all(|(fresh, _)| plain(fresh) != *name));
+        gone.sort_unstable();
+        match gone.is_empty() {
+            true => Ok(()),
+            false => Err(MastersError::Fewer { date, dir: self.dir.clone(), files: gone }),
+        }
     }
 
     /// What a process left that died while it put a day in.
@@ -162,16 +179,23 @@ fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), MastersEr
 
 /// All files of a folder that may be master files.
 fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, MastersError> {
-    let mut files = Vec::new();
+    let read = |name: String| {
+        let path = folder.join(&name);
+        Ok((name.to_ascii_lowercase(), fs::read(&path).map_err(io_error(&path))?))
+    };
+    names(folder)?.into_iter().map(read).collect()
+}
+
+/// Their names.
+fn names(folder: &Path) -> Result<Vec<String>, MastersError> {
+    let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(io_error(folder))? {
-        let path = entry.map_err(io_error(folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_ascii_lowercase);
-        let is_master = |name: &String| [".zip", ".mst", ".cod"].iter().any(|end| name.ends_with(end));
-        if let Some(name) = name.filter(is_master) {
-            files.push((name, fs::read(&path).map_err(io_error(&path))?));
-        }
+        let name = entry.map_err(io_error(folder))?.file_name();
+        let is_master =
+            |name: &&str| [".zip", ".mst", ".cod"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+        names.extend(name.to_str().filter(is_master).map(str::to_owned));
     }
-    Ok(files)
+    Ok(names)
 }
 
 fn remove(folder: &Path) -> Result<(), MastersError> {
@@ -201,7 +225,7 @@ mod tests {
         vec![("idxcode.mst".to_owned(), rows.into_bytes())]
     }
 
-    fn names(cache: &Cache, day: Date) -> Vec<String> {
+    fn listed(cache: &Cache, day: Date) -> Vec<String> {
         cache.load(day).unwrap().all().iter().map(|index| index.name.to_string()).collect()
     }
 
@@ -220,7 +244,10 @@ mod tests {
         assert_eq!(cache.days().unwrap(), [monday, tuesday]);
         cache.install(tuesday, &index(&["22001KOSPI200"])).unwrap();
         assert!(!left.exists());
-        assert_eq!((names(&cache, monday), names(&cache, tuesday)), (vec!["KOSPI".into()], vec!["KOSPI200".into()]));
+        // But not by less than it has.
+        let poorer = cache.install(tuesday, &[("konex_code.mst.zip".to_owned(), Vec::new())]).unwrap_err().to_string();
+        assert!(poorer.contains("no idxcode.mst") && poorer.contains("2026-11-24"), "{poorer}");
+        assert_eq!((listed(&cache, monday), listed(&cache, tuesday)), (vec!["KOSPI".into()], vec!["KOSPI200".into()]));
     }
 
     #[test]
@@ -232,7 +259,7 @@ mod tests {
         let mut broken = index(&["22001KOSPI200"]);
         broken.push(("no/such/folder".to_owned(), Vec::new()));
         assert!(matches!(cache.install(day, &broken), Err(MastersError::Io { .. })));
-        assert_eq!(names(&cache, day), ["KOSPI"]);
+        assert_eq!(listed(&cache, day), ["KOSPI"]);
         let held = File::create(folder.path().join(LOCK)).unwrap();
         assert!(file::try_lock(&held).unwrap());
         assert!(matches!(cache.install(day, &index(&[])), Err(MastersError::Busy { .. })));
@@ -248,15 +275,15 @@ mod tests {
         fs::create_dir(&fresh).unwrap();
         write_all(&fresh, &index(&["22001KOSPI200"])).unwrap();
         cache.exchange_by_renaming(&fresh, &cache.folder(day)).unwrap();
-        assert_eq!(names(&cache, day), ["KOSPI200"]);
+        assert_eq!(listed(&cache, day), ["KOSPI200"]);
         assert!(cache.exchange_by_renaming(&fresh, &cache.folder(day)).is_err(), "there is nothing to put in");
-        assert_eq!(names(&cache, day), ["KOSPI200"]);
+        assert_eq!(listed(&cache, day), ["KOSPI200"]);
         // Dead between the two renames: the next who puts a day in puts that one back.
         let replaced = folder.path().join(REPLACED);
         fs::create_dir_all(&replaced).unwrap();
         fs::rename(cache.folder(day), replaced.join(day.to_string())).unwrap();
         cache.install(date(2026, 11, 24), &index(&["11001KOSDAQ"])).unwrap();
-        assert_eq!((names(&cache, day), replaced.exists()), (vec!["KOSPI200".to_owned()], false));
+        assert_eq!((listed(&cache, day), replaced.exists()), (vec!["KOSPI200".to_owned()], false));
     }
 
     #[test]

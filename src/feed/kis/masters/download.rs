@@ -32,7 +32,8 @@ pub struct Downloaded {
 }
 
 /// Gets all master files and puts them into a cache as the files of a day. A file that the server doesn't have is left out and
-/// named in [`Masters::missing`], unless it is that of KOSPI or KOSDAQ. Blocks; a few seconds with the broker.
+/// named in [`Masters::missing`], unless it is that of KOSPI or KOSDAQ, or the day is there with it. Blocks; a few seconds with the
+/// broker.
 ///
 /// # Errors
 ///

@@ -9,7 +9,7 @@ pub(super) enum Format {
     /// Stocks, funds, notes and warrants.
     Stocks(&'static Layout, Board),
     /// As stocks, but only the codes count: they are traded on Nextrade.
-    Nextrade(&'static Layout),
+    Nextrade(&'static Layout, Board),
     /// Indices.
     Indices,
     /// Equity-linked warrants.
@@ -49,11 +49,19 @@ impl MasterFile {
     pub(super) fn boards(&self) -> Vec<Board> {
         match self.format {
             Format::Stocks(_, board) | Format::Overseas(board) => vec![board],
-            Format::Nextrade(_) => vec![Board::Kospi, Board::Kosdaq],
+            Format::Nextrade(..) => vec![Board::Kospi, Board::Kosdaq],
             Format::Indices => vec![Board::Index],
             Format::Elw => vec![Board::Kospi],
             Format::Contracts(_) | Format::Commodities => vec![Board::Derivatives],
             Format::Bonds => vec![Board::Bonds],
+        }
+    }
+
+    /// The market of which it says what Nextrade trades.
+    pub(super) fn marks_nextrade_of(&self) -> Option<Board> {
+        match self.format {
+            Format::Nextrade(_, board) => Some(board),
+            _ => None,
         }
     }
 
@@ -76,8 +84,8 @@ pub static FILES: [MasterFile; 22] = [
     file("kospi_code.mst", Format::Stocks(&layout::KOSPI, Board::Kospi)),
     file("kosdaq_code.mst", Format::Stocks(&layout::KOSDAQ, Board::Kosdaq)),
     file("konex_code.mst", Format::Stocks(&layout::KONEX, Board::Konex)),
-    file("nxt_kospi_code.mst", Format::Nextrade(&layout::KOSPI)),
-    file("nxt_kosdaq_code.mst", Format::Nextrade(&layout::KOSDAQ)),
+    file("nxt_kospi_code.mst", Format::Nextrade(&layout::KOSPI, Board::Kospi)),
+    file("nxt_kosdaq_code.mst", Format::Nextrade(&layout::KOSDAQ, Board::Kosdaq)),
     file("idxcode.mst", Format::Indices),
     file("elw_code.mst", Format::Elw),
     file("fo_idx_code_mts.mst", Format::Contracts(ContractTypes::Indices)),

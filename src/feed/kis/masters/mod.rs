@@ -99,6 +99,16 @@ pub enum MastersError {
         /// What is wrong.
         message: String,
     },
+    /// The day is there with a file that the server has no more. Nothing in the cache was changed.
+    #[error("the server has no {}, and the files of {date} in {} have it; nothing was changed", files.join(", "), dir.display())]
+    Fewer {
+        /// The day.
+        date: Date,
+        /// The folder.
+        dir: PathBuf,
+        /// Names of the files.
+        files: Vec<String>,
+    },
     /// There is no index of this name or code in the lists.
     #[error("no index {name}: the lists mark {}, and sectors by the four digits of their index", index_names())]
     NoIndex {
@@ -248,6 +258,18 @@ impl Masters {
         let begin = self.by_code.partition_point(|at| text(at) < code);
         let count = self.by_code[begin..].partition_point(|at| text(at) == code);
         &self.by_code[begin..begin + count]
+    }
+
+    /// Whether Nextrade trades an entry; `None` of KOSPI and KOSDAQ where the list that says so is missing or damaged.
+    pub fn on_nextrade(&self, security: &Security) -> Option<bool> {
+        self.knows_nextrade(security.board).then_some(security.is_nxt)
+    }
+
+    /// Whether it is known of a market's entries which ones Nextrade trades.
+    pub fn knows_nextrade(&self, board: Board) -> bool {
+        let lists = FILES.iter().filter(|file| file.marks_nextrade_of() == Some(board));
+        let is_read = |name| self.reports.iter().any(|report| report.file == name && report.damage.is_none());
+        lists.into_iter().all(|list| is_read(list.name))
     }
 
     /// The day of the files: ticks and limits go by it.

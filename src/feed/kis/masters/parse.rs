@@ -32,7 +32,7 @@ pub(super) fn parse(file: &'static MasterFile, bytes: &[u8]) -> Parsed {
             let fixed = Fixed::new(layout, &names);
             each(file, bytes, |row| fixed.check(row).and_then(|()| entry(fixed.stock(row, board))))
         }
-        Format::Nextrade(layout) => {
+        Format::Nextrade(layout, _) => {
             let fixed = Fixed::new(layout, &["mksc_shrn_iscd"]);
             each(file, bytes, |row| fixed.check(row).and_then(|()| fixed.stock_code(row).map(Row::Mark)))
         }

@@ -15,6 +15,8 @@ enum Rhythm {
     Trading,
     /// In the regular session alone: indices, and ELWs, which the exchange's after-market leaves out.
     Regular,
+    /// While derivatives of every kind trade: those on interest, currencies and commodities, whose hours differ by product.
+    Common,
     /// While expected prices are shown.
     Auction,
     /// When there is something to say; its silence says nothing.
@@ -32,12 +34,18 @@ pub(super) struct Expectations {
 pub(super) struct Moment {
     phases: [(Publisher, Phase); 10],
     /// Of those, whose opening auction takes orders, but shows nothing yet.
-    unshown: [Option<Publisher>; 2],
+    unshown: [Option<Publisher>; 3],
+    /// Whether derivatives of every kind trade.
+    is_common: bool,
 }
 
 /// Since 2025-03-04 KRX shows expected prices in the last ten minutes of the opening auction alone, though it takes orders
-/// for half an hour.
-const SHOWN_BEFORE_OPENING_S: u32 = 600;
+/// for half an hour; of derivatives from 08:40, when they open at 08:45 (fnnews 202307061335562628).
+const SHOWN_BEFORE_OPENING_S: [(Publisher, u32); 3] =
+    [(Publisher::KisKrx, 600), (Publisher::KisUn, 600), (Publisher::KisKrxDeriv, 300)];
+
+/// When the closing auction of derivatives begins that close at 15:45 on every day, the exam's too.
+const COMMON_UNTIL_S: u32 = (15 * 60 + 35) * 60;
 
 impl Expectations {
     pub fn new() -> Expectations {
@@ -45,9 +53,10 @@ impl Expectations {
             // The single-price session was of few symbols, and is abolished.
             _ if tr.starts_with("H0STO") => Rhythm::Sporadic,
             _ if kind == RType::Index.name() => Rhythm::Regular,
-            _ if kind == RType::Trade.name() || kind == RType::Book.name() => match tr.starts_with("H0EW") {
-                true => Rhythm::Regular,
-                false => Rhythm::Trading,
+            _ if kind == RType::Trade.name() || kind == RType::Book.name() => match tr {
+                _ if tr.starts_with("H0EW") => Rhythm::Regular,
+                _ if tr.starts_with("H0CF") => Rhythm::Common,
+                _ => Rhythm::Trading,
             },
             _ if kind == RType::Expected.name() => Rhythm::Auction,
             _ => Rhythm::Sporadic,
@@ -67,6 +76,7 @@ impl Expectations {
         let does = match rhythm {
             Rhythm::Trading => phase.is_continuous(),
             Rhythm::Regular => phase == Phase::Regular,
+            Rhythm::Common => moment.is_common,
             Rhythm::Auction => phase.is_auction() && !moment.unshown.contains(&Some(*publisher)),
             Rhythm::Sporadic => false,
         };
@@ -99,11 +109,15 @@ impl Moment {
         let date = kst::number_of(korean.date());
         let second = korean.hour() as u32 * 3600 + korean.minute() as u32 * 60 + korean.second() as u32;
         let phases = Publisher::ALL.map(|publisher| (publisher, phase_in(calendar, publisher, date, second)));
-        let unshown = [Publisher::KisKrx, Publisher::KisUn].map(|publisher| {
-            let gathers = |second| phase_in(calendar, publisher, date, second) == Phase::OpeningAuction;
-            (gathers(second) && gathers(second + SHOWN_BEFORE_OPENING_S)).then_some(publisher)
+        let gathers = |publisher, second| phase_in(calendar, publisher, date, second) == Phase::OpeningAuction;
+        let unshown = SHOWN_BEFORE_OPENING_S.map(|(publisher, shown)| {
+            (gathers(publisher, second) && gathers(publisher, second + shown)).then_some(publisher)
         });
-        Moment { phases, unshown }
+        // Those on interest, currencies and commodities begin with the stock market, a quarter of an hour after the others.
+        let is_common = phase_in(calendar, Publisher::KisKrxDeriv, date, second) == Phase::Regular
+            && !gathers(Publisher::KisKrx, second)
+            && second < COMMON_UNTIL_S;
+        Moment { phases, unshown, is_common }
     }
 
     fn phase(&self, publisher: Publisher) -> Phase {
@@ -147,6 +161,44 @@ mod tests {
             assert_eq!(expectations.ticks(tr, &at(friday, 8, 50)), Some(Phase::OpeningAuction), "{tr}");
             assert_eq!(expectations.ticks(tr, &at(friday, 15, 25)), Some(Phase::ClosingAuction), "{tr}");
         }
+    }
+
+    #[test]
+    fn derivatives_show_expected_prices_from_five_minutes_before_the_opening() {
+        let expectations = Expectations::new();
+        for (day, hour) in [(jiff::civil::date(2026, 11, 20), 8), (jiff::civil::date(2026, 11, 19), 9)] {
+            for tr in ["H0ZFANC0", "H0ZOANC0"] {
+                assert_eq!(expectations.ticks(tr, &at(day, hour, 39)), None, "{tr} {day}");
+                assert_eq!(expectations.ticks(tr, &at(day, hour, 40)), Some(Phase::OpeningAuction), "{tr} {day}");
+            }
+        }
+    }
+
+    #[test]
+    fn contracts_on_currencies_are_awaited_when_those_on_indices_have_traded_for_a_quarter_of_an_hour() {
+        let expectations = Expectations::new();
+        let ordinary = jiff::civil::date(2026, 11, 20);
+        for tr in ["H0CFCNT0", "H0CFASP0"] {
+            for (hour, minute, awaited) in
+                [(8, 46, false), (8, 59, false), (9, 0, true), (15, 34, true), (15, 35, false)]
+            {
+                let moment = at(ordinary, hour, minute);
+                assert_eq!(expectations.ticks(tr, &moment).is_some(), awaited, "{tr} {hour}:{minute:02}");
+                assert!(expectations.in_session(tr, &moment), "{tr} {hour}:{minute:02}");
+            }
+            // On the exam's day they begin an hour later, and end as ever.
+            let exam = jiff::civil::date(2026, 11, 19);
+            for (hour, minute, awaited) in [(9, 50, false), (10, 0, true), (15, 34, true), (15, 50, false)] {
+                assert_eq!(
+                    expectations.ticks(tr, &at(exam, hour, minute)).is_some(),
+                    awaited,
+                    "{tr} {hour}:{minute:02}"
+                );
+            }
+            assert_eq!(expectations.ticks(tr, &at(jiff::civil::date(2026, 11, 21), 10, 0)), None, "a Saturday");
+        }
+        assert_eq!(expectations.ticks("H0IFCNT0", &at(ordinary, 8, 46)), Some(Phase::Regular));
+        assert_eq!(expectations.ticks("H0ZFCNT0", &at(ordinary, 8, 46)), Some(Phase::Regular));
     }
 
     #[test]
