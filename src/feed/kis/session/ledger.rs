@@ -200,6 +200,13 @@ impl Ledger {
         self.entries.iter().filter(|entry| entry.is_wanted).map(|entry| &entry.registration)
     }
 
+    /// Pairs in force here, wanted or not, and the one that is being asked for.
+    pub fn held(&self) -> impl Iterator<Item = Registration> {
+        let pending = self.pending.iter().filter(|(request, _)| request.subscribe);
+        let in_force = self.entries.iter().filter(|entry| entry.state == State::InForce);
+        in_force.map(|entry| &entry.registration).chain(pending.map(|(request, _)| &request.registration)).cloned()
+    }
+
     /// How many are wanted.
     pub fn wanted(&self) -> usize {
         self.entries.iter().filter(|entry| entry.is_wanted).count()

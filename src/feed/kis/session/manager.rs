@@ -1,5 +1,6 @@
 //! The manager: all lines, stepped in turn by one thread.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -327,7 +328,7 @@ impl SessionManager {
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
             }
             Outcome::Withdrawn(pair) => {
-                self.watchdog.pair_gone(&pair);
+                self.watchdog.pair_gone(line.number, &pair);
                 self.moved_out(index, &pair);
             }
             Outcome::GivenUp(pair) => {
@@ -518,12 +519,26 @@ impl SessionManager {
 
     /// Another list of what to record: the least difference, by each line at its own pace.
     fn change(&mut self, subscriptions: &[KisSubscription]) {
-        let current: Vec<Vec<Registration>> =
-            self.lines.iter().map(|line| line.ledger.registrations().cloned().collect()).collect();
+        let held: HashMap<Registration, usize> = self.held().collect();
+        let is_here = |pair: &Registration, index: usize| held.get(pair).is_none_or(|holder| *holder == index);
+        let of_line = |(index, line): (usize, &Line)| {
+            let wanted = line.ledger.registrations().filter(|pair| is_here(pair, index)).cloned();
+            let own = |(pair, holder): (&Registration, &usize)| (*holder == index).then(|| pair.clone());
+            wanted.chain(held.iter().filter_map(own)).collect()
+        };
+        let current: Vec<Vec<Registration>> = self.lines.iter().enumerate().map(of_line).collect();
         let Plan { lines, left_out } =
             plan(&current, self.of_notices.before(wanted(subscriptions)), self.registrations_max);
+        for line in &mut self.lines {
+            line.moving.clear();
+        }
         let (mut came, mut left) = (0, 0);
-        for (index, wanted) in lines.into_iter().enumerate() {
+        for (index, mut wanted) in lines.into_iter().enumerate() {
+            // In force elsewhere: it is withdrawn there first, so that no tick comes twice.
+            for pair in wanted.extract_if(.., |wanted| !is_here(&wanted.registration, index)) {
+                let holder = held[&pair.registration];
+                self.lines[holder].moving.push(pair);
+            }
             let line = &mut self.lines[index];
             let (added, removed) = line.ledger.want(wanted);
             (came, left) = (came + added, left + removed);
@@ -540,6 +555,13 @@ impl SessionManager {
         let text = format!("{came} came, {left} left");
         self.seams.cold.tell(0, SessionEvent::ListChanged, self.progress.wanted as u64, "", &text);
         self.tell_left_out(&left_out);
+    }
+
+    /// Pairs that are in force, or asked for, whether they are wanted or not, each with its line.
+    fn held(&self) -> impl Iterator<Item = (Registration, usize)> {
+        let of_line =
+            |(index, line): (usize, &Line)| line.ledger.held().map(move |pair| (pair, index)).collect::<Vec<_>>();
+        self.lines.iter().enumerate().flat_map(of_line)
     }
 
     /// A pair is wanted and not registered.

@@ -1,0 +1,96 @@
+//! What is in force goes on, whatever is asked for beside it: lists that change while a change is under way, refusals of a
+//! line that brings data, refusals that pass.
+//!
+//! Method: as `kis_sessions`: a simulated venue on loopback, the engine in this process, the journal read back.
+
+mod rig;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hoga::clock::{MarketClock, wall_ns};
+use hoga::config::KisSubscription;
+use hoga::engine::{Engine, Options};
+use hoga::feed::kis::session::Leave;
+use hoga::journal::Stream;
+use hoga::tick::{Session, SessionEvent};
+use kis_sim::{AppKey, FaultSpec, OpenWhen, SimConfig};
+use rig::{Record, Stage, read, reference, sessions, sim, wait_until};
+
+const TRADES: &[&str] = &["H0STCNT0"];
+
+/// Trades of so many symbols for as long as the test likes, in continuous trading; a second of the venue lasts
+/// `1 / scale`.
+fn endless(scale: f64, symbols: usize, faults: Vec<FaultSpec>) -> SimConfig {
+    SimConfig {
+        max_records_per_frame: 1,
+        market_start: jiff::civil::date(2026, 11, 20).at(9, 30, 0, 0),
+        open_when: OpenWhen::Immediately,
+        time_scale: scale,
+        clock_scale: scale,
+        faults,
+        ..sim(symbols, 600.0, 100.0)
+    }
+}
+
+fn start(stage: &Stage, scale: f64) -> Engine {
+    let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, 9 * 3600 + 1800);
+    let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale };
+    let options = Options { market, leave: Leave::WhenStopped };
+    Engine::start_with(&stage.config, stage.accounts.clone(), options).expect("an engine")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+}
+
+fn of(ticks: &[Record], event: SessionEvent) -> Vec<Session> {
+    sessions(ticks).into_iter().filter(|session| session.event == event as u8).collect()
+}
+
+fn until(stage: &Stage, what: &str, done: impl Fn(&[Record]) -> bool) {
+    let dir = stage.dir();
+    wait_until(what, || done(&read(&dir, Stream::Ticks)));
+}
+
+/// Another list of trades.
+fn list<'a>(stage: &Stage, engine: &mut Engine, keys: impl IntoIterator<Item = &'a String>) {
+    let mut config = stage.config.clone();
+    let keys = keys.into_iter().cloned().collect();
+    config.kis.subscribe = vec![KisSubscription { tr: "H0STCNT0".to_owned(), keys, ..KisSubscription::default() }];
+    engine.reload(&config).expect("it is taken over");
+}
+
+#[test]
+fn a_list_that_takes_back_what_it_dropped_leaves_in_force_what_was_not_withdrawn_yet() {
+    let config = SimConfig { app_keys: AppKey::generate(2), ..endless(1.0, 20, Vec::new()) };
+    let mut stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.session.changes_max = 0;
+    stage.config.kis.subscribe_pace_ms = 100;
+    let mut engine = start(&stage, 1.0);
+    until(&stage, "all are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 20);
+    list(&stage, &mut engine, &keys[..2]);
+    until(&stage, "a withdrawal", |ticks| !of(ticks, SessionEvent::Withdrawn).is_empty());
+    // The other way around: who goes by the order alone puts them elsewhere.
+    list(&stage, &mut engine, keys.iter().rev());
+    until(&stage, "all are again", |ticks| {
+        of(ticks, SessionEvent::ListChanged).len() == 2
+            && of(ticks, SessionEvent::Acked).len() == 20 + of(ticks, SessionEvent::Withdrawn).len()
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    let played = stage.end(engine);
+    let mut lines: BTreeMap<String, BTreeSet<u16>> = BTreeMap::new();
+    for session in sessions(&played.ticks) {
+        let on = lines.entry(text(&session.tr_key)).or_default();
+        match SessionEvent::from_number(session.event) {
+            Some(SessionEvent::Acked) => drop(on.insert(session.header.line)),
+            Some(SessionEvent::Withdrawn) => drop(on.remove(&session.header.line)),
+            _ => {}
+        }
+        assert!(on.len() < 2, "{} comes twice", text(&session.tr_key));
+    }
+    assert!(keys.iter().all(|key| lines[key].len() == 1), "all are in force in the end");
+    let withdrawn = played.events(SessionEvent::Withdrawn).len();
+    assert!(withdrawn < 12, "what had not been withdrawn stays where it was: {withdrawn} of 18");
+}
