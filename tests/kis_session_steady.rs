@@ -14,7 +14,7 @@ use hoga::engine::{Engine, Options};
 use hoga::feed::kis::session::Leave;
 use hoga::journal::Stream;
 use hoga::tick::{Session, SessionEvent};
-use kis_sim::{AppKey, FaultSpec, OpenWhen, SimConfig};
+use kis_sim::{AppKey, At, Fault, FaultSpec, OpenWhen, RestFault, RestFaultSpec, SimConfig, Target};
 use rig::{Record, Stage, read, reference, sessions, sim, wait_until};
 
 const TRADES: &[&str] = &["H0STCNT0"];
@@ -93,4 +93,49 @@ fn a_list_that_takes_back_what_it_dropped_leaves_in_force_what_was_not_withdrawn
     assert!(keys.iter().all(|key| lines[key].len() == 1), "all are in force in the end");
     let withdrawn = played.events(SessionEvent::Withdrawn).len();
     assert!(withdrawn < 12, "what had not been withdrawn stays where it was: {withdrawn} of 18");
+}
+
+#[test]
+fn a_line_that_brings_data_is_never_left_over_a_refusal_of_what_is_asked_beside_it() {
+    let scale = 120.0;
+    let refuse = |(n, code): (u64, &str)| FaultSpec {
+        at: At::Registration(n),
+        connection: Target::Number(1),
+        fault: Fault::Refuse { code: code.to_owned() },
+    };
+    let faults = [(3, "OPSP8996"), (4, "OPSP9994"), (5, "OPSP0011"), (6, "OPSP0010")].map(refuse).to_vec();
+    let stage = Stage::new(endless(scale, 3, faults), TRADES);
+    let engine = start(&stage, scale);
+    until(&stage, "the third is in force in the end", |ticks| of(ticks, SessionEvent::Acked).len() == 3);
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    let waits = played.events(SessionEvent::Postponed);
+    assert_eq!(waits.iter().map(|wait| text(&wait.code)).collect::<Vec<_>>(), ["OPSP8996", "OPSP9994", "OPSP0010"]);
+    for (wait, seconds) in waits.iter().zip([60.0, 300.0, 900.0]) {
+        assert!((wait.value as f64 * scale / 1e9 - seconds).abs() < 0.1, "{} ns", wait.value);
+    }
+    assert_eq!(played.events(SessionEvent::ApprovalRenewed).len(), 1);
+    assert_eq!(played.events(SessionEvent::Subscribed).len(), 7, "each refusal was an answer, and none is waited for");
+    played.assert_nothing_is_lost();
+}
+
+#[test]
+fn while_no_new_approval_key_is_to_be_had_what_is_in_force_goes_on_and_what_came_waits() {
+    let scale = 60.0;
+    let mut config = endless(scale, 3, Vec::new());
+    let page = RestFault::Page { status: 502 };
+    config.rest_faults = vec![RestFaultSpec { path: "Approval".to_owned(), from: 2, times: 1, fault: page }];
+    let mut stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe[0].keys.truncate(2);
+    let mut engine = start(&stage, scale);
+    until(&stage, "two are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    stage.venue.expire_approval_keys();
+    list(&stage, &mut engine, &keys);
+    until(&stage, "the third is, too", |ticks| of(ticks, SessionEvent::Acked).len() == 3);
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    assert_eq!(played.events(SessionEvent::Postponed).len(), 1);
+    assert_eq!(played.events(SessionEvent::ApprovalRenewed).len(), 1);
+    played.assert_nothing_is_lost();
 }

@@ -155,6 +155,9 @@ numbered! {
         ApprovalRenewed = 32 "approval_renewed",
         /// Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right?
         NoticesDropped = 33 "notices_dropped",
+        /// A registration, or all that the line has left to ask, is asked for later on the same connection, whose others go
+        /// on; `value` is how long, ns, `code` the broker's code, `text` says why.
+        Postponed = 44 "postponed",
     }
 }
 

@@ -11,6 +11,14 @@ pub const CEILING: Duration = Duration::from_secs(120);
 /// A connection that held this long was a success: the next loss begins anew.
 pub const STABLE: Duration = Duration::from_secs(60);
 
+/// Waits of what the broker refuses for now while its line goes on: once, twice, and from then on.
+const LATER: [Duration; 3] = [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)];
+
+/// How long what was refused `times` times before is left alone now.
+pub fn later(times: u8) -> Duration {
+    LATER[usize::from(times).min(LATER.len() - 1)]
+}
+
 /// A line's failures in a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {

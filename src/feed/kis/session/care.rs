@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::backoff::later;
+use super::codes::Reaction;
 use super::expect::{Expectations, Moment};
 use super::holidays::{Checked, Holidays};
 use super::hours::is_near;
@@ -187,6 +189,42 @@ impl SessionManager {
         counters.add(Counter::SnapshotsLost, tally.lost);
         let taken = self.care.taken + taken;
         counters.add(Counter::Snapshots, taken.saturating_sub(std::mem::replace(&mut self.care.counted, taken)));
+    }
+
+    /// The broker refuses the line as a whole, and what is in force goes on all the same: the approval key is checked when
+    /// registering alone. What is left to ask is asked later.
+    pub(super) fn refused_with_data(&mut self, index: usize, reaction: Reaction, code: &str) {
+        let line = &mut self.lines[index];
+        if reaction == Reaction::RenewKey {
+            let is_first = !line.is_renewed;
+            line.renew(&self.seams.rest);
+            if is_first {
+                let account = &line.account.name;
+                return tracing::warn!(line = line.number, account, code, "approval key expired; it is renewed");
+            }
+        }
+        self.hold(index, code, "refused while others are in force");
+    }
+
+    /// Asks again what had to wait until now; whether there is such.
+    pub(super) fn resume(&mut self, index: usize) -> bool {
+        let line = &mut self.lines[index];
+        let resumes = line.resumes(Instant::now());
+        if resumes {
+            line.state = State::Subscribing { send_at: Instant::now() };
+            self.show(index);
+        }
+        resumes
+    }
+
+    /// Nothing is asked on the line for a while; what is in force goes on.
+    pub(super) fn hold(&mut self, index: usize, code: &str, why: &str) {
+        let line = &mut self.lines[index];
+        let wait = scaled(later(line.holds), self.seams.market);
+        line.holds = line.holds.saturating_add(1);
+        line.held_until = Some(Instant::now() + wait);
+        tracing::warn!(line = line.number, account = line.account.name, ?wait, code, why, "asks for nothing meanwhile");
+        self.seams.cold.tell(line.number, SessionEvent::Postponed, wait.as_nanos() as u64, code, why);
     }
 
     /// The line holds all it may: a pair that has to give way goes to another one with room, or is left out.

@@ -304,7 +304,13 @@ impl Ledger {
         let meaning = reaction(code);
         if matches!(meaning, Reaction::RenewKey | Reaction::InUse | Reaction::Barred) {
             // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
-            return if self.pending.is_some() { Outcome::OfLine(meaning) } else { Outcome::Unasked };
+            let Some((request, _)) = self.pending.take() else { return Outcome::Unasked };
+            // Not that registration was refused: it is asked again as if it had not been asked.
+            if let Some(entry) = self.entry_mut(&request.registration) {
+                entry.attempts = entry.attempts.saturating_sub(1);
+            }
+            self.forget_unwanted();
+            return Outcome::OfLine(meaning);
         }
         let names = |registration: &Registration| registration.is_named(tr_id, tr_key);
         match self.pending.take() {

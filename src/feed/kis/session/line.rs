@@ -73,6 +73,10 @@ pub(super) struct Line {
     pub down_since: Option<Instant>,
     /// A new approval key on its way, while the line goes on.
     pub renewal: Option<Receiver<Result<Secret, Failure>>>,
+    /// Nothing is asked before then: the broker refuses the line, whose pairs in force go on.
+    pub held_until: Option<Instant>,
+    /// How often in a row that was so.
+    pub holds: u8,
     /// Why it was left, if we left it: a code of the broker, and words.
     pub cause: (String, &'static str),
 }
@@ -140,6 +144,8 @@ impl Line {
             moving: Vec::new(),
             down_since: None,
             renewal: None,
+            held_until: None,
+            holds: 0,
             cause: Default::default(),
         }
     }
@@ -156,7 +162,21 @@ impl Line {
         left
     }
 
-    /// A code that means the whole line.
+    /// Nothing may be asked for now.
+    pub fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether there is something to ask again that had to wait until now.
+    pub fn resumes(&mut self, now: Instant) -> bool {
+        if self.is_held(now) {
+            return false;
+        }
+        let was_held = self.held_until.take().is_some();
+        was_held && !self.ledger.is_settled()
+    }
+
+    /// A code that means the whole line, on which nothing is in force.
     pub fn react(&mut self, reaction: Reaction, code: &str, reader: &ReaderHandle) {
         let why = match reaction {
             Reaction::RenewKey if !std::mem::replace(&mut self.is_renewed, true) => "approval key expired",
@@ -206,7 +226,7 @@ impl Line {
         let body = move || {
             let _ = sender.send(fresh_approval(&rest, index, refused.as_ref(), RENEWAL_PATIENCE));
         };
-        // When no thread can be made the sender is dropped, and the line left.
+        // When no thread can be made the sender is dropped, and the key fetched later.
         let _ = std::thread::Builder::new().name(format!("hoga-approve-{}", self.number)).spawn(body);
         self.renewal = Some(receiver);
     }

@@ -17,7 +17,6 @@ use super::backoff::{CEILING, STABLE, unit_random};
 use super::budget::Budget;
 use super::care::Care;
 use super::churn::Churn;
-use super::codes::Reaction;
 use super::ledger::{Ledger, Outcome, Registration, Wanted};
 use super::line::{Account, Attempt, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
@@ -236,11 +235,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         line.unanswered = 0;
         match line.ledger.answer(tr_id, tr_key, code) {
-            Outcome::OfLine(Reaction::RenewKey) if line.ledger.in_force() > 0 && !line.is_renewed => {
-                // The broker checks the key when registering alone: what is in force goes on.
-                tracing::warn!(line = line.number, account = line.account.name, code, "approval key expired; renewed");
-                line.renew(&self.seams.rest);
-            }
+            Outcome::OfLine(reaction) if line.ledger.in_force() > 0 => self.refused_with_data(index, reaction, code),
             Outcome::OfLine(reaction) => {
                 tracing::warn!(line = line.number, account = line.account.name, code, text, "session refused");
                 line.react(reaction, code, &self.seams.reader);
@@ -264,7 +259,7 @@ impl SessionManager {
         }
         self.progress.disconnects += lost as usize;
         let blamed = line.ledger.reset();
-        (line.room, line.renewal) = (None, None);
+        (line.room, line.renewal, line.held_until, line.holds) = (None, None, None, 0);
         let moving = std::mem::take(&mut line.moving);
         self.watchdog.line_down(line.number);
         match blamed {
@@ -324,7 +319,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         match outcome {
             Outcome::InForce(pair) => {
-                (line.is_renewed, line.refused) = (false, None);
+                (line.is_renewed, line.refused, line.holds) = (false, None, 0);
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
             }
             Outcome::Withdrawn(pair) => {
@@ -374,7 +369,8 @@ impl SessionManager {
                 true
             }
             State::Subscribing { .. } => self.subscribe(index),
-            State::Waiting { .. } | State::Live | State::Leaving | State::Closed | State::Idle => false,
+            State::Live => self.resume(index),
+            State::Waiting { .. } | State::Leaving | State::Closed | State::Idle => false,
         }
     }
 
@@ -453,7 +449,7 @@ impl SessionManager {
             self.settle(index, outcome, "");
             return true;
         }
-        if line.ledger.is_settled() {
+        if line.ledger.is_settled() || line.is_held(now) {
             if line.ledger.wanted() == 0 {
                 line.leave(&self.seams.reader, "", "nothing is wanted on it");
                 return true;
@@ -463,6 +459,9 @@ impl SessionManager {
             self.watchdog.line_live(line.number, now);
             self.show(index);
             return false;
+        }
+        if line.approval.is_none() && line.renewal.is_none() {
+            line.renew(&self.seams.rest);
         }
         if let Some(renewal) = &line.renewal {
             let renewed = match renewal.try_recv() {
@@ -480,7 +479,11 @@ impl SessionManager {
                 }
                 Err(Failure { text, why, .. }) => {
                     tracing::warn!(line = line.number, reason = text, "no new approval key");
-                    return line.leave(&self.seams.reader, "", why);
+                    if line.ledger.in_force() == 0 {
+                        return line.leave(&self.seams.reader, "", why);
+                    }
+                    self.hold(index, "", why);
+                    return true;
                 }
             }
         }

@@ -57,6 +57,16 @@ fn a_code_of_the_line_counts_as_an_answer_only() {
 }
 
 #[test]
+fn a_code_of_the_line_is_no_answer_to_wait_for_and_costs_its_registration_no_attempt() {
+    let mut ledger = ledger(&[("A", 0)]);
+    for _ in 0..10 {
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(ledger.answer("", "", "OPSP9994"), Outcome::OfLine(Reaction::Barred));
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), None);
+    }
+}
+
+#[test]
 fn an_error_without_a_name_means_the_pending_one() {
     let mut ledger = ledger(&[("A", 0), ("B", 0)]);
     send(&mut ledger);
