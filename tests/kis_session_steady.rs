@@ -139,3 +139,28 @@ fn while_no_new_approval_key_is_to_be_had_what_is_in_force_goes_on_and_what_came
     assert_eq!(played.events(SessionEvent::ApprovalRenewed).len(), 1);
     played.assert_nothing_is_lost();
 }
+
+#[test]
+fn what_came_waits_for_the_place_of_a_pair_whose_withdrawal_is_delayed() {
+    let scale = 60.0;
+    let mut config = endless(scale, 3, Vec::new());
+    config.max_registrations = 2;
+    let mut stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    (stage.config.kis.max_registrations, stage.config.kis.subscribe[0].keys) = (2, keys[..2].to_vec());
+    let session = &mut stage.config.kis.session;
+    (session.changes_max, session.change_window_s) = (2, 240);
+    let mut engine = start(&stage, scale);
+    until(&stage, "two are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    // The second leaves, comes back, and leaves once more: too often.
+    for (count, list_of) in [(3, [&keys[0], &keys[2]]), (4, [&keys[0], &keys[1]]), (5, [&keys[0], &keys[2]])] {
+        list(&stage, &mut engine, list_of);
+        until(&stage, "the change", |ticks| of(ticks, SessionEvent::Acked).len() == count);
+    }
+    let counts = stage.venue.ledger();
+    let played = stage.end(engine);
+    assert_eq!((counts.over_limit, counts.registrations), (0, 2));
+    let delayed = played.events(SessionEvent::ChangeDelayed);
+    assert_eq!(delayed.iter().map(|wait| text(&wait.tr_key)).collect::<Vec<_>>(), [keys[1].clone()]);
+    assert!(played.events(SessionEvent::LeftOut).is_empty() && played.events(SessionEvent::Refused).is_empty());
+}

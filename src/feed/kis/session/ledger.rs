@@ -85,8 +85,10 @@ pub enum Outcome {
 }
 
 /// The registrations of one line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
+    /// How many the app key may hold.
+    places: usize,
     entries: Vec<Entry>,
     pending: Option<(Request, Instant)>,
     /// Asked for on this connection; nothing is before [`begin`](Ledger::begin).
@@ -111,16 +113,17 @@ struct Entry {
 enum State {
     Idle,
     InForce,
-    /// Not asked again on this connection.
+    /// Not asked again on this connection before a place is free.
     Postponed,
     /// Not asked again.
     GivenUp,
 }
 
 impl Ledger {
-    /// A ledger of what is wanted; nothing is asked before [`begin`](Self::begin).
-    pub fn new(wanted: Vec<Wanted>) -> Ledger {
-        let mut ledger = Ledger::default();
+    /// A ledger of what is wanted, of which `places` at most are in force at one time; nothing is asked before
+    /// [`begin`](Self::begin).
+    pub fn new(wanted: Vec<Wanted>, places: usize) -> Ledger {
+        let mut ledger = Ledger { places, entries: Vec::new(), pending: None, is_open: false };
         ledger.want(wanted);
         ledger
     }
@@ -227,7 +230,10 @@ impl Ledger {
         let may_ask = self.pending.is_none() && self.is_open;
         let entries = || self.entries.iter().filter(move |_| may_ask);
         let withdrawn = entries().filter(|entry| !entry.is_wanted && entry.state == State::InForce);
-        let mut asked: Vec<&Entry> = entries().filter(|entry| entry.is_wanted && entry.state == State::Idle).collect();
+        // What is to be withdrawn holds its place until it is.
+        let is_full = self.in_force() >= self.places;
+        let waits = |entry: &&Entry| entry.is_wanted && entry.state == State::Idle && !is_full;
+        let mut asked: Vec<&Entry> = entries().filter(waits).collect();
         // Suspects last, then what was asked before, then by importance; else by the order of the list. Account notices
         // behind all: over a wrong account the broker closes the line.
         asked.sort_by_key(|entry| {
@@ -375,7 +381,20 @@ impl Ledger {
             (entry.state, entry.attempts) = (State::Idle, 0);
         }
         self.forget_unwanted();
+        self.fill_place();
         Outcome::Withdrawn(registration)
+    }
+
+    /// A place is free: who waits for none but this one takes it, unless another is to be asked anyway.
+    fn fill_place(&mut self) {
+        if self.entries.iter().any(|entry| entry.is_wanted && entry.state == State::Idle) {
+            return;
+        }
+        let waiting = self.entries.iter_mut().filter(|entry| entry.is_wanted && entry.state == State::Postponed);
+        // Among equals the first of the list.
+        if let Some(entry) = waiting.rev().max_by_key(|entry| entry.priority) {
+            (entry.state, entry.attempts) = (State::Idle, 0);
+        }
     }
 
     fn give_up(&mut self, registration: Registration, state: State) -> Outcome {

@@ -170,7 +170,7 @@ impl SessionManager {
             .into_iter()
             .zip(lines)
             .zip(1_u16..)
-            .map(|((account, wanted), number)| Line::new(number, account, Ledger::new(wanted)))
+            .map(|((account, wanted), number)| Line::new(number, account, Ledger::new(wanted, kis.max_registrations)))
             .collect();
         let traffic = std::mem::take(&mut seams.traffic);
         let change_window = Duration::from_secs(session.change_window_s).div_f64(seams.market.scale);

@@ -9,7 +9,11 @@ fn wanted(keys: &[(&str, u8)]) -> Vec<Wanted> {
 }
 
 fn ledger(keys: &[(&str, u8)]) -> Ledger {
-    let mut ledger = Ledger::new(wanted(keys));
+    ledger_of(keys, 41)
+}
+
+fn ledger_of(keys: &[(&str, u8)], places: usize) -> Ledger {
+    let mut ledger = Ledger::new(wanted(keys), places);
     ledger.begin();
     ledger
 }
@@ -132,6 +136,41 @@ fn without_a_less_important_pair_the_one_asked_for_is_shed() {
 }
 
 #[test]
+fn nothing_is_asked_for_while_what_is_to_be_withdrawn_holds_the_last_place() {
+    let mut ledger = ledger_of(&[("A", 0), ("B", 0)], 2);
+    for key in ["A", "B"] {
+        send(&mut ledger);
+        answer(&mut ledger, key, "OPSP0000");
+    }
+    ledger.want(wanted(&[("B", 0), ("C", 0)]));
+    let due: Vec<Request> = ledger.due().collect();
+    assert_eq!(
+        due,
+        [Request { registration: pair("A"), subscribe: false }],
+        "who may not withdraw yet asks for nothing"
+    );
+    assert_eq!(send(&mut ledger), "-A");
+    answer(&mut ledger, "A", "OPSP0001");
+    assert_eq!(send(&mut ledger), "+C");
+}
+
+#[test]
+fn a_place_that_gets_free_is_for_the_most_important_of_those_for_which_there_was_none() {
+    let mut ledger = ledger(&[("A", 3), ("B", 2), ("low", 0), ("high", 1)]);
+    for (key, code) in [("A", "OPSP0000"), ("B", "OPSP0000"), ("high", "OPSP0008"), ("low", "OPSP0008")] {
+        assert_eq!(send(&mut ledger), format!("+{key}"));
+        answer(&mut ledger, key, code);
+    }
+    assert!(ledger.is_settled());
+    ledger.want(wanted(&[("A", 3), ("low", 0), ("high", 1)]));
+    assert_eq!(send(&mut ledger), "-B");
+    answer(&mut ledger, "B", "OPSP0001");
+    assert_eq!(send(&mut ledger), "+high");
+    answer(&mut ledger, "high", "OPSP0000");
+    assert!(ledger.is_settled(), "one place, one registration");
+}
+
+#[test]
 fn a_change_withdraws_what_left_before_it_asks_for_what_came() {
     let mut ledger = ledger(&[("A", 0), ("B", 0)]);
     for key in ["A", "B"] {
@@ -195,7 +234,7 @@ fn notices_are_asked_last_their_answer_is_known_without_its_key_and_losses_behin
     let notice = Registration { tr_id: "H0STCNI0".to_owned(), tr_key: "somebody".to_owned() };
     let mut pairs = vec![Wanted { registration: notice.clone(), priority: u8::MAX }];
     pairs.extend(wanted(&[("A", 0)]));
-    let mut ledger = Ledger::new(pairs);
+    let mut ledger = Ledger::new(pairs, 41);
     for strike in 1..=3 {
         ledger.begin();
         assert_eq!(send(&mut ledger), "+A");
