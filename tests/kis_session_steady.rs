@@ -34,7 +34,12 @@ fn endless(scale: f64, symbols: usize, faults: Vec<FaultSpec>) -> SimConfig {
 }
 
 fn start(stage: &Stage, scale: f64) -> Engine {
-    let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, 9 * 3600 + 1800);
+    start_at(stage, scale, 9 * 3600 + 1800)
+}
+
+/// An engine for which it is so many seconds after midnight.
+fn start_at(stage: &Stage, scale: f64, second: u64) -> Engine {
+    let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, second);
     let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale };
     let options = Options { market, leave: Leave::WhenStopped };
     Engine::start_with(&stage.config, stage.accounts.clone(), options).expect("an engine")
@@ -163,4 +168,47 @@ fn what_came_waits_for_the_place_of_a_pair_whose_withdrawal_is_delayed() {
     let delayed = played.events(SessionEvent::ChangeDelayed);
     assert_eq!(delayed.iter().map(|wait| text(&wait.tr_key)).collect::<Vec<_>>(), [keys[1].clone()]);
     assert!(played.events(SessionEvent::LeftOut).is_empty() && played.events(SessionEvent::Refused).is_empty());
+}
+
+fn refuse(n: u64, code: &str) -> FaultSpec {
+    let fault = Fault::Refuse { code: code.to_owned() };
+    FaultSpec { at: At::Registration(n), connection: Target::Number(1), fault }
+}
+
+#[test]
+fn what_the_broker_cannot_do_for_now_is_asked_again_on_the_same_connection_until_it_can() {
+    let scale = 60.0;
+    // Of three: the first is refused thrice in a row, the second by the backend, the third goes unanswered thrice.
+    let mut faults = vec![refuse(1, "OPSP0007"), refuse(2, "OPSP0009"), refuse(4, "OPSP0007"), refuse(6, "OPSP0007")];
+    let lose = |n| FaultSpec { at: At::Registration(n), connection: Target::Number(1), fault: Fault::LoseAck };
+    faults.extend([lose(3), lose(5), lose(7)]);
+    let stage = Stage::new(endless(scale, 3, faults), TRADES);
+    let engine = start(&stage, scale);
+    until(&stage, "all are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 3);
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    let postponed = played.events(SessionEvent::Postponed);
+    let mut told: Vec<String> = postponed.iter().map(|wait| text(&wait.text)).collect();
+    told.sort();
+    assert_eq!(told, ["no answer", "refused for now, OPSP0007", "refused for now, OPSP0009"]);
+    assert!(postponed.iter().all(|wait| (wait.value as f64 * scale - 60e9).abs() < 1e9));
+    assert!(played.events(SessionEvent::LeftOut).is_empty());
+}
+
+#[test]
+fn what_was_given_up_is_asked_again_an_hour_before_the_next_trading_day() {
+    let scale = 1200.0;
+    let config = SimConfig {
+        open_when: OpenWhen::AfterDelay { ms: 600_000 },
+        time_scale: 1.0,
+        ..endless(scale, 2, vec![refuse(1, "OPSP8992")])
+    };
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.kis.session.silence_s = 0;
+    let engine = start_at(&stage, scale, 6 * 3600 + 600);
+    until(&stage, "one is given up", |ticks| of(ticks, SessionEvent::LeftOut).len() == 1);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    assert_eq!(played.events(SessionEvent::Subscribed).len(), 3);
 }

@@ -156,7 +156,7 @@ numbered! {
         /// Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right?
         NoticesDropped = 33 "notices_dropped",
         /// A registration, or all that the line has left to ask, is asked for later on the same connection, whose others go
-        /// on; `value` is how long, ns, `code` the broker's code, `text` says why.
+        /// on; `value` is how long, ns, `text` says why, `code` is the broker's where it refuses the whole line.
         Postponed = 44 "postponed",
     }
 }

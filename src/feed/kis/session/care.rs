@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
+
 use super::backoff::later;
 use super::codes::Reaction;
 use super::expect::{Expectations, Moment};
@@ -18,6 +20,7 @@ use crate::clock::wall_ns;
 use crate::config::Config;
 use crate::feed::kis::control::is_notice;
 use crate::feed::kis::rest::is_mock;
+use crate::market::kst;
 use crate::market::phase::Phase;
 use crate::metrics::Counter;
 use crate::tick::{Publisher, SessionEvent};
@@ -25,6 +28,9 @@ use crate::tick::{Publisher, SessionEvent};
 /// Pause between two looks, of the venue's clock and bounded by the wall's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_WALL_MIN: Duration = Duration::from_millis(20);
+
+/// A trading day begins so long before the first session: broker and lists are up by then.
+const DAY_LEAD: Duration = Duration::from_secs(3600);
 
 /// What lasts from look to look.
 pub(super) struct Care {
@@ -40,6 +46,8 @@ pub(super) struct Care {
     /// How long before an opening hot threads wait as configured; `None`: always.
     wake_before: Option<Duration>,
     is_parked: bool,
+    /// The trading day that was begun last.
+    day: Option<Date>,
     next_look: Instant,
     look_every: Duration,
 }
@@ -66,6 +74,7 @@ impl Care {
             expectations: Expectations::new(),
             wake_before: config.engine.park_when_closed.then(|| Duration::from_secs(config.engine.wake_before_open_s)),
             is_parked: false,
+            day: None,
             next_look: Instant::now(),
             look_every: LOOK_EVERY.div_f64(seams.market.scale).clamp(LOOK_WALL_MIN, LOOK_EVERY),
         }
@@ -95,6 +104,7 @@ impl SessionManager {
             self.calendar_checked(checked);
         }
         self.look_at_hours(market_ns);
+        self.look_at_day(market_ns);
         self.look_at_down_lines(now, market_ns);
     }
 
@@ -138,6 +148,27 @@ impl SessionManager {
                 "a session is near: hot threads wait as configured"
             };
             tracing::info!("{what}");
+        }
+    }
+
+    /// What was given up for the day is asked again before the next one begins.
+    fn look_at_day(&mut self, market_ns: u64) {
+        let today = kst::trading_date(market_ns);
+        if self.care.day == Some(today) {
+            return;
+        }
+        let pairs = self.lines.iter().flat_map(|line| line.ledger.registrations());
+        let publishers = pairs.filter_map(|pair| self.care.expectations.publisher(&pair.tr_id));
+        if !is_near(&self.seams.calendar, publishers, market_ns, DAY_LEAD) {
+            return;
+        }
+        self.care.day = Some(today);
+        for index in 0..self.lines.len() {
+            let line = &mut self.lines[index];
+            if line.ledger.new_day() && matches!(line.state, State::Live) {
+                line.state = State::Subscribing { send_at: Instant::now() };
+            }
+            self.show(index);
         }
     }
 

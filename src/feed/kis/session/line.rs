@@ -173,7 +173,7 @@ impl Line {
             return false;
         }
         let was_held = self.held_until.take().is_some();
-        was_held && !self.ledger.is_settled()
+        (self.ledger.wake(now) || was_held) && !self.ledger.is_settled()
     }
 
     /// A code that means the whole line, on which nothing is in force.

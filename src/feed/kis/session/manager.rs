@@ -166,11 +166,14 @@ impl SessionManager {
         }
         let all = of_notices.before(wanted(&kis.subscribe));
         let Plan { lines, left_out } = plan(&current, all, kis.max_registrations);
+        let scale = seams.market.scale;
         let lines: Vec<Line> = accounts
             .into_iter()
             .zip(lines)
             .zip(1_u16..)
-            .map(|((account, wanted), number)| Line::new(number, account, Ledger::new(wanted, kis.max_registrations)))
+            .map(|((account, wanted), number)| {
+                Line::new(number, account, Ledger::new(wanted, kis.max_registrations, scale))
+            })
             .collect();
         let traffic = std::mem::take(&mut seams.traffic);
         let change_window = Duration::from_secs(session.change_window_s).div_f64(seams.market.scale);
@@ -328,7 +331,14 @@ impl SessionManager {
             }
             Outcome::GivenUp(pair) => {
                 self.progress.refused += 1;
-                self.left_out(index, &pair, if code.is_empty() { "no answer" } else { "refused by the broker" });
+                self.left_out(index, &pair, "refused by the broker");
+            }
+            Outcome::Postponed { pair, wait, before } => {
+                self.progress.refused += usize::from(before == 0);
+                let why = if code.is_empty() { "no answer".to_owned() } else { format!("refused for now, {code}") };
+                tracing::warn!(line = line.number, pair = shown(&pair), ?wait, why, "not recorded meanwhile");
+                let wait_ns = wait.as_nanos() as u64;
+                self.seams.cold.tell_pair(line.number, SessionEvent::Postponed, &pair, wait_ns, &why);
             }
             Outcome::Shed(pair) => {
                 self.progress.refused += 1;
@@ -440,6 +450,7 @@ impl SessionManager {
     fn subscribe(&mut self, index: usize) -> bool {
         let line = &mut self.lines[index];
         let now = Instant::now();
+        line.ledger.wake(now);
         if let Some(outcome) = line.ledger.expire(now) {
             tracing::warn!(line = line.number, "no answer to a registration");
             line.unanswered = line.unanswered.saturating_add(1);
