@@ -13,6 +13,7 @@ use hoga::config::KisSubscription;
 use hoga::engine::{Engine, Options};
 use hoga::feed::kis::session::Leave;
 use hoga::journal::Stream;
+use hoga::metrics::Counter;
 use hoga::tick::{Session, SessionEvent};
 use kis_sim::{AppKey, At, Fault, FaultSpec, OpenWhen, RestFault, RestFaultSpec, SimConfig, Target};
 use rig::{Record, Stage, read, reference, sessions, sim, wait_until};
@@ -38,7 +39,7 @@ fn start(stage: &Stage, scale: f64) -> Engine {
 }
 
 /// An engine for which it is so many seconds after midnight.
-fn start_at(stage: &Stage, scale: f64, second: u64) -> Engine {
+fn start_at(stage: &Stage, scale: f64, second: u32) -> Engine {
     let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, second);
     let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale };
     let options = Options { market, leave: Leave::WhenStopped };
@@ -64,6 +65,11 @@ fn list<'a>(stage: &Stage, engine: &mut Engine, keys: impl IntoIterator<Item = &
     let keys = keys.into_iter().cloned().collect();
     config.kis.subscribe = vec![KisSubscription { tr: "H0STCNT0".to_owned(), keys, ..KisSubscription::default() }];
     engine.reload(&config).expect("it is taken over");
+}
+
+fn refuse(n: u64, code: &str) -> FaultSpec {
+    let fault = Fault::Refuse { code: code.to_owned() };
+    FaultSpec { at: At::Registration(n), connection: Target::Number(1), fault }
 }
 
 #[test]
@@ -103,12 +109,8 @@ fn a_list_that_takes_back_what_it_dropped_leaves_in_force_what_was_not_withdrawn
 #[test]
 fn a_line_that_brings_data_is_never_left_over_a_refusal_of_what_is_asked_beside_it() {
     let scale = 120.0;
-    let refuse = |(n, code): (u64, &str)| FaultSpec {
-        at: At::Registration(n),
-        connection: Target::Number(1),
-        fault: Fault::Refuse { code: code.to_owned() },
-    };
-    let faults = [(3, "OPSP8996"), (4, "OPSP9994"), (5, "OPSP0011"), (6, "OPSP0010")].map(refuse).to_vec();
+    let faults =
+        [(3, "OPSP8996"), (4, "OPSP9994"), (5, "OPSP0011"), (6, "OPSP0010")].map(|(n, code)| refuse(n, code)).to_vec();
     let stage = Stage::new(endless(scale, 3, faults), TRADES);
     let engine = start(&stage, scale);
     until(&stage, "the third is in force in the end", |ticks| of(ticks, SessionEvent::Acked).len() == 3);
@@ -170,11 +172,6 @@ fn what_came_waits_for_the_place_of_a_pair_whose_withdrawal_is_delayed() {
     assert!(played.events(SessionEvent::LeftOut).is_empty() && played.events(SessionEvent::Refused).is_empty());
 }
 
-fn refuse(n: u64, code: &str) -> FaultSpec {
-    let fault = Fault::Refuse { code: code.to_owned() };
-    FaultSpec { at: At::Registration(n), connection: Target::Number(1), fault }
-}
-
 #[test]
 fn what_the_broker_cannot_do_for_now_is_asked_again_on_the_same_connection_until_it_can() {
     let scale = 60.0;
@@ -211,4 +208,30 @@ fn what_was_given_up_is_asked_again_an_hour_before_the_next_trading_day() {
     let played = stage.end(engine);
     assert_eq!(played.events(SessionEvent::Connected).len(), 1);
     assert_eq!(played.events(SessionEvent::Subscribed).len(), 3);
+}
+
+#[test]
+fn an_app_key_that_is_refused_each_time_is_left_alone_after_the_third_until_the_list_is_read_again() {
+    let scale = 600.0;
+    let of_connection = |n| FaultSpec { connection: Target::Number(n), ..refuse(1, "OPSP0010") };
+    let faults = (1..=3).map(of_connection).collect();
+    let mut stage = Stage::new(endless(scale, 2, faults), TRADES);
+    stage.config.kis.session.silence_s = 0;
+    let mut engine = start(&stage, scale);
+    until(&stage, "the line stays closed", |ticks| of(ticks, SessionEvent::Barred).len() == 1);
+    // Market hours, at this pace of the clock.
+    std::thread::sleep(Duration::from_secs(6));
+    let waits = of(&read(&stage.dir(), Stream::Ticks), SessionEvent::BackingOff);
+    assert_eq!(waits.iter().map(|wait| text(&wait.text)).collect::<Vec<_>>(), ["app key refused"; 2]);
+    for (wait, seconds) in waits.iter().zip([120.0, 600.0]) {
+        assert!(wait.value as f64 * scale >= seconds * 1e9 - 1e3, "{} ns", wait.value);
+    }
+    assert_eq!(stage.venue.ledger().connections, 3);
+    let keys = rig::symbols(&stage.venue);
+    list(&stage, &mut engine, &keys);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let played = stage.end(engine);
+    let barred = played.events(SessionEvent::Barred);
+    assert_eq!((barred[0].value, text(&barred[0].code)), (3, "OPSP0010".to_owned()));
+    assert_eq!(played.summary.get(Counter::LinesBarred), 1);
 }

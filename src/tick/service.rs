@@ -158,6 +158,9 @@ numbered! {
         /// A registration, or all that the line has left to ask, is asked for later on the same connection, whose others go
         /// on; `value` is how long, ns, `text` says why, `code` is the broker's where it refuses the whole line.
         Postponed = 44 "postponed",
+        /// The broker refuses the line's app key, `value` times in a row with `code`: it stays closed until the next
+        /// trading day, another list or a restart.
+        Barred = 45 "barred",
     }
 }
 

@@ -165,8 +165,11 @@ impl SessionManager {
         self.care.day = Some(today);
         for index in 0..self.lines.len() {
             let line = &mut self.lines[index];
-            if line.ledger.new_day() && matches!(line.state, State::Live) {
-                line.state = State::Subscribing { send_at: Instant::now() };
+            let asks_again = line.ledger.new_day();
+            match line.state {
+                State::Live if asks_again => line.state = State::Subscribing { send_at: Instant::now() },
+                State::Barred => line.unbar(),
+                _ => {}
             }
             self.show(index);
         }
@@ -235,6 +238,22 @@ impl SessionManager {
             }
         }
         self.hold(index, code, "refused while others are in force");
+    }
+
+    /// The broker refuses the app key again and again, and would count who goes on knocking.
+    pub(super) fn bar(&mut self, index: usize) {
+        let line = &mut self.lines[index];
+        let (code, _) = std::mem::take(&mut line.cause);
+        line.state = State::Barred;
+        let (why, account) = ("the broker refuses the app key", &line.account.name);
+        tracing::error!(
+            line = line.number,
+            account,
+            code,
+            "the broker refuses the app key each time: the line stays closed until the next trading day, SIGHUP or a restart"
+        );
+        self.seams.cold.counters.add(Counter::LinesBarred, 1);
+        self.seams.cold.tell(line.number, SessionEvent::Barred, line.barred.into(), &code, why);
     }
 
     /// Asks again what had to wait until now; whether there is such.
@@ -319,7 +338,9 @@ impl SessionManager {
     fn line_with_room(&self, except: usize) -> Option<usize> {
         let room = |line: &Line| line.room.unwrap_or(usize::MAX).min(self.registrations_max);
         let fit = |(index, line): &(usize, &Line)| {
-            *index != except && !matches!(line.state, State::Closed) && line.ledger.wanted() < room(line)
+            *index != except
+                && !matches!(line.state, State::Barred | State::Closed)
+                && line.ledger.wanted() < room(line)
         };
         let lines = self.lines.iter().enumerate().filter(fit);
         lines.min_by_key(|(_, line)| line.ledger.wanted()).map(|(index, _)| index)

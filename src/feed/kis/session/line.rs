@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, bounded};
 
 use super::super::rest::{Client, KeyError};
-use super::backoff::{Backoff, CEILING, FLOOR_IN_USE};
+use super::backoff::{Backoff, CEILING, FLOOR_HOPELESS, FLOOR_IN_USE, IN_USE_MAX};
 use super::budget::Budget;
 use super::codes::Reaction;
 use super::ledger::{Ledger, Request, Wanted};
@@ -18,6 +18,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const APPROVAL_PATIENCE: Duration = Duration::from_secs(5);
 /// The same while a line goes on meanwhile: longer than the interval between two issues.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(75);
+/// An app key that is refused so often in a row is left alone.
+pub(super) const BARRED_MAX: u8 = 3;
 /// Close code of a session that is over.
 const CODE_NORMAL: u16 = 1000;
 
@@ -77,6 +79,10 @@ pub(super) struct Line {
     pub held_until: Option<Instant>,
     /// How often in a row that was so.
     pub holds: u8,
+    /// How often in a row another session held the app key.
+    pub in_use: u8,
+    /// How often in a row the broker refused the app key itself.
+    pub barred: u8,
     /// Why it was left, if we left it: a code of the broker, and words.
     pub cause: (String, &'static str),
 }
@@ -97,6 +103,8 @@ pub(super) enum State {
     Live,
     /// Close was asked for; the disconnect is awaited.
     Leaving,
+    /// The broker refuses the app key again and again: not connected before the next trading day, or another list.
+    Barred,
     /// For good.
     Closed,
 }
@@ -146,6 +154,8 @@ impl Line {
             renewal: None,
             held_until: None,
             holds: 0,
+            in_use: 0,
+            barred: 0,
             cause: Default::default(),
         }
     }
@@ -160,6 +170,13 @@ impl Line {
             self.cause = (code.to_owned(), why);
         }
         left
+    }
+
+    /// The broker took a registration: what it had against the line is over.
+    pub fn taken(&mut self) {
+        (self.is_renewed, self.refused) = (false, None);
+        (self.holds, self.in_use, self.barred) = (0, 0, 0);
+        self.backoff.lower_floor();
     }
 
     /// Nothing may be asked for now.
@@ -181,11 +198,13 @@ impl Line {
         let why = match reaction {
             Reaction::RenewKey if !std::mem::replace(&mut self.is_renewed, true) => "approval key expired",
             Reaction::InUse => {
-                self.backoff.raise_floor(FLOOR_IN_USE);
+                self.in_use = self.in_use.saturating_add(1);
+                self.backoff.keep_floor(if self.in_use < IN_USE_MAX { FLOOR_IN_USE } else { FLOOR_HOPELESS });
                 "app key in use"
             }
             _ => {
-                self.backoff.raise_floor(CEILING);
+                self.barred = self.barred.saturating_add(1);
+                self.backoff.keep_floor(if self.barred == 1 { CEILING } else { FLOOR_HOPELESS });
                 "app key refused"
             }
         };
@@ -193,6 +212,12 @@ impl Line {
             self.refused = self.approval.take().or(self.refused.take());
         }
         self.leave(reader, code, why);
+    }
+
+    /// An app key that was refused is tried again.
+    pub fn unbar(&mut self) {
+        self.barred = 0;
+        self.state = if self.ledger.wanted() == 0 { State::Idle } else { State::Waiting { until: Instant::now() } };
     }
 
     /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP.

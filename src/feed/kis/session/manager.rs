@@ -18,7 +18,7 @@ use super::budget::Budget;
 use super::care::Care;
 use super::churn::Churn;
 use super::ledger::{Ledger, Outcome, Registration, Wanted};
-use super::line::{Account, Attempt, Failure, Line, LineState, State, message};
+use super::line::{Account, Attempt, BARRED_MAX, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
 use super::records::{Cold, shown};
 use super::watchdog::Watchdog;
@@ -293,6 +293,7 @@ impl SessionManager {
         match self.leave {
             Leave::WhenClosed => line.state = State::Closed,
             Leave::WhenStopped if line.ledger.wanted() == 0 => line.state = State::Idle,
+            Leave::WhenStopped if line.barred >= BARRED_MAX => self.bar(index),
             Leave::WhenStopped => self.back_off(index),
         }
         self.show(index);
@@ -322,7 +323,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         match outcome {
             Outcome::InForce(pair) => {
-                (line.is_renewed, line.refused, line.holds) = (false, None, 0);
+                line.taken();
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
             }
             Outcome::Withdrawn(pair) => {
@@ -380,7 +381,7 @@ impl SessionManager {
             }
             State::Subscribing { .. } => self.subscribe(index),
             State::Live => self.resume(index),
-            State::Waiting { .. } | State::Leaving | State::Closed | State::Idle => false,
+            State::Waiting { .. } | State::Leaving | State::Barred | State::Closed | State::Idle => false,
         }
     }
 
@@ -559,6 +560,7 @@ impl SessionManager {
             match line.state {
                 State::Live if !line.ledger.is_settled() => line.state = State::Subscribing { send_at: Instant::now() },
                 State::Idle if line.ledger.wanted() > 0 => line.state = State::Waiting { until: Instant::now() },
+                State::Barred => line.unbar(),
                 State::Waiting { .. } if line.ledger.wanted() == 0 => line.state = State::Idle,
                 _ => {}
             }
@@ -602,7 +604,7 @@ impl SessionManager {
             State::Connecting { .. } => LineState::Connecting,
             State::Subscribing { .. } => LineState::Subscribing,
             State::Live | State::Leaving => LineState::Live,
-            State::Closed | State::Idle => LineState::Closed,
+            State::Barred | State::Closed | State::Idle => LineState::Closed,
         };
         (self.seams.observer)(line.number, state, line.ledger.wanted(), line.ledger.in_force());
     }
