@@ -235,3 +235,36 @@ fn an_app_key_that_is_refused_each_time_is_left_alone_after_the_third_until_the_
     assert_eq!((barred[0].value, text(&barred[0].code)), (3, "OPSP0010".to_owned()));
     assert_eq!(played.summary.get(Counter::LinesBarred), 1);
 }
+
+#[test]
+fn the_pace_of_registrations_is_kept_over_changes_of_the_list() {
+    let mut config = endless(1.0, 6, Vec::new());
+    // Far less than the pace: a busy venue reads a message late, and the next one in time.
+    config.message_spacing_ms = Some(150);
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.kis.subscribe_pace_ms = 600;
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe[0].keys.truncate(1);
+    let mut engine = start(&stage, 1.0);
+    for count in 1..=6 {
+        // All that was asked for is answered: the line is at rest, and its pace all the same.
+        until(&stage, "the registrations", |ticks| of(ticks, SessionEvent::Acked).len() == count);
+        list(&stage, &mut engine, &keys[..(count + 1).min(6)]);
+    }
+    let counts = stage.venue.ledger();
+    let played = stage.end(engine);
+    assert_eq!((counts.bans, counts.registrations), (0, 6));
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    let sent: Vec<u64> = played.events(SessionEvent::Subscribed).iter().map(|sent| sent.header.ts_recv).collect();
+    assert!(sent.windows(2).all(|pair| pair[1] - pair[0] >= 590_000_000), "{sent:?}");
+}
+
+#[test]
+fn the_venue_does_ban_who_registers_without_a_pause() {
+    let mut config = endless(1.0, 6, Vec::new());
+    config.message_spacing_ms = Some(10_000);
+    let stage = Stage::new(config, TRADES);
+    let engine = start(&stage, 1.0);
+    wait_until("the ban", || stage.venue.ledger().bans == 1);
+    stage.end(engine);
+}

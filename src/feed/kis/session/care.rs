@@ -167,7 +167,7 @@ impl SessionManager {
             let line = &mut self.lines[index];
             let asks_again = line.ledger.new_day();
             match line.state {
-                State::Live if asks_again => line.state = State::Subscribing { send_at: Instant::now() },
+                State::Live if asks_again => line.state = State::Subscribing,
                 State::Barred => line.unbar(),
                 _ => {}
             }
@@ -261,7 +261,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         let resumes = line.resumes(Instant::now());
         if resumes {
-            line.state = State::Subscribing { send_at: Instant::now() };
+            line.state = State::Subscribing;
             self.show(index);
         }
         resumes
@@ -317,7 +317,7 @@ impl SessionManager {
         let target = &mut self.lines[to];
         target.ledger.take(wanted);
         match target.state {
-            State::Live => target.state = State::Subscribing { send_at: Instant::now() },
+            State::Live => target.state = State::Subscribing,
             State::Idle => target.state = State::Waiting { until: Instant::now() },
             _ => {}
         }

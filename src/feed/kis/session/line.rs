@@ -75,6 +75,8 @@ pub(super) struct Line {
     pub down_since: Option<Instant>,
     /// A new approval key on its way, while the line goes on.
     pub renewal: Option<Receiver<Result<Secret, Failure>>>,
+    /// The next message may be sent then, whatever the line did meanwhile.
+    pub send_at: Instant,
     /// Nothing is asked before then: the broker refuses the line, whose pairs in force go on.
     pub held_until: Option<Instant>,
     /// How often in a row that was so.
@@ -96,9 +98,7 @@ pub(super) enum State {
     Connecting {
         result: Receiver<Attempt>,
     },
-    Subscribing {
-        send_at: Instant,
-    },
+    Subscribing,
     /// Every registration was answered.
     Live,
     /// Close was asked for; the disconnect is awaited.
@@ -152,6 +152,7 @@ impl Line {
             moving: Vec::new(),
             down_since: None,
             renewal: None,
+            send_at: Instant::now(),
             held_until: None,
             holds: 0,
             in_use: 0,
@@ -162,7 +163,7 @@ impl Line {
 
     /// Begins the closing handshake; the line comes back by its disconnect, after its backoff. Whether it was begun now.
     pub fn leave(&mut self, reader: &ReaderHandle, code: &str, why: &'static str) -> bool {
-        let is_connected = matches!(self.state, State::Subscribing { .. } | State::Live);
+        let is_connected = matches!(self.state, State::Subscribing | State::Live);
         let command = Command::Close { line: self.number, code: CODE_NORMAL };
         let left = is_connected && reader.send(command).is_ok();
         if left {

@@ -379,7 +379,7 @@ impl SessionManager {
                 self.attempted(index, attempt);
                 true
             }
-            State::Subscribing { .. } => self.subscribe(index),
+            State::Subscribing => self.subscribe(index),
             State::Live => self.resume(index),
             State::Waiting { .. } | State::Leaving | State::Barred | State::Closed | State::Idle => false,
         }
@@ -423,7 +423,7 @@ impl SessionManager {
                 line.ledger.begin();
                 line.unanswered = 0;
                 line.cause = Default::default();
-                line.state = State::Subscribing { send_at: Instant::now() };
+                line.state = State::Subscribing;
                 self.watchdog.line_up(line.number, Instant::now());
             }
             Err(Failure { text, why, not_before }) => {
@@ -499,8 +499,7 @@ impl SessionManager {
                 }
             }
         }
-        let State::Subscribing { send_at } = &mut line.state else { return false };
-        if now < *send_at {
+        if now < line.send_at {
             return true;
         }
         let mut delayed = None;
@@ -524,7 +523,7 @@ impl SessionManager {
                 let event = if request.subscribe { SessionEvent::Subscribed } else { SessionEvent::Unsubscribed };
                 self.seams.cold.counters.add(Counter::RegistrationsSent, 1);
                 self.seams.cold.tell_pair(line.number, event, &request.registration, 0, "");
-                *send_at = now + self.pace;
+                line.send_at = now + self.pace;
                 self.churn.changed(&request, now);
                 line.ledger.sent(request, now);
             }
@@ -558,7 +557,7 @@ impl SessionManager {
             let (added, removed) = line.ledger.want(wanted);
             (came, left) = (came + added, left + removed);
             match line.state {
-                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing { send_at: Instant::now() },
+                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing,
                 State::Idle if line.ledger.wanted() > 0 => line.state = State::Waiting { until: Instant::now() },
                 State::Barred => line.unbar(),
                 State::Waiting { .. } if line.ledger.wanted() == 0 => line.state = State::Idle,
@@ -602,7 +601,7 @@ impl SessionManager {
         let state = match line.state {
             State::Waiting { .. } => LineState::Backoff,
             State::Connecting { .. } => LineState::Connecting,
-            State::Subscribing { .. } => LineState::Subscribing,
+            State::Subscribing => LineState::Subscribing,
             State::Live | State::Leaving => LineState::Live,
             State::Barred | State::Closed | State::Idle => LineState::Closed,
         };
