@@ -35,6 +35,9 @@ const FEEDS: &[&str] = &["H0STCNT0", "H0STASP0"];
 const SYMBOLS: usize = 30;
 const WANTED: u64 = (SYMBOLS * FEEDS.len()) as u64;
 
+/// Pace of registrations. The venue bans far below it alone, since it may read one message late and the next in time.
+const PACE_MS: u64 = 50;
+
 /// What a run is made of.
 struct Plan {
     seconds: f64,
@@ -66,6 +69,7 @@ impl Plan {
             slot_linger_s: 10.0,
             limits,
             ban: Some(BanRules { connects: 12, window_s: 600.0, for_s: 36_000.0, messages: Some(600) }),
+            message_spacing_ms: Some(3),
             // As often as an app key bears: about half of them break a line, and it may connect ten times in ten minutes.
             chaos: Some(Chaos { every_s: (40.0 / self.scale).min(self.seconds / 16.0), for_s: self.seconds }),
             rest_faults: vec![
@@ -295,6 +299,7 @@ fn a_venue_that_misbehaves_at_random_is_recorded_to_the_last_share_and_never_pro
     let mut stage = Stage::new(plan.venue(), FEEDS);
     stage.config.kis.session = SessionSection::default();
     stage.config.journal.segment_mib = 16;
+    stage.config.kis.subscribe_pace_ms = PACE_MS;
     let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, 9 * 3600 + 1800);
     let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale: plan.scale };
     let options = Options { market, leave: Leave::WhenStopped };

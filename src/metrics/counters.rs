@@ -219,6 +219,8 @@ counters! {
     NoticesLost = 118 Sum Count "notices_lost",
     /// Approval keys renewed on the broker's word that the old one is not known.
     ApprovalsRenewed = 119 Sum Count "approvals_renewed",
+    /// Times a line was closed for the day, its app key having been refused again and again.
+    LinesBarred = 127 Sum Count "lines_barred",
 }
 
 /// The write side of one block: one per stage or thread, `Send`, not `Sync`, not `Clone`, so that each cell has one

@@ -155,6 +155,12 @@ numbered! {
         ApprovalRenewed = 32 "approval_renewed",
         /// Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right?
         NoticesDropped = 33 "notices_dropped",
+        /// A registration, or all that the line has left to ask, is asked for later on the same connection, whose others go
+        /// on; `value` is how long, ns, `text` says why, `code` is the broker's where it refuses the whole line.
+        Postponed = 44 "postponed",
+        /// The broker refuses the line's app key, `value` times in a row with `code`: it stays closed until the next
+        /// trading day, another list or a restart.
+        Barred = 45 "barred",
     }
 }
 

@@ -20,6 +20,12 @@ pub struct BanRules {
     pub messages: Option<usize>,
 }
 
+impl BanRules {
+    /// Of a venue that counts nothing, and judges pauses alone.
+    pub(crate) const SPACING_ALONE: BanRules =
+        BanRules { connects: usize::MAX, window_s: 600.0, for_s: 3600.0, messages: None };
+}
+
 /// What the judge remembers of each app key.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
@@ -30,6 +36,7 @@ pub(crate) struct Bans {
 struct Record {
     connects: VecDeque<u64>,
     messages: VecDeque<u64>,
+    last_message: Option<u64>,
     until_ns: u64,
 }
 
@@ -57,6 +64,17 @@ impl Bans {
         }
         record.until_ns = now + for_ns;
         Judgement::Banned
+    }
+
+    /// An app key registers or deregisters; true when it is too soon after the one before.
+    pub(crate) fn judge_spacing(&mut self, app: usize, least_ns: u64, for_ns: u64, now: u64) -> bool {
+        let record = self.record(app);
+        let before = record.last_message.replace(now);
+        let banned = before.is_some_and(|before| now < before + least_ns);
+        if banned {
+            record.until_ns = now + for_ns;
+        }
+        banned
     }
 
     /// An app key registers or deregisters; true when it was the one too many.
@@ -91,6 +109,14 @@ mod tests {
         assert_eq!(judge(0, 12), Judgement::Banned);
         assert_eq!((judge(0, 40), judge(1, 40)), (Judgement::Blocked, Judgement::Fine));
         assert_eq!(judge(0, 62), Judgement::Fine);
+    }
+
+    #[test]
+    fn two_messages_of_an_app_key_too_close_together_are_a_ban() {
+        let mut bans = Bans::default();
+        let judged = [(0, 0), (1, 1), (0, 10), (0, 19)].map(|(app, now)| bans.judge_spacing(app, 10, 50, now));
+        assert_eq!(judged, [false, false, false, true]);
+        assert_eq!(bans.judge(0, 9, 10, 50, 20), Judgement::Blocked);
     }
 
     #[test]

@@ -96,6 +96,9 @@ pub struct SimConfig {
     pub spin: bool,
     /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
+    /// Wall milliseconds that have to lie between two subscribe or unsubscribe messages of an app key: a shorter pause blocks
+    /// it, for as long as `ban` says, else for an hour. Default: none.
+    pub message_spacing_ms: Option<u64>,
     /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
     /// Default: a year before the simulated day.
     pub split: Option<Date>,
@@ -156,6 +159,7 @@ impl Default for SimConfig {
             close_wait_s: 5.0,
             spin: true,
             ban: None,
+            message_spacing_ms: None,
             split: None,
             cut_on_client_ping: false,
             chaos: None,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::auth::session_secrets;
-use crate::ban::Judgement;
+use crate::ban::{BanRules, Judgement};
 use crate::control::{self, Code, Registration, Request, Rules};
 use crate::event_loop::{EventLoop, apply_by_time};
 use crate::fault::Fault;
@@ -104,7 +104,11 @@ impl EventLoop {
 
     /// Judges the connection as a connect of its app key, once, and each message; true when it is reset for that.
     fn is_blocked(&mut self, slot: usize, app: usize, now: u64) -> bool {
-        let Some(rules) = self.config.ban else { return false };
+        let spacing = self.config.message_spacing_ms;
+        if self.config.ban.is_none() && spacing.is_none() {
+            return false;
+        }
+        let rules = self.config.ban.unwrap_or(BanRules::SPACING_ALONE);
         let (window_ns, for_ns) = (self.scaled_ns(rules.window_s), self.scaled_ns(rules.for_s));
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return true };
         let judgement = if std::mem::replace(&mut connection.judged, true) {
@@ -112,9 +116,11 @@ impl EventLoop {
         } else {
             self.bans.judge(app, rules.connects, window_ns, for_ns, now)
         };
-        let too_many = |most| self.bans.judge_message(app, most, window_ns, for_ns, now);
+        let bans = &mut self.bans;
+        let too_soon = spacing.is_some_and(|ms| bans.judge_spacing(app, ms * 1_000_000, for_ns, now));
+        let too_many = |most| bans.judge_message(app, most, window_ns, for_ns, now);
         let judgement = match judgement {
-            Judgement::Fine if rules.messages.is_some_and(too_many) => Judgement::Banned,
+            Judgement::Fine if too_soon || rules.messages.is_some_and(too_many) => Judgement::Banned,
             judgement => judgement,
         };
         if judgement == Judgement::Fine {

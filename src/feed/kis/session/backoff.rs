@@ -8,19 +8,34 @@ pub const FLOOR: Duration = Duration::from_secs(1);
 pub const FLOOR_IN_USE: Duration = Duration::from_secs(20);
 /// Longest wait but for jitter; the floor where the broker refuses the app key itself.
 pub const CEILING: Duration = Duration::from_secs(120);
+/// Shortest wait when the app key is in use again and again, or refused a second time: knocking doesn't help.
+pub const FLOOR_HOPELESS: Duration = Duration::from_secs(600);
+/// In use so often in a row, and it is no dead session whose slot lingers.
+pub const IN_USE_MAX: u8 = 6;
 /// A connection that held this long was a success: the next loss begins anew.
 pub const STABLE: Duration = Duration::from_secs(60);
+
+/// Waits of what the broker refuses for now while its line goes on: once, twice, and from then on.
+const LATER: [Duration; 3] = [Duration::from_secs(60), Duration::from_secs(300), Duration::from_secs(900)];
+
+/// How long what was refused `times` times before is left alone now.
+pub fn later(times: u8) -> Duration {
+    LATER[usize::from(times).min(LATER.len() - 1)]
+}
 
 /// A line's failures in a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     failures: u32,
+    /// Of the next wait alone.
     floor: Duration,
+    /// Of each wait, until something is in force.
+    lasting: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Backoff { failures: 0, floor: FLOOR }
+        Backoff { failures: 0, floor: FLOOR, lasting: FLOOR }
     }
 }
 
@@ -28,6 +43,16 @@ impl Backoff {
     /// The next wait is this long at least.
     pub fn raise_floor(&mut self, floor: Duration) {
         self.floor = self.floor.max(floor);
+    }
+
+    /// Every wait is this long at least, until [`lower_floor`](Self::lower_floor).
+    pub fn keep_floor(&mut self, floor: Duration) {
+        self.lasting = self.lasting.max(floor);
+    }
+
+    /// The reason of a floor is gone: the broker took a registration.
+    pub fn lower_floor(&mut self) {
+        self.lasting = FLOOR;
     }
 
     /// The line did what it is for.
@@ -43,10 +68,9 @@ impl Backoff {
     /// One more failure: how long to wait. `random` in `0.0 ..= 1.0` spreads lines that were lost at one time.
     pub fn next(&mut self, random: f64) -> Duration {
         let exponential = FLOOR.saturating_mul(2 << self.failures.min(7)).min(CEILING);
-        let ceiling = exponential.max(self.floor * 2);
+        let floor = std::mem::replace(&mut self.floor, FLOOR).max(self.lasting);
+        let ceiling = exponential.max(floor * 2);
         self.failures += 1;
-        // A floor holds for one wait: the next connection shows whether its reason does.
-        let floor = std::mem::replace(&mut self.floor, FLOOR);
         floor + (ceiling - floor).mul_f64(random)
     }
 }
@@ -72,16 +96,25 @@ mod tests {
     }
 
     #[test]
-    fn an_app_key_in_use_is_left_alone_for_twenty_seconds_and_then_it_is_as_before() {
+    fn an_app_key_in_use_is_left_alone_for_twenty_seconds_until_it_is_taken_over_whatever_fails_between() {
         let mut backoff = Backoff::default();
-        backoff.raise_floor(FLOOR_IN_USE);
-        backoff.raise_floor(FLOOR);
+        backoff.keep_floor(FLOOR_IN_USE);
+        backoff.keep_floor(FLOOR);
         assert_eq!(backoff.next(0.0), FLOOR_IN_USE);
+        assert_eq!(backoff.next(0.0), FLOOR_IN_USE, "an attempt that did not get as far says nothing of it");
+        backoff.lower_floor();
         assert_eq!(backoff.next(0.0), FLOOR);
-        backoff.raise_floor(FLOOR_IN_USE);
-        assert_eq!(backoff.next(1.0), FLOOR_IN_USE * 2);
+        backoff.keep_floor(CEILING);
+        assert_eq!(backoff.next(1.0), CEILING * 2);
         backoff.succeeded();
         assert!(!backoff.is_retry());
+    }
+
+    #[test]
+    fn a_wait_that_is_told_holds_once() {
+        let mut backoff = Backoff::default();
+        backoff.raise_floor(FLOOR_IN_USE);
+        assert_eq!((backoff.next(0.0), backoff.next(0.0)), (FLOOR_IN_USE, FLOOR));
     }
 
     #[test]

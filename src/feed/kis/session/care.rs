@@ -3,6 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
+
+use super::backoff::later;
+use super::codes::Reaction;
 use super::expect::{Expectations, Moment};
 use super::holidays::{Checked, Holidays};
 use super::hours::is_near;
@@ -16,6 +20,7 @@ use crate::clock::wall_ns;
 use crate::config::Config;
 use crate::feed::kis::control::is_notice;
 use crate::feed::kis::rest::is_mock;
+use crate::market::kst;
 use crate::market::phase::Phase;
 use crate::metrics::Counter;
 use crate::tick::{Publisher, SessionEvent};
@@ -23,6 +28,9 @@ use crate::tick::{Publisher, SessionEvent};
 /// Pause between two looks, of the venue's clock and bounded by the wall's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_WALL_MIN: Duration = Duration::from_millis(20);
+
+/// A trading day begins so long before the first session: broker and lists are up by then.
+const DAY_LEAD: Duration = Duration::from_secs(3600);
 
 /// What lasts from look to look.
 pub(super) struct Care {
@@ -38,6 +46,8 @@ pub(super) struct Care {
     /// How long before an opening hot threads wait as configured; `None`: always.
     wake_before: Option<Duration>,
     is_parked: bool,
+    /// The trading day that was begun last.
+    day: Option<Date>,
     next_look: Instant,
     look_every: Duration,
 }
@@ -64,6 +74,7 @@ impl Care {
             expectations: Expectations::new(),
             wake_before: config.engine.park_when_closed.then(|| Duration::from_secs(config.engine.wake_before_open_s)),
             is_parked: false,
+            day: None,
             next_look: Instant::now(),
             look_every: LOOK_EVERY.div_f64(seams.market.scale).clamp(LOOK_WALL_MIN, LOOK_EVERY),
         }
@@ -93,6 +104,7 @@ impl SessionManager {
             self.calendar_checked(checked);
         }
         self.look_at_hours(market_ns);
+        self.look_at_day(market_ns);
         self.look_at_down_lines(now, market_ns);
     }
 
@@ -136,6 +148,30 @@ impl SessionManager {
                 "a session is near: hot threads wait as configured"
             };
             tracing::info!("{what}");
+        }
+    }
+
+    /// What was given up for the day is asked again before the next one begins.
+    fn look_at_day(&mut self, market_ns: u64) {
+        let today = kst::trading_date(market_ns);
+        if self.care.day == Some(today) {
+            return;
+        }
+        let pairs = self.lines.iter().flat_map(|line| line.ledger.registrations());
+        let publishers = pairs.filter_map(|pair| self.care.expectations.publisher(&pair.tr_id));
+        if !is_near(&self.seams.calendar, publishers, market_ns, DAY_LEAD) {
+            return;
+        }
+        self.care.day = Some(today);
+        for index in 0..self.lines.len() {
+            let line = &mut self.lines[index];
+            let asks_again = line.ledger.new_day();
+            match line.state {
+                State::Live if asks_again => line.state = State::Subscribing,
+                State::Barred => line.unbar(),
+                _ => {}
+            }
+            self.show(index);
         }
     }
 
@@ -189,6 +225,58 @@ impl SessionManager {
         counters.add(Counter::Snapshots, taken.saturating_sub(std::mem::replace(&mut self.care.counted, taken)));
     }
 
+    /// The broker refuses the line as a whole, and what is in force goes on all the same: the approval key is checked when
+    /// registering alone. What is left to ask is asked later.
+    pub(super) fn refused_with_data(&mut self, index: usize, reaction: Reaction, code: &str) {
+        let line = &mut self.lines[index];
+        if reaction == Reaction::RenewKey {
+            let is_first = !line.is_renewed;
+            line.renew(&self.seams.rest);
+            if is_first {
+                let account = &line.account.name;
+                return tracing::warn!(line = line.number, account, code, "approval key expired; it is renewed");
+            }
+        }
+        self.hold(index, code, "refused while others are in force");
+    }
+
+    /// The broker refuses the app key again and again, and would count who goes on knocking.
+    pub(super) fn bar(&mut self, index: usize) {
+        let line = &mut self.lines[index];
+        let (code, _) = std::mem::take(&mut line.cause);
+        line.state = State::Barred;
+        let (why, account) = ("the broker refuses the app key", &line.account.name);
+        tracing::error!(
+            line = line.number,
+            account,
+            code,
+            "the broker refuses the app key each time: the line stays closed until the next trading day, SIGHUP or a restart"
+        );
+        self.seams.cold.counters.add(Counter::LinesBarred, 1);
+        self.seams.cold.tell(line.number, SessionEvent::Barred, line.barred.into(), &code, why);
+    }
+
+    /// Asks again what had to wait until now; whether there is such.
+    pub(super) fn resume(&mut self, index: usize) -> bool {
+        let line = &mut self.lines[index];
+        let resumes = line.resumes(Instant::now());
+        if resumes {
+            line.state = State::Subscribing;
+            self.show(index);
+        }
+        resumes
+    }
+
+    /// Nothing is asked on the line for a while; what is in force goes on.
+    pub(super) fn hold(&mut self, index: usize, code: &str, why: &str) {
+        let line = &mut self.lines[index];
+        let wait = scaled(later(line.holds), self.seams.market);
+        line.holds = line.holds.saturating_add(1);
+        line.held_until = Some(Instant::now() + wait);
+        tracing::warn!(line = line.number, account = line.account.name, ?wait, code, why, "asks for nothing meanwhile");
+        self.seams.cold.tell(line.number, SessionEvent::Postponed, wait.as_nanos() as u64, code, why);
+    }
+
     /// The line holds all it may: a pair that has to give way goes to another one with room, or is left out.
     pub(super) fn shed(&mut self, index: usize, pair: &Registration) {
         let line = &mut self.lines[index];
@@ -229,7 +317,7 @@ impl SessionManager {
         let target = &mut self.lines[to];
         target.ledger.take(wanted);
         match target.state {
-            State::Live => target.state = State::Subscribing { send_at: Instant::now() },
+            State::Live => target.state = State::Subscribing,
             State::Idle => target.state = State::Waiting { until: Instant::now() },
             _ => {}
         }
@@ -250,7 +338,9 @@ impl SessionManager {
     fn line_with_room(&self, except: usize) -> Option<usize> {
         let room = |line: &Line| line.room.unwrap_or(usize::MAX).min(self.registrations_max);
         let fit = |(index, line): &(usize, &Line)| {
-            *index != except && !matches!(line.state, State::Closed) && line.ledger.wanted() < room(line)
+            *index != except
+                && !matches!(line.state, State::Barred | State::Closed)
+                && line.ledger.wanted() < room(line)
         };
         let lines = self.lines.iter().enumerate().filter(fit);
         lines.min_by_key(|(_, line)| line.ledger.wanted()).map(|(index, _)| index)

@@ -11,9 +11,11 @@ pub enum Reaction {
     Withdrawn,
     /// Asked again after the others, a few times.
     Again,
+    /// Asked again after minutes: it may be refused for good, or only for now.
+    Later,
     /// The app key holds all it may: the least important pair gives way.
     Shed,
-    /// Not asked again: it would be refused each time.
+    /// Not asked again before the next trading day: it would be refused each time.
     GiveUp,
     /// The approval key is not known: a new one is fetched, once; then as [`Barred`](Self::Barred).
     RenewKey,
@@ -46,7 +48,7 @@ pub const CODES: [Code; 28] = [
     code("OPSP0003", "was not registered", Reaction::Withdrawn),
     code("OPSP0007", "internal error while registering", Reaction::Again),
     code("OPSP0008", "more registrations than an app key may hold", Reaction::Shed),
-    code("OPSP0009", "a feed that has to be paid for, or the backend", Reaction::GiveUp),
+    code("OPSP0009", "a feed that has to be paid for, or the backend", Reaction::Later),
     code("OPSP0010", "invalid app key", Reaction::Barred),
     code("OPSP0011", "approval key not found", Reaction::RenewKey),
     code("OPSP8991", "invalid transaction", Reaction::GiveUp),
@@ -70,9 +72,9 @@ pub const CODES: [Code; 28] = [
     code("OPSP9999", "not JSON", Reaction::GiveUp),
 ];
 
-/// The reaction to a code. One that is not in the table gives the registration up: asking on could be a loop.
+/// The reaction to a code. Of one that is not in the table nobody knows whether it passes.
 pub fn reaction(code: &str) -> Reaction {
-    CODES.iter().find(|known| known.code == code).map_or(Reaction::GiveUp, |known| known.reaction)
+    CODES.iter().find(|known| known.code == code).map_or(Reaction::Later, |known| known.reaction)
 }
 
 #[cfg(test)]
@@ -86,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_are_good_news_are_taken_as_such_and_unknown_codes_are_not_asked_again() {
+    fn errors_that_are_good_news_are_taken_as_such_and_unknown_codes_may_pass() {
         assert_eq!(reaction("OPSP0002"), Reaction::InForce);
         assert_eq!(reaction("OPSP0003"), Reaction::Withdrawn);
         assert_eq!(reaction("OPSP8996"), Reaction::InUse);
-        assert_eq!(reaction("OPSP7777"), Reaction::GiveUp);
-        assert_eq!(reaction(""), Reaction::GiveUp);
+        assert_eq!(reaction("OPSP7777"), Reaction::Later);
+        assert_eq!(reaction(""), Reaction::Later);
     }
 }

@@ -2,17 +2,18 @@
 //! its own.
 //!
 //! One registration is asked at a time, since an error of the broker may name none: then the pending one is meant. An
-//! unanswered or temporarily refused one is asked again after the others, three times in all; then it is given up, and
-//! that is said. What is in force and no longer wanted is withdrawn before anything new is asked, since it holds a place.
+//! unanswered or temporarily refused one is asked again after the others, three times in all; then after one, five, and
+//! each fifteen minutes, and that is said. One that would be refused each time is given up until the next trading day. What is in force and no longer wanted is withdrawn before anything new is asked, since it holds a place.
 
 use std::time::{Duration, Instant};
 
 use super::super::control::is_notice;
+use super::backoff::later;
 use super::codes::{Reaction, reaction};
 
 /// Longest the answer to a registration is waited for.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often one registration is asked on one connection.
+/// How often one registration is asked on one connection before it is left alone for minutes.
 const ATTEMPTS_MAX: u8 = 3;
 /// Connections in a row that may end while one pair is pending, before it is blamed.
 const STRIKES_MAX: u8 = 3;
@@ -72,8 +73,17 @@ pub enum Outcome {
     Withdrawn(Registration),
     /// Asked again later.
     Again,
-    /// Not asked again, at least on this connection.
+    /// Not asked again before the next trading day.
     GivenUp(Registration),
+    /// Asked again on this connection, after so long.
+    Postponed {
+        /// Which.
+        pair: Registration,
+        /// How long it is left alone, by the venue's clock.
+        wait: Duration,
+        /// How often that was so before, on this connection.
+        before: u8,
+    },
     /// The line holds all it may: this pair gives way, the one asked for or a less important one.
     Shed(Registration),
     /// What is in force can't be known any more: a withdrawal goes unanswered.
@@ -85,8 +95,12 @@ pub enum Outcome {
 }
 
 /// The registrations of one line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ledger {
+    /// How many the app key may hold.
+    places: usize,
+    /// How fast the venue's clock runs.
+    scale: f64,
     entries: Vec<Entry>,
     pending: Option<(Request, Instant)>,
     /// Asked for on this connection; nothing is before [`begin`](Ledger::begin).
@@ -101,6 +115,8 @@ struct Entry {
     state: State,
     /// How often it was asked on this connection in its present direction.
     attempts: u8,
+    /// How often it was postponed on this connection.
+    postponed: u8,
     /// Connections in a row that ended while it was pending, or, of account notices, soon after it was taken.
     strikes: u8,
     /// When it was taken.
@@ -111,16 +127,19 @@ struct Entry {
 enum State {
     Idle,
     InForce,
-    /// Not asked again on this connection.
-    Postponed,
-    /// Not asked again.
+    /// Not asked again on this connection before a place is free.
+    NoPlace,
+    /// Not asked again before then.
+    Postponed(Instant),
+    /// Not asked again before the next trading day.
     GivenUp,
 }
 
 impl Ledger {
-    /// A ledger of what is wanted; nothing is asked before [`begin`](Self::begin).
-    pub fn new(wanted: Vec<Wanted>) -> Ledger {
-        let mut ledger = Ledger::default();
+    /// A ledger of what is wanted, of which `places` at most are in force at one time; nothing is asked before
+    /// [`begin`](Self::begin). The venue's clock runs `scale` times as fast as ours.
+    pub fn new(wanted: Vec<Wanted>, places: usize, scale: f64) -> Ledger {
+        let mut ledger = Ledger { places, scale, entries: Vec::new(), pending: None, is_open: false };
         ledger.want(wanted);
         ledger
     }
@@ -137,6 +156,7 @@ impl Ledger {
                     is_wanted: true,
                     state: State::Idle,
                     attempts: 0,
+                    postponed: 0,
                     strikes: 0,
                     taken_at: None,
                 }),
@@ -180,8 +200,8 @@ impl Ledger {
             }
         }
         for entry in &mut self.entries {
-            entry.attempts = 0;
-            if matches!(entry.state, State::InForce | State::Postponed) {
+            (entry.attempts, entry.postponed) = (0, 0);
+            if entry.state != State::GivenUp {
                 entry.state = State::Idle;
             }
         }
@@ -198,6 +218,13 @@ impl Ledger {
     /// Pairs wanted here.
     pub fn registrations(&self) -> impl Iterator<Item = &Registration> {
         self.entries.iter().filter(|entry| entry.is_wanted).map(|entry| &entry.registration)
+    }
+
+    /// Pairs in force here, wanted or not, and the one that is being asked for.
+    pub fn held(&self) -> impl Iterator<Item = Registration> {
+        let pending = self.pending.iter().filter(|(request, _)| request.subscribe);
+        let in_force = self.entries.iter().filter(|entry| entry.state == State::InForce);
+        in_force.map(|entry| &entry.registration).chain(pending.map(|(request, _)| &request.registration)).cloned()
     }
 
     /// How many are wanted.
@@ -220,7 +247,10 @@ impl Ledger {
         let may_ask = self.pending.is_none() && self.is_open;
         let entries = || self.entries.iter().filter(move |_| may_ask);
         let withdrawn = entries().filter(|entry| !entry.is_wanted && entry.state == State::InForce);
-        let mut asked: Vec<&Entry> = entries().filter(|entry| entry.is_wanted && entry.state == State::Idle).collect();
+        // What is to be withdrawn holds its place until it is.
+        let is_full = self.in_force() >= self.places;
+        let waits = |entry: &&Entry| entry.is_wanted && entry.state == State::Idle && !is_full;
+        let mut asked: Vec<&Entry> = entries().filter(waits).collect();
         // Suspects last, then what was asked before, then by importance; else by the order of the list. Account notices
         // behind all: over a wrong account the broker closes the line.
         asked.sort_by_key(|entry| {
@@ -250,12 +280,30 @@ impl Ledger {
         Some(given)
     }
 
-    /// A pair is wanted, and not asked again on this connection.
+    /// Asks again what was postponed until now; whether there is such.
+    pub fn wake(&mut self, now: Instant) -> bool {
+        let is_due = |entry: &&mut Entry| matches!(entry.state, State::Postponed(until) if until <= now);
+        let due = self.entries.iter_mut().filter(is_due).map(|entry| entry.state = State::Idle);
+        due.count() > 0
+    }
+
+    /// Another trading day: what was given up is asked again. Account notices are not: over them the broker closes the
+    /// line.
+    pub fn new_day(&mut self) -> bool {
+        let given_up = self.entries.iter_mut().filter(|entry| entry.state == State::GivenUp);
+        let again = given_up.filter(|entry| !is_notice(&entry.registration.tr_id)).map(|entry| {
+            // Who closes the line over it once more is believed at once.
+            (entry.state, entry.strikes) = (State::Idle, entry.strikes.min(STRIKES_MAX - 1));
+        });
+        again.count() > 0
+    }
+
+    /// A pair is wanted, and not asked again on this connection before a place is free.
     pub fn put_off(&mut self, wanted: Wanted) {
         let pair = wanted.registration.clone();
         self.take(wanted);
         if let Some(entry) = self.entry_mut(&pair) {
-            entry.state = State::Postponed;
+            entry.state = State::NoPlace;
         }
     }
 
@@ -297,7 +345,13 @@ impl Ledger {
         let meaning = reaction(code);
         if matches!(meaning, Reaction::RenewKey | Reaction::InUse | Reaction::Barred) {
             // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
-            return if self.pending.is_some() { Outcome::OfLine(meaning) } else { Outcome::Unasked };
+            let Some((request, _)) = self.pending.take() else { return Outcome::Unasked };
+            // Not that registration was refused: it is asked again as if it had not been asked.
+            if let Some(entry) = self.entry_mut(&request.registration) {
+                entry.attempts = entry.attempts.saturating_sub(1);
+            }
+            self.forget_unwanted();
+            return Outcome::OfLine(meaning);
         }
         let names = |registration: &Registration| registration.is_named(tr_id, tr_key);
         match self.pending.take() {
@@ -321,8 +375,14 @@ impl Ledger {
         match meaning {
             Reaction::InForce => self.take_in(registration),
             Reaction::Again => self.again(request),
+            Reaction::Later => self.postpone(registration),
             Reaction::Shed => self.shed(registration),
-            _ => self.give_up(registration, State::GivenUp),
+            _ => {
+                if let Some(entry) = self.entry_mut(&registration) {
+                    entry.state = State::GivenUp;
+                }
+                Outcome::GivenUp(registration)
+            }
         }
     }
 
@@ -340,7 +400,7 @@ impl Ledger {
         let Some(entry) = self.entries.iter().find(names) else { return Outcome::Unasked };
         let registration = entry.registration.clone();
         match (meaning, entry.state) {
-            (Reaction::InForce, State::Idle | State::Postponed) if entry.attempts > 0 => self.take_in(registration),
+            (Reaction::InForce, State::Idle | State::Postponed(_)) if entry.attempts > 0 => self.take_in(registration),
             (Reaction::Withdrawn, State::InForce) if !entry.is_wanted => self.let_go(registration),
             _ => Outcome::Unasked,
         }
@@ -348,7 +408,8 @@ impl Ledger {
 
     fn take_in(&mut self, registration: Registration) -> Outcome {
         if let Some(entry) = self.entry_mut(&registration) {
-            (entry.state, entry.attempts, entry.taken_at) = (State::InForce, 0, Some(Instant::now()));
+            (entry.state, entry.taken_at) = (State::InForce, Some(Instant::now()));
+            (entry.attempts, entry.postponed) = (0, 0);
             // Over a wrong account the broker closes the line behind its answer, too.
             if !is_notice(&entry.registration.tr_id) {
                 entry.strikes = 0;
@@ -362,14 +423,30 @@ impl Ledger {
             (entry.state, entry.attempts) = (State::Idle, 0);
         }
         self.forget_unwanted();
+        self.fill_place();
         Outcome::Withdrawn(registration)
     }
 
-    fn give_up(&mut self, registration: Registration, state: State) -> Outcome {
-        if let Some(entry) = self.entry_mut(&registration) {
-            entry.state = state;
+    /// A place is free: who waits for none but this one takes it, unless another is to be asked anyway.
+    fn fill_place(&mut self) {
+        if self.entries.iter().any(|entry| entry.is_wanted && entry.state == State::Idle) {
+            return;
         }
-        Outcome::GivenUp(registration)
+        let waiting = self.entries.iter_mut().filter(|entry| entry.is_wanted && entry.state == State::NoPlace);
+        // Among equals the first of the list.
+        if let Some(entry) = waiting.rev().max_by_key(|entry| entry.priority) {
+            (entry.state, entry.attempts) = (State::Idle, 0);
+        }
+    }
+
+    /// Refused for now, or unanswered: asked once more after minutes.
+    fn postpone(&mut self, pair: Registration) -> Outcome {
+        let scale = self.scale;
+        let Some(entry) = self.entry_mut(&pair) else { return Outcome::Unasked };
+        let before = entry.postponed;
+        let wait = later(before).div_f64(scale);
+        (entry.state, entry.postponed) = (State::Postponed(Instant::now() + wait), before.saturating_add(1));
+        Outcome::Postponed { pair, wait, before }
     }
 
     /// No room: a less important pair that is in force makes place, else the one asked for is given up.
@@ -381,7 +458,9 @@ impl Ledger {
             .filter(|entry| entry.is_wanted && entry.state == State::InForce && entry.priority < priority);
         // Among equals the last of the list.
         let Some(victim) = less.rev().min_by_key(|entry| entry.priority) else {
-            self.give_up(registration.clone(), State::Postponed);
+            if let Some(entry) = self.entry_mut(&registration) {
+                entry.state = State::NoPlace;
+            }
             return Outcome::Shed(registration);
         };
         victim.is_wanted = false;
@@ -397,7 +476,7 @@ impl Ledger {
         let Some(entry) = self.entry_mut(&request.registration) else { return Outcome::Unasked };
         match (entry.attempts >= ATTEMPTS_MAX, request.subscribe) {
             (false, _) => Outcome::Again,
-            (true, true) => self.give_up(request.registration.clone(), State::Postponed),
+            (true, true) => self.postpone(request.registration.clone()),
             (true, false) => Outcome::Adrift,
         }
     }

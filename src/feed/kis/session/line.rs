@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, bounded};
 
 use super::super::rest::{Client, KeyError};
-use super::backoff::{Backoff, CEILING, FLOOR_IN_USE};
+use super::backoff::{Backoff, CEILING, FLOOR_HOPELESS, FLOOR_IN_USE, IN_USE_MAX};
 use super::budget::Budget;
 use super::codes::Reaction;
 use super::ledger::{Ledger, Request, Wanted};
@@ -18,6 +18,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const APPROVAL_PATIENCE: Duration = Duration::from_secs(5);
 /// The same while a line goes on meanwhile: longer than the interval between two issues.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(75);
+/// An app key that is refused so often in a row is left alone.
+pub(super) const BARRED_MAX: u8 = 3;
 /// Close code of a session that is over.
 const CODE_NORMAL: u16 = 1000;
 
@@ -73,6 +75,16 @@ pub(super) struct Line {
     pub down_since: Option<Instant>,
     /// A new approval key on its way, while the line goes on.
     pub renewal: Option<Receiver<Result<Secret, Failure>>>,
+    /// The next message may be sent then, whatever the line did meanwhile.
+    pub send_at: Instant,
+    /// Nothing is asked before then: the broker refuses the line, whose pairs in force go on.
+    pub held_until: Option<Instant>,
+    /// How often in a row that was so.
+    pub holds: u8,
+    /// How often in a row another session held the app key.
+    pub in_use: u8,
+    /// How often in a row the broker refused the app key itself.
+    pub barred: u8,
     /// Why it was left, if we left it: a code of the broker, and words.
     pub cause: (String, &'static str),
 }
@@ -86,13 +98,13 @@ pub(super) enum State {
     Connecting {
         result: Receiver<Attempt>,
     },
-    Subscribing {
-        send_at: Instant,
-    },
+    Subscribing,
     /// Every registration was answered.
     Live,
     /// Close was asked for; the disconnect is awaited.
     Leaving,
+    /// The broker refuses the app key again and again: not connected before the next trading day, or another list.
+    Barred,
     /// For good.
     Closed,
 }
@@ -140,13 +152,18 @@ impl Line {
             moving: Vec::new(),
             down_since: None,
             renewal: None,
+            send_at: Instant::now(),
+            held_until: None,
+            holds: 0,
+            in_use: 0,
+            barred: 0,
             cause: Default::default(),
         }
     }
 
     /// Begins the closing handshake; the line comes back by its disconnect, after its backoff. Whether it was begun now.
     pub fn leave(&mut self, reader: &ReaderHandle, code: &str, why: &'static str) -> bool {
-        let is_connected = matches!(self.state, State::Subscribing { .. } | State::Live);
+        let is_connected = matches!(self.state, State::Subscribing | State::Live);
         let command = Command::Close { line: self.number, code: CODE_NORMAL };
         let left = is_connected && reader.send(command).is_ok();
         if left {
@@ -156,16 +173,39 @@ impl Line {
         left
     }
 
-    /// A code that means the whole line.
+    /// The broker took a registration: what it had against the line is over.
+    pub fn taken(&mut self) {
+        (self.is_renewed, self.refused) = (false, None);
+        (self.holds, self.in_use, self.barred) = (0, 0, 0);
+        self.backoff.lower_floor();
+    }
+
+    /// Nothing may be asked for now.
+    pub fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether there is something to ask again that had to wait until now.
+    pub fn resumes(&mut self, now: Instant) -> bool {
+        if self.is_held(now) {
+            return false;
+        }
+        let was_held = self.held_until.take().is_some();
+        (self.ledger.wake(now) || was_held) && !self.ledger.is_settled()
+    }
+
+    /// A code that means the whole line, on which nothing is in force.
     pub fn react(&mut self, reaction: Reaction, code: &str, reader: &ReaderHandle) {
         let why = match reaction {
             Reaction::RenewKey if !std::mem::replace(&mut self.is_renewed, true) => "approval key expired",
             Reaction::InUse => {
-                self.backoff.raise_floor(FLOOR_IN_USE);
+                self.in_use = self.in_use.saturating_add(1);
+                self.backoff.keep_floor(if self.in_use < IN_USE_MAX { FLOOR_IN_USE } else { FLOOR_HOPELESS });
                 "app key in use"
             }
             _ => {
-                self.backoff.raise_floor(CEILING);
+                self.barred = self.barred.saturating_add(1);
+                self.backoff.keep_floor(if self.barred == 1 { CEILING } else { FLOOR_HOPELESS });
                 "app key refused"
             }
         };
@@ -173,6 +213,12 @@ impl Line {
             self.refused = self.approval.take().or(self.refused.take());
         }
         self.leave(reader, code, why);
+    }
+
+    /// An app key that was refused is tried again.
+    pub fn unbar(&mut self) {
+        self.barred = 0;
+        self.state = if self.ledger.wanted() == 0 { State::Idle } else { State::Waiting { until: Instant::now() } };
     }
 
     /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP.
@@ -206,7 +252,7 @@ impl Line {
         let body = move || {
             let _ = sender.send(fresh_approval(&rest, index, refused.as_ref(), RENEWAL_PATIENCE));
         };
-        // When no thread can be made the sender is dropped, and the line left.
+        // When no thread can be made the sender is dropped, and the key fetched later.
         let _ = std::thread::Builder::new().name(format!("hoga-approve-{}", self.number)).spawn(body);
         self.renewal = Some(receiver);
     }

@@ -1,5 +1,6 @@
 //! The manager: all lines, stepped in turn by one thread.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,9 +17,8 @@ use super::backoff::{CEILING, STABLE, unit_random};
 use super::budget::Budget;
 use super::care::Care;
 use super::churn::Churn;
-use super::codes::Reaction;
 use super::ledger::{Ledger, Outcome, Registration, Wanted};
-use super::line::{Account, Attempt, Failure, Line, LineState, State, message};
+use super::line::{Account, Attempt, BARRED_MAX, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
 use super::records::{Cold, shown};
 use super::watchdog::Watchdog;
@@ -166,11 +166,14 @@ impl SessionManager {
         }
         let all = of_notices.before(wanted(&kis.subscribe));
         let Plan { lines, left_out } = plan(&current, all, kis.max_registrations);
+        let scale = seams.market.scale;
         let lines: Vec<Line> = accounts
             .into_iter()
             .zip(lines)
             .zip(1_u16..)
-            .map(|((account, wanted), number)| Line::new(number, account, Ledger::new(wanted)))
+            .map(|((account, wanted), number)| {
+                Line::new(number, account, Ledger::new(wanted, kis.max_registrations, scale))
+            })
             .collect();
         let traffic = std::mem::take(&mut seams.traffic);
         let change_window = Duration::from_secs(session.change_window_s).div_f64(seams.market.scale);
@@ -235,11 +238,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         line.unanswered = 0;
         match line.ledger.answer(tr_id, tr_key, code) {
-            Outcome::OfLine(Reaction::RenewKey) if line.ledger.in_force() > 0 && !line.is_renewed => {
-                // The broker checks the key when registering alone: what is in force goes on.
-                tracing::warn!(line = line.number, account = line.account.name, code, "approval key expired; renewed");
-                line.renew(&self.seams.rest);
-            }
+            Outcome::OfLine(reaction) if line.ledger.in_force() > 0 => self.refused_with_data(index, reaction, code),
             Outcome::OfLine(reaction) => {
                 tracing::warn!(line = line.number, account = line.account.name, code, text, "session refused");
                 line.react(reaction, code, &self.seams.reader);
@@ -263,7 +262,7 @@ impl SessionManager {
         }
         self.progress.disconnects += lost as usize;
         let blamed = line.ledger.reset();
-        (line.room, line.renewal) = (None, None);
+        (line.room, line.renewal, line.held_until, line.holds) = (None, None, None, 0);
         let moving = std::mem::take(&mut line.moving);
         self.watchdog.line_down(line.number);
         match blamed {
@@ -294,6 +293,7 @@ impl SessionManager {
         match self.leave {
             Leave::WhenClosed => line.state = State::Closed,
             Leave::WhenStopped if line.ledger.wanted() == 0 => line.state = State::Idle,
+            Leave::WhenStopped if line.barred >= BARRED_MAX => self.bar(index),
             Leave::WhenStopped => self.back_off(index),
         }
         self.show(index);
@@ -323,16 +323,23 @@ impl SessionManager {
         let line = &mut self.lines[index];
         match outcome {
             Outcome::InForce(pair) => {
-                (line.is_renewed, line.refused) = (false, None);
+                line.taken();
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
             }
             Outcome::Withdrawn(pair) => {
-                self.watchdog.pair_gone(&pair);
+                self.watchdog.pair_gone(line.number, &pair);
                 self.moved_out(index, &pair);
             }
             Outcome::GivenUp(pair) => {
                 self.progress.refused += 1;
-                self.left_out(index, &pair, if code.is_empty() { "no answer" } else { "refused by the broker" });
+                self.left_out(index, &pair, "refused by the broker");
+            }
+            Outcome::Postponed { pair, wait, before } => {
+                self.progress.refused += usize::from(before == 0);
+                let why = if code.is_empty() { "no answer".to_owned() } else { format!("refused for now, {code}") };
+                tracing::warn!(line = line.number, pair = shown(&pair), ?wait, why, "not recorded meanwhile");
+                let wait_ns = wait.as_nanos() as u64;
+                self.seams.cold.tell_pair(line.number, SessionEvent::Postponed, &pair, wait_ns, &why);
             }
             Outcome::Shed(pair) => {
                 self.progress.refused += 1;
@@ -372,8 +379,9 @@ impl SessionManager {
                 self.attempted(index, attempt);
                 true
             }
-            State::Subscribing { .. } => self.subscribe(index),
-            State::Waiting { .. } | State::Live | State::Leaving | State::Closed | State::Idle => false,
+            State::Subscribing => self.subscribe(index),
+            State::Live => self.resume(index),
+            State::Waiting { .. } | State::Leaving | State::Barred | State::Closed | State::Idle => false,
         }
     }
 
@@ -415,7 +423,7 @@ impl SessionManager {
                 line.ledger.begin();
                 line.unanswered = 0;
                 line.cause = Default::default();
-                line.state = State::Subscribing { send_at: Instant::now() };
+                line.state = State::Subscribing;
                 self.watchdog.line_up(line.number, Instant::now());
             }
             Err(Failure { text, why, not_before }) => {
@@ -443,6 +451,7 @@ impl SessionManager {
     fn subscribe(&mut self, index: usize) -> bool {
         let line = &mut self.lines[index];
         let now = Instant::now();
+        line.ledger.wake(now);
         if let Some(outcome) = line.ledger.expire(now) {
             tracing::warn!(line = line.number, "no answer to a registration");
             line.unanswered = line.unanswered.saturating_add(1);
@@ -452,7 +461,7 @@ impl SessionManager {
             self.settle(index, outcome, "");
             return true;
         }
-        if line.ledger.is_settled() {
+        if line.ledger.is_settled() || line.is_held(now) {
             if line.ledger.wanted() == 0 {
                 line.leave(&self.seams.reader, "", "nothing is wanted on it");
                 return true;
@@ -462,6 +471,9 @@ impl SessionManager {
             self.watchdog.line_live(line.number, now);
             self.show(index);
             return false;
+        }
+        if line.approval.is_none() && line.renewal.is_none() {
+            line.renew(&self.seams.rest);
         }
         if let Some(renewal) = &line.renewal {
             let renewed = match renewal.try_recv() {
@@ -479,12 +491,15 @@ impl SessionManager {
                 }
                 Err(Failure { text, why, .. }) => {
                     tracing::warn!(line = line.number, reason = text, "no new approval key");
-                    return line.leave(&self.seams.reader, "", why);
+                    if line.ledger.in_force() == 0 {
+                        return line.leave(&self.seams.reader, "", why);
+                    }
+                    self.hold(index, "", why);
+                    return true;
                 }
             }
         }
-        let State::Subscribing { send_at } = &mut line.state else { return false };
-        if now < *send_at {
+        if now < line.send_at {
             return true;
         }
         let mut delayed = None;
@@ -508,7 +523,7 @@ impl SessionManager {
                 let event = if request.subscribe { SessionEvent::Subscribed } else { SessionEvent::Unsubscribed };
                 self.seams.cold.counters.add(Counter::RegistrationsSent, 1);
                 self.seams.cold.tell_pair(line.number, event, &request.registration, 0, "");
-                *send_at = now + self.pace;
+                line.send_at = now + self.pace;
                 self.churn.changed(&request, now);
                 line.ledger.sent(request, now);
             }
@@ -518,18 +533,33 @@ impl SessionManager {
 
     /// Another list of what to record: the least difference, by each line at its own pace.
     fn change(&mut self, subscriptions: &[KisSubscription]) {
-        let current: Vec<Vec<Registration>> =
-            self.lines.iter().map(|line| line.ledger.registrations().cloned().collect()).collect();
+        let held: HashMap<Registration, usize> = self.held().collect();
+        let is_here = |pair: &Registration, index: usize| held.get(pair).is_none_or(|holder| *holder == index);
+        let of_line = |(index, line): (usize, &Line)| {
+            let wanted = line.ledger.registrations().filter(|pair| is_here(pair, index)).cloned();
+            let own = |(pair, holder): (&Registration, &usize)| (*holder == index).then(|| pair.clone());
+            wanted.chain(held.iter().filter_map(own)).collect()
+        };
+        let current: Vec<Vec<Registration>> = self.lines.iter().enumerate().map(of_line).collect();
         let Plan { lines, left_out } =
             plan(&current, self.of_notices.before(wanted(subscriptions)), self.registrations_max);
+        for line in &mut self.lines {
+            line.moving.clear();
+        }
         let (mut came, mut left) = (0, 0);
-        for (index, wanted) in lines.into_iter().enumerate() {
+        for (index, mut wanted) in lines.into_iter().enumerate() {
+            // In force elsewhere: it is withdrawn there first, so that no tick comes twice.
+            for pair in wanted.extract_if(.., |wanted| !is_here(&wanted.registration, index)) {
+                let holder = held[&pair.registration];
+                self.lines[holder].moving.push(pair);
+            }
             let line = &mut self.lines[index];
             let (added, removed) = line.ledger.want(wanted);
             (came, left) = (came + added, left + removed);
             match line.state {
-                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing { send_at: Instant::now() },
+                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing,
                 State::Idle if line.ledger.wanted() > 0 => line.state = State::Waiting { until: Instant::now() },
+                State::Barred => line.unbar(),
                 State::Waiting { .. } if line.ledger.wanted() == 0 => line.state = State::Idle,
                 _ => {}
             }
@@ -540,6 +570,13 @@ impl SessionManager {
         let text = format!("{came} came, {left} left");
         self.seams.cold.tell(0, SessionEvent::ListChanged, self.progress.wanted as u64, "", &text);
         self.tell_left_out(&left_out);
+    }
+
+    /// Pairs that are in force, or asked for, whether they are wanted or not, each with its line.
+    fn held(&self) -> impl Iterator<Item = (Registration, usize)> {
+        let of_line =
+            |(index, line): (usize, &Line)| line.ledger.held().map(move |pair| (pair, index)).collect::<Vec<_>>();
+        self.lines.iter().enumerate().flat_map(of_line)
     }
 
     /// A pair is wanted and not registered.
@@ -564,9 +601,9 @@ impl SessionManager {
         let state = match line.state {
             State::Waiting { .. } => LineState::Backoff,
             State::Connecting { .. } => LineState::Connecting,
-            State::Subscribing { .. } => LineState::Subscribing,
+            State::Subscribing => LineState::Subscribing,
             State::Live | State::Leaving => LineState::Live,
-            State::Closed | State::Idle => LineState::Closed,
+            State::Barred | State::Closed | State::Idle => LineState::Closed,
         };
         (self.seams.observer)(line.number, state, line.ledger.wanted(), line.ledger.in_force());
     }

@@ -201,9 +201,11 @@ impl Watchdog {
         self.pairs.insert(pair.clone(), watch);
     }
 
-    /// A pair is not in force any more.
-    pub fn pair_gone(&mut self, pair: &Registration) {
-        self.pairs.remove(pair);
+    /// A pair is not in force on this line any more; it may be on another.
+    pub fn pair_gone(&mut self, line: u16, pair: &Registration) {
+        if self.pairs.get(pair).is_some_and(|watch| watch.line == line) {
+            self.pairs.remove(pair);
+        }
     }
 
     /// Looks, if it is time to.
@@ -383,6 +385,20 @@ mod tests {
             watchdog.line_down(1);
             up += due + seconds(5);
         }
+    }
+
+    #[test]
+    fn a_pair_that_is_withdrawn_from_one_line_is_watched_on_the_one_that_took_it() {
+        let mut watchdog = watchdog(true);
+        watchdog.silence = None;
+        let up = Instant::now();
+        watchdog.line_up(1, up);
+        watchdog.pair_in_force(1, &pair("H0STCNT0"), up);
+        watchdog.pair_gone(2, &pair("H0STCNT0"));
+        let found = watchdog.look(up + seconds(301));
+        assert!(found.iter().any(|one| matches!(one, Finding::PairSilent { line: 1, .. })), "{found:?}");
+        watchdog.pair_gone(1, &pair("H0STCNT0"));
+        assert!(watchdog.pairs.is_empty());
     }
 
     #[test]

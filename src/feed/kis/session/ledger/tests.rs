@@ -9,7 +9,11 @@ fn wanted(keys: &[(&str, u8)]) -> Vec<Wanted> {
 }
 
 fn ledger(keys: &[(&str, u8)]) -> Ledger {
-    let mut ledger = Ledger::new(wanted(keys));
+    ledger_of(keys, 41)
+}
+
+fn ledger_of(keys: &[(&str, u8)], places: usize) -> Ledger {
+    let mut ledger = Ledger::new(wanted(keys), places, 1.0);
     ledger.begin();
     ledger
 }
@@ -57,6 +61,16 @@ fn a_code_of_the_line_counts_as_an_answer_only() {
 }
 
 #[test]
+fn a_code_of_the_line_is_no_answer_to_wait_for_and_costs_its_registration_no_attempt() {
+    let mut ledger = ledger(&[("A", 0)]);
+    for _ in 0..10 {
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(ledger.answer("", "", "OPSP9994"), Outcome::OfLine(Reaction::Barred));
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), None);
+    }
+}
+
+#[test]
 fn an_error_without_a_name_means_the_pending_one() {
     let mut ledger = ledger(&[("A", 0), ("B", 0)]);
     send(&mut ledger);
@@ -65,7 +79,7 @@ fn an_error_without_a_name_means_the_pending_one() {
 }
 
 #[test]
-fn an_internal_error_and_silence_are_asked_again_after_the_others_and_then_given_up() {
+fn an_internal_error_and_silence_are_asked_again_after_the_others_and_then_after_minutes() {
     let mut ledger = ledger(&[("A", 0), ("B", 0)]);
     assert_eq!(send(&mut ledger), "+A");
     assert_eq!(answer(&mut ledger, "A", "OPSP0007"), Outcome::Again);
@@ -75,8 +89,39 @@ fn an_internal_error_and_silence_are_asked_again_after_the_others_and_then_given
     assert_eq!(ledger.expire(Instant::now()), None);
     assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), Some(Outcome::Again));
     assert_eq!(send(&mut ledger), "+A");
-    assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), Some(Outcome::GivenUp(pair("A"))));
+    for (before, minutes) in [(0, 1), (1, 5), (2, 15), (3, 15)] {
+        let wait = Duration::from_secs(60 * minutes);
+        let postponed = Some(Outcome::Postponed { pair: pair("A"), wait, before });
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), postponed);
+        assert!(ledger.is_settled() && !ledger.wake(Instant::now() + wait - Duration::from_secs(1)));
+        assert!(ledger.wake(Instant::now() + wait));
+        assert_eq!(send(&mut ledger), "+A", "once, not three times");
+    }
+    answer(&mut ledger, "A", "OPSP0000");
     assert!(ledger.is_settled());
+}
+
+#[test]
+fn what_may_be_refused_for_now_alone_is_asked_again_and_comes_with_the_next_connection() {
+    for code in ["OPSP0009", "OPSP7777"] {
+        let mut ledger = ledger(&[("A", 0)]);
+        send(&mut ledger);
+        let wait = Duration::from_secs(60);
+        assert_eq!(answer(&mut ledger, "A", code), Outcome::Postponed { pair: pair("A"), wait, before: 0 });
+        assert!(ledger.is_settled());
+        ledger.begin();
+        assert_eq!(send(&mut ledger), "+A");
+    }
+}
+
+#[test]
+fn what_was_given_up_is_asked_again_on_another_trading_day() {
+    let mut ledger = ledger(&[("A", 0)]);
+    send(&mut ledger);
+    assert_eq!(answer(&mut ledger, "A", "OPSP8992"), Outcome::GivenUp(pair("A")));
+    assert!(!ledger.wake(Instant::now() + Duration::from_secs(86_400)) && ledger.is_settled());
+    assert!(ledger.new_day() && !ledger.new_day());
+    assert_eq!(send(&mut ledger), "+A");
 }
 
 #[test]
@@ -119,6 +164,41 @@ fn without_a_less_important_pair_the_one_asked_for_is_shed() {
     assert_eq!(answer(&mut ledger, "B", "OPSP0008"), Outcome::Shed(pair("B")));
     assert!(ledger.is_settled());
     assert_eq!(ledger.in_force(), 1);
+}
+
+#[test]
+fn nothing_is_asked_for_while_what_is_to_be_withdrawn_holds_the_last_place() {
+    let mut ledger = ledger_of(&[("A", 0), ("B", 0)], 2);
+    for key in ["A", "B"] {
+        send(&mut ledger);
+        answer(&mut ledger, key, "OPSP0000");
+    }
+    ledger.want(wanted(&[("B", 0), ("C", 0)]));
+    let due: Vec<Request> = ledger.due().collect();
+    assert_eq!(
+        due,
+        [Request { registration: pair("A"), subscribe: false }],
+        "who may not withdraw yet asks for nothing"
+    );
+    assert_eq!(send(&mut ledger), "-A");
+    answer(&mut ledger, "A", "OPSP0001");
+    assert_eq!(send(&mut ledger), "+C");
+}
+
+#[test]
+fn a_place_that_gets_free_is_for_the_most_important_of_those_for_which_there_was_none() {
+    let mut ledger = ledger(&[("A", 3), ("B", 2), ("low", 0), ("high", 1)]);
+    for (key, code) in [("A", "OPSP0000"), ("B", "OPSP0000"), ("high", "OPSP0008"), ("low", "OPSP0008")] {
+        assert_eq!(send(&mut ledger), format!("+{key}"));
+        answer(&mut ledger, key, code);
+    }
+    assert!(ledger.is_settled());
+    ledger.want(wanted(&[("A", 3), ("low", 0), ("high", 1)]));
+    assert_eq!(send(&mut ledger), "-B");
+    answer(&mut ledger, "B", "OPSP0001");
+    assert_eq!(send(&mut ledger), "+high");
+    answer(&mut ledger, "high", "OPSP0000");
+    assert!(ledger.is_settled(), "one place, one registration");
 }
 
 #[test]
@@ -185,7 +265,7 @@ fn notices_are_asked_last_their_answer_is_known_without_its_key_and_losses_behin
     let notice = Registration { tr_id: "H0STCNI0".to_owned(), tr_key: "somebody".to_owned() };
     let mut pairs = vec![Wanted { registration: notice.clone(), priority: u8::MAX }];
     pairs.extend(wanted(&[("A", 0)]));
-    let mut ledger = Ledger::new(pairs);
+    let mut ledger = Ledger::new(pairs, 41, 1.0);
     for strike in 1..=3 {
         ledger.begin();
         assert_eq!(send(&mut ledger), "+A");
