@@ -199,8 +199,10 @@ impl EventLoop {
                         let Some(connection) = self.connections.get_mut(*slot).and_then(Option::as_mut) else {
                             continue;
                         };
-                        self.frames_given +=
-                            deliver(connection, &mut self.ledger, &self.frame, tr, now, self.wall_start_ns + now);
+                        let wall = self.wall_start_ns + now;
+                        let queued = deliver(connection, &mut self.ledger, &self.frame, tr, now, wall);
+                        // A frame that a fault left out has had its moment: the market's clock goes by them.
+                        self.frames_given += queued.max(1);
                     }
                     self.lateness.record(since - self.frame.at_ns);
                     given += 1;
@@ -314,15 +316,23 @@ impl EventLoop {
         }
     }
 
+    /// Takes out the registrations of connections that no data goes to any more.
+    fn withdraw_ended(&mut self) {
+        for (slot, connection) in self.connections.iter_mut().enumerate() {
+            let Some(connection) = connection.as_mut().filter(|c| c.state != State::Open) else { continue };
+            for (tr_id, tr_key) in connection.feeds.drain(..) {
+                self.registrations.remove(&tr_id, &tr_key, slot);
+            }
+        }
+        self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
+    }
+
     /// Frees what dead connections held.
     fn remove_dead(&mut self, now: u64) {
+        self.withdraw_ended();
         for slot in 0..self.connections.len() {
             let Some(connection) = self.connections[slot].take_if(|c| c.state == State::Dead) else { continue };
             self.ledger.dropped(connection.frames_waiting());
-            for (tr_id, tr_key) in &connection.feeds {
-                self.registrations.remove(tr_id, tr_key, slot);
-            }
-            self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
             if connection.close_received {
                 self.closed_cleanly += 1;
             }
