@@ -89,8 +89,10 @@ pub struct SimConfig {
     /// With a client for which more bytes than this wait to be sent, the source is held until it has read them: frames
     /// come late instead of the client being cut. A client that never reads holds the run. Default none.
     pub hold_backlog_bytes: Option<usize>,
-    /// Wall seconds for which the venue waits at the end for a client's Close. Default 5.
+    /// Wall seconds for which the venue waits for a client's Close, or for it to take its last bytes. Default 5.
     pub close_wait_s: f64,
+    /// Wall seconds for which a client may take over its handshake. Default 10.
+    pub handshake_wait_s: f64,
     /// Spin for the last 60 us before a frame, so that it is on time. False sleeps instead: it frees the processor and
     /// sends frames up to 0.1 ms late, several at once at high rates. Default true.
     pub spin: bool,
@@ -154,6 +156,7 @@ impl Default for SimConfig {
             backlog_bytes_max: 64 << 20,
             hold_backlog_bytes: None,
             close_wait_s: 5.0,
+            handshake_wait_s: 10.0,
             spin: true,
             ban: None,
             split: None,

@@ -150,7 +150,7 @@ impl EventLoop {
                     break;
                 }
             }
-            if worked == 0 {
+            if worked == 0 && !self.has_unread() {
                 self.wait(&mut events);
             }
         }
@@ -257,19 +257,26 @@ impl EventLoop {
                 self.accept();
                 continue;
             }
-            let slot = event.token().0;
-            if event.is_writable()
-                && let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut)
-            {
+            let Some(connection) = self.connections.get_mut(event.token().0).and_then(Option::as_mut) else { continue };
+            if event.is_writable() {
                 connection.unblock();
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
+            connection.unread |= event.is_readable() || event.is_read_closed() || event.is_error();
+        }
+        for slot in 0..self.connections.len() {
+            if self.connections[slot].as_ref().is_some_and(|c| c.unread) {
+                touched = true;
                 self.read(slot);
             }
         }
         if touched {
             self.flush_all();
         }
+    }
+
+    /// Whether a turn ended before a socket was empty.
+    fn has_unread(&self) -> bool {
+        self.connections.iter().flatten().any(|c| c.unread)
     }
 
     fn accept(&mut self) {
@@ -356,6 +363,7 @@ impl EventLoop {
         self.send_late(now);
         self.send_notices(now);
         self.keep_alive(now);
+        self.end_overdue(now);
         self.faults_by_time(now);
         self.faults_at_random(now);
         self.flush_all();
@@ -410,6 +418,22 @@ impl EventLoop {
             {
                 connection.push_text(&pingpong_text());
                 connection.unanswered_since_ns.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Ends connections whose client never says what is waited for. At the end of the run all are waited for together.
+    fn end_overdue(&mut self, now: u64) {
+        if self.closing {
+            return;
+        }
+        let [handshake, close] = [self.config.handshake_wait_s, self.config.close_wait_s].map(|s| (s * 1e9) as u64);
+        for connection in self.connections.iter_mut().flatten() {
+            if connection.is_overdue(now, handshake, close) {
+                let what =
+                    serde_json::json!({ "cut": format!("{:?} without an end", connection.state).to_lowercase() });
+                self.ledger.note(self.wall_start_ns + now, connection.number, &what, None);
+                connection.state = State::Dead;
             }
         }
     }

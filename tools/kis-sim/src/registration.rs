@@ -7,7 +7,7 @@ use crate::ban::Judgement;
 use crate::control::{self, Code, Registration, Request, Rules};
 use crate::event_loop::{EventLoop, apply_by_time};
 use crate::fault::Fault;
-use crate::session::{Ack, Inbound};
+use crate::session::{Ack, Inbound, State};
 use crate::venue::wall_ns;
 
 impl EventLoop {
@@ -26,12 +26,18 @@ impl EventLoop {
                     }
                 }
             }
+            // Nobody listens to the answers any more.
+            Inbound::Message(_) if !self.is_open(slot) => {}
             Inbound::Message(text) => match control::parse(&text, rules) {
                 Ok(Request::PingPong) => {}
                 Ok(Request::Register(registration)) => self.register(slot, &registration, now),
                 Err(refused) => self.answer(slot, refused.code, &refused.tr_id, &refused.tr_key),
             },
         }
+    }
+
+    fn is_open(&self, slot: usize) -> bool {
+        self.connections.get(slot).and_then(Option::as_ref).is_some_and(|c| c.state == State::Open)
     }
 
     fn register(&mut self, slot: usize, r: &Registration, now: u64) {

@@ -164,7 +164,7 @@ fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
     let mut cut = None;
     let mut refusal = None;
     let mut date_skew_s = 0;
-    for fault in rest.shared.asked(&request.path, request.header("appkey")) {
+    for fault in rest.shared.asked(&request.path, rest.is_known(&request.path), request.header("appkey")) {
         match fault {
             RestFault::Slow { ms } => {
                 let until = Instant::now() + Duration::from_millis(ms);
