@@ -96,7 +96,7 @@ pub struct SimConfig {
     /// Spin for the last 60 us before a frame, so that it is on time. False sleeps instead: it frees the processor and
     /// sends frames up to 0.1 ms late, several at once at high rates. Default true.
     pub spin: bool,
-    /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
+    /// How often an app key, and an address, may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
     /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
     /// Default: a year before the simulated day.

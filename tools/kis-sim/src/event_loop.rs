@@ -18,7 +18,7 @@ use crate::error::SimError;
 use crate::fault::{Fault, PendingFaults};
 use crate::lateness::Lateness;
 use crate::ledger::Ledger;
-use crate::session::{Connection, State};
+use crate::session::{Connection, State, reset_when_dropped};
 use crate::source::{Demand, FrameSource, Next, Registrations, TimedFrame};
 use crate::venue::{Control, Summary, anchor, wall_ns};
 
@@ -281,12 +281,19 @@ impl EventLoop {
 
     fn accept(&mut self) {
         loop {
-            let mut stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
+            let (mut stream, peer) = match self.listener.accept() {
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return,
             };
             if self.closing {
+                continue;
+            }
+            self.accepted += 1;
+            self.ledger.shared.connections.store(self.accepted, Ordering::Relaxed);
+            let number = self.accepted;
+            if self.is_shut_out(number, peer, self.now()) {
+                reset_when_dropped(&stream);
                 continue;
             }
             let _ = stream.set_nodelay(true);
@@ -295,15 +302,12 @@ impl EventLoop {
             if self.poll.registry().register(&mut stream, Token(slot), interest).is_err() {
                 continue;
             }
-            self.accepted += 1;
-            self.ledger.shared.connections.store(self.accepted, Ordering::Relaxed);
-            let number = self.accepted;
             let mut faults = PendingFaults::new(&self.config.faults, number);
             if let Some((registration, fault)) = self.turmoil.as_mut().and_then(Turmoil::answer_fault) {
                 faults.arm_registration_at(registration, fault);
             }
             let secrets = session_secrets(self.config.seed ^ number);
-            let connection = Connection::new(stream, number, faults, secrets, self.now());
+            let connection = Connection::new((stream, peer), number, faults, secrets, self.now());
             if slot == self.connections.len() {
                 self.connections.push(Some(connection));
             } else {

@@ -38,7 +38,7 @@ pub struct LedgerCounts {
     pub connections: u64,
     /// Registrations active now.
     pub registrations: u64,
-    /// App keys blocked because they connected or registered too often.
+    /// App keys and addresses blocked because they connected or registered too often.
     pub bans: u64,
     /// Registrations refused because the session held all it may.
     pub over_limit: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Cursor, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 
 use mio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
@@ -82,6 +82,7 @@ pub(crate) struct Drip {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
+    pub(crate) peer: IpAddr,
     /// From 1 in order of acceptance.
     pub(crate) number: u64,
     pub(crate) state: State,
@@ -132,7 +133,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        stream: TcpStream,
+        (stream, peer): (TcpStream, IpAddr),
         number: u64,
         faults: PendingFaults,
         secrets: (String, String),
@@ -140,6 +141,7 @@ impl Connection {
     ) -> Self {
         Self {
             stream,
+            peer,
             number,
             state: State::Handshake,
             app: None,
@@ -500,10 +502,14 @@ impl Connection {
 
     /// Resets the connection instead of ending it.
     pub(crate) fn reset(&mut self) {
-        let socket = socket2::SockRef::from(&self.stream);
-        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        reset_when_dropped(&self.stream);
         self.state = State::Dead;
     }
+}
+
+/// Makes the end of a socket a reset.
+pub(crate) fn reset_when_dropped(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
 }
 
 /// A frame header as a server writes it.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::Client;
-use kis_sim::{At, Fault, FaultSpec, OpenWhen, SimConfig, Target, Venue};
+use common::{Client, approval};
+use kis_sim::{At, BanRules, Fault, FaultSpec, OpenWhen, SimConfig, Target, Venue};
 
 /// A venue whose market never opens.
 fn quiet() -> SimConfig {
@@ -143,4 +143,74 @@ fn who_never_answers_a_close_gives_up_its_app_key_after_a_while() {
     // The time for the answer, and that for which a slot lingers.
     assert!(closed.elapsed() > Duration::from_millis(600), "{:?}", closed.elapsed());
     drop(first);
+}
+
+/// How often somebody did it until it was a ban.
+fn until_banned(venue: &Venue, mut once: impl FnMut()) -> usize {
+    (1..=40)
+        .find(|_| {
+            once();
+            let until = Instant::now() + Duration::from_millis(50);
+            while venue.ledger().bans == 0 && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            venue.ledger().bans > 0
+        })
+        .expect("a ban")
+}
+
+/// A venue with one app key that may connect five times and say ten things.
+fn strict() -> SimConfig {
+    let ban = BanRules { connects: 5, window_s: 600.0, for_s: 3600.0, messages: Some(10) };
+    SimConfig { ban: Some(ban), app_keys: kis_sim::AppKey::generate(1), ..quiet() }
+}
+
+#[test]
+fn a_loop_of_connections_that_say_nothing_is_a_ban_of_the_address() {
+    let venue = Venue::start(strict()).unwrap();
+    assert_eq!(until_banned(&venue, || drop(open_or_not(&venue))), 6);
+    assert!(open_or_not(&venue).is_none(), "nobody is let in from there");
+    // All app keys together may connect as often as each of them.
+    let venue = Venue::start(SimConfig { app_keys: kis_sim::AppKey::generate(3), ..strict() }).unwrap();
+    assert_eq!(until_banned(&venue, || drop(open_or_not(&venue))), 16);
+}
+
+/// A connection, unless it is reset.
+fn open_or_not(venue: &Venue) -> Option<TcpStream> {
+    let mut stream = raw(venue);
+    let _ = stream.write_all(
+        b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).is_ok().then_some(stream)
+}
+
+#[test]
+fn a_loop_of_connections_with_an_expired_approval_key_is_a_ban_of_its_app_key() {
+    let venue = Venue::start(SimConfig { app_keys: kis_sim::AppKey::generate(2), ..strict() }).unwrap();
+    let stale = approval(&venue, &venue.config().app_keys[0]);
+    venue.expire_approval_keys();
+    approval(&venue, &venue.config().app_keys[0]);
+    let connect = || {
+        Client::connect_with(&venue, stale.clone()).request("1", "H0STCNT0", "005930");
+    };
+    assert_eq!(until_banned(&venue, connect), 6);
+    // The other one has done nothing.
+    Client::connect(&venue, 1).subscribe("H0STCNT0", "005930");
+}
+
+#[test]
+fn a_loop_of_refused_messages_is_a_ban() {
+    let bad = |tr_type: &str, tr_id: &str| {
+        let venue = Venue::start(strict()).unwrap();
+        let mut client = Client::connect(&venue, 0);
+        until_banned(&venue, || client.request(tr_type, tr_id, "005930"))
+    };
+    assert_eq!((bad("1", "H0XXXXX0"), bad("0", "H0STCNT0")), (11, 11));
+    // What names no app key is its address's.
+    let venue = Venue::start(strict()).unwrap();
+    let mut client = Client::connect(&venue, 0);
+    assert_eq!(until_banned(&venue, || client.send("{".into())), 11);
+    assert!(open_or_not(&venue).is_none());
 }
