@@ -251,8 +251,10 @@ impl SimConfig {
                 return fail(format!("{name}: found {value}, expected a number above 0"));
             }
         }
-        if let Some(notices) = self.notices.as_ref().filter(|notices| !(18..=64).contains(&notices.width)) {
-            return fail(format!("notices.width: found {}, expected 18 to 64", notices.width));
+        if let Some(NoticeConfig { width, .. }) = self.notices
+            && !(width == 23 || (26..=64).contains(&width))
+        {
+            return fail(format!("notices.width: found {width}, expected 23, or 26 to 64"));
         }
         if self.venues.is_empty() {
             return fail("venues: found none, expected krx, nxt or both".into());

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
@@ -130,6 +132,13 @@ impl EventLoop {
     /// Seconds of KIS's own time limits in nanoseconds of the wall.
     pub(crate) fn scaled_ns(&self, seconds: f64) -> u64 {
         (seconds / self.config.clock_scale * 1e9) as u64
+    }
+
+    /// Market time; it stands still before the opening.
+    pub(crate) fn market_time(&self, now: u64) -> DateTime {
+        let since = self.opened_ns.map_or(0, |opened| now.saturating_sub(opened)) as f64 * self.config.time_scale;
+        let start = self.config.market_start;
+        start.checked_add(SignedDuration::from_nanos(since as i64)).unwrap_or(start)
     }
 
     pub(crate) fn run(mut self) -> Summary {
