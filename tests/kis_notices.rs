@@ -84,6 +84,7 @@ fn notices_come(placement: Placement, width: usize) {
     let played = stage.end(engine);
     let notices = kept(&folder);
     assert_eq!(played.summary.get(Counter::NoticesKept), notices.len() as u64);
+    assert!(played.ledger.notices.len() >= notices.len(), "the venue has a line for each that it sent");
     assert_eq!((played.summary.get(Counter::NoticesRejected), played.summary.get(Counter::NoticesLost)), (0, 0));
     for (notice, n) in notices.iter().zip(1..) {
         assert_eq!((notice["tr"].as_str(), notice["width"].as_u64()), (Some("H0STCNI0"), Some(width as u64)));

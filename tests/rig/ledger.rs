@@ -14,6 +14,8 @@ pub struct Ledger {
     pub date: u32,
     /// Frames by connection, in the order in which they were sent.
     pub frames: BTreeMap<u64, Vec<Vec<u8>>>,
+    /// Account notices, which the journal keeps no content of, of all connections.
+    pub notices: Vec<Vec<u8>>,
     /// `#` lines.
     pub notes: Vec<Value>,
 }
@@ -32,7 +34,11 @@ impl Ledger {
                 let (_, connection, frame) = (columns.next(), columns.next(), columns.next());
                 let connection = std::str::from_utf8(connection.expect("a connection")).expect("digits");
                 let frame = kis_sim::unescape(frame.expect("a frame")).expect("escapes are whole");
-                ledger.frames.entry(connection.parse().expect("a number")).or_default().push(frame);
+                if frame.starts_with(b"1") {
+                    ledger.notices.push(frame);
+                } else {
+                    ledger.frames.entry(connection.parse().expect("a number")).or_default().push(frame);
+                }
             }
             line.clear();
         }

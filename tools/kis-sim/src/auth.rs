@@ -16,6 +16,9 @@ const SAME_TOKEN_S: f64 = 6.0 * 3600.0;
 /// Most app keys of a venue that accepts any.
 const APPS_MAX: usize = 1024;
 
+/// Expired approval keys that are remembered of an app key.
+const FORMER_MAX: usize = 16;
+
 /// Why a credential was refused; each has a code of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
@@ -63,9 +66,22 @@ struct App {
     token: Option<Issued>,
     token_issued_at: Option<f64>,
     approval: Option<Issued>,
+    /// Approval keys that were valid, the newest last.
+    former: VecDeque<String>,
     approvals_spent: f64,
     approvals_at: f64,
     requests: VecDeque<f64>,
+}
+
+impl App {
+    fn retire_approval(&mut self) {
+        if let Some(gone) = self.approval.take() {
+            self.former.push_back(gone.value);
+        }
+        if self.former.len() > FORMER_MAX {
+            self.former.pop_front();
+        }
+    }
 }
 
 struct Issued {
@@ -150,6 +166,7 @@ impl Auth {
             slot.approvals_spent += 1.0;
         }
         if slot.approval.as_ref().is_none_or(|a| now - a.at >= LIFETIME_S) {
+            slot.retire_approval();
             slot.approval = Some(Issued { value: random_uuid(rng), at: now });
         }
         slot.approval.as_ref().map(|a| a.value.clone()).ok_or(Denied::AppKey)
@@ -202,9 +219,23 @@ impl Auth {
         state.apps.iter().position(valid)
     }
 
+    /// The app an approval key belongs to, or belonged to before it expired.
+    pub fn app_that_had(&self, approval_key: &str) -> Option<usize> {
+        let had = |app: &App| {
+            app.approval.as_ref().is_some_and(|a| a.value == approval_key)
+                || app.former.iter().any(|former| former == approval_key)
+        };
+        self.lock().apps.iter().position(had)
+    }
+
+    /// How many app keys there are.
+    pub fn app_count(&self) -> usize {
+        self.lock().apps.len()
+    }
+
     /// Ends the life of all approval keys, as 24 hours do; open sessions stay.
     pub fn expire_approvals(&self) {
-        self.lock().apps.iter_mut().for_each(|app| app.approval = None);
+        self.lock().apps.iter_mut().for_each(App::retire_approval);
     }
 
     /// Ends the life of all tokens, as 24 hours do.

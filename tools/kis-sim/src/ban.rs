@@ -1,21 +1,27 @@
-//! The judge of loops: an app key that connects, or registers and deregisters, too often is blocked for a while, as the
-//! broker announced on 2026-01-15 without figures.
+//! The judge of loops: an app key or an address that connects, or registers and deregisters, too often is blocked for a
+//! while, as the broker announced on 2026-01-15 without figures.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use serde::Deserialize;
 
 /// When an app key is blocked. Seconds are of the venue's clock.
+///
+/// So is an address, which may connect as often as all app keys together: what never gets as far as a registration is
+/// counted there, and several programs on one host are no loop.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BanRules {
-    /// Connects within the window that are let through; the next one is the one too many.
+    /// Connects of an app key within the window that are let through; the next one is the one too many.
     pub connects: usize,
     /// Length of the window in seconds.
     pub window_s: f64,
-    /// Seconds for which the app key is blocked: its connections are reset at their first registration.
+    /// Seconds for which it is blocked: connections of the app key are reset at their first message, those of the address at
+    /// once.
     pub for_s: f64,
-    /// Subscribe and unsubscribe messages within the window that are let through. Default: as many as it likes.
+    /// Messages of an app key within the window that are let through, those that are refused included and answers to
+    /// PINGPONG excluded; so many, too, of an address that name no app key. Default: as many as it likes.
     #[serde(default)]
     pub messages: Option<usize>,
 }
@@ -26,13 +32,22 @@ impl BanRules {
         BanRules { connects: usize::MAX, window_s: 600.0, for_s: 3600.0, messages: None };
 }
 
-/// What the judge remembers of each app key.
-#[derive(Debug, Default)]
-pub(crate) struct Bans {
-    apps: Vec<Record>,
+/// Who is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    /// An app key by its number.
+    App(usize),
+    /// A client's address.
+    Address(IpAddr),
 }
 
-#[derive(Clone, Debug, Default)]
+/// What the judge remembers of each.
+#[derive(Debug, Default)]
+pub(crate) struct Bans {
+    records: HashMap<Who, Record>,
+}
+
+#[derive(Debug, Default)]
 struct Record {
     connects: VecDeque<u64>,
     messages: VecDeque<u64>,
@@ -40,60 +55,59 @@ struct Record {
     until_ns: u64,
 }
 
-/// What became of a connect.
+/// What became of a connect or a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
     Fine,
     /// It was the one too many.
     Banned,
-    /// It came while the app key was blocked.
+    /// It came while its sender was blocked.
     Blocked,
 }
 
 impl Bans {
-    /// An app key connects. Times in nanoseconds of the wall, already scaled.
-    pub(crate) fn judge(&mut self, app: usize, connects: usize, window_ns: u64, for_ns: u64, now: u64) -> Judgement {
-        let record = self.record(app);
+    /// Somebody connects. Times in nanoseconds of the wall, already scaled.
+    pub(crate) fn judge(&mut self, who: Who, connects: usize, window_ns: u64, for_ns: u64, now: u64) -> Judgement {
+        self.count(who, |record| &mut record.connects, connects, window_ns, for_ns, now)
+    }
+
+    /// Somebody registers, deregisters, or says what nobody understands.
+    pub(crate) fn judge_message(&mut self, who: Who, most: usize, window_ns: u64, for_ns: u64, now: u64) -> Judgement {
+        self.count(who, |record| &mut record.messages, most, window_ns, for_ns, now)
+    }
+
+    fn count(
+        &mut self,
+        who: Who,
+        list: fn(&mut Record) -> &mut VecDeque<u64>,
+        most: usize,
+        window_ns: u64,
+        for_ns: u64,
+        now: u64,
+    ) -> Judgement {
+        let record = self.records.entry(who).or_default();
         if now < record.until_ns {
             return Judgement::Blocked;
         }
-        record.connects.retain(|at| at + window_ns > now);
-        record.connects.push_back(now);
-        if record.connects.len() <= connects {
+        let times = list(record);
+        times.retain(|at| at + window_ns > now);
+        times.push_back(now);
+        if times.len() <= most {
             return Judgement::Fine;
         }
         record.until_ns = now + for_ns;
         Judgement::Banned
     }
 
-    /// An app key registers or deregisters; true when it is too soon after the one before.
-    pub(crate) fn judge_spacing(&mut self, app: usize, least_ns: u64, for_ns: u64, now: u64) -> bool {
-        let record = self.record(app);
+    /// Somebody registers or deregisters; banned when it is too soon after the message before.
+    pub(crate) fn judge_spacing(&mut self, who: Who, least_ns: u64, for_ns: u64, now: u64) -> Judgement {
+        let record = self.records.entry(who).or_default();
         let before = record.last_message.replace(now);
-        let banned = before.is_some_and(|before| now < before + least_ns);
-        if banned {
-            record.until_ns = now + for_ns;
+        if before.is_none_or(|before| now >= before + least_ns) {
+            return Judgement::Fine;
         }
-        banned
-    }
-
-    /// An app key registers or deregisters; true when it was the one too many.
-    pub(crate) fn judge_message(&mut self, app: usize, most: usize, window_ns: u64, for_ns: u64, now: u64) -> bool {
-        let record = self.record(app);
-        record.messages.retain(|at| at + window_ns > now);
-        record.messages.push_back(now);
-        let banned = record.messages.len() > most;
-        if banned {
-            record.until_ns = now + for_ns;
-        }
-        banned
-    }
-
-    fn record(&mut self, app: usize) -> &mut Record {
-        if self.apps.len() <= app {
-            self.apps.resize(app + 1, Record::default());
-        }
-        &mut self.apps[app]
+        record.until_ns = now + for_ns;
+        Judgement::Banned
     }
 }
 
@@ -104,7 +118,7 @@ mod tests {
     #[test]
     fn one_connect_too_many_within_the_window_is_a_ban_for_its_time_and_of_its_app_key_alone() {
         let mut bans = Bans::default();
-        let mut judge = |app, now| bans.judge(app, 2, 10, 50, now);
+        let mut judge = |app, now| bans.judge(Who::App(app), 2, 10, 50, now);
         assert_eq!([judge(0, 0), judge(0, 9), judge(0, 11)], [Judgement::Fine; 3]);
         assert_eq!(judge(0, 12), Judgement::Banned);
         assert_eq!((judge(0, 40), judge(1, 40)), (Judgement::Blocked, Judgement::Fine));
@@ -114,16 +128,27 @@ mod tests {
     #[test]
     fn two_messages_of_an_app_key_too_close_together_are_a_ban() {
         let mut bans = Bans::default();
-        let judged = [(0, 0), (1, 1), (0, 10), (0, 19)].map(|(app, now)| bans.judge_spacing(app, 10, 50, now));
-        assert_eq!(judged, [false, false, false, true]);
-        assert_eq!(bans.judge(0, 9, 10, 50, 20), Judgement::Blocked);
+        let judged =
+            [(0, 0), (1, 1), (0, 10), (0, 19)].map(|(app, now)| bans.judge_spacing(Who::App(app), 10, 50, now));
+        assert_eq!(judged, [Judgement::Fine, Judgement::Fine, Judgement::Fine, Judgement::Banned]);
+        assert_eq!(bans.judge(Who::App(0), 9, 10, 50, 20), Judgement::Blocked);
     }
 
     #[test]
     fn one_message_too_many_within_the_window_is_a_ban() {
         let mut bans = Bans::default();
-        let judged: Vec<bool> = [0, 5, 11, 12].map(|now| bans.judge_message(0, 2, 10, 50, now)).to_vec();
-        assert_eq!(judged, [false, false, false, true]);
-        assert_eq!(bans.judge(0, 9, 10, 50, 13), Judgement::Blocked);
+        let mut judge = |now| bans.judge_message(Who::App(0), 2, 10, 50, now);
+        assert_eq!([judge(0), judge(5), judge(11)], [Judgement::Fine; 3]);
+        assert_eq!((judge(12), judge(13)), (Judgement::Banned, Judgement::Blocked));
+        assert_eq!(bans.judge(Who::App(0), 9, 10, 50, 13), Judgement::Blocked);
+    }
+
+    #[test]
+    fn an_address_is_judged_apart_from_its_app_keys() {
+        let mut bans = Bans::default();
+        let [here, there] = [1, 2].map(|last| Who::Address(IpAddr::from([127, 0, 0, last])));
+        assert_eq!(bans.judge(here, 0, 10, 50, 0), Judgement::Banned);
+        assert_eq!(bans.judge(there, 1, 10, 50, 1), Judgement::Fine);
+        assert_eq!(bans.judge(Who::App(0), 1, 10, 50, 1), Judgement::Fine);
     }
 }

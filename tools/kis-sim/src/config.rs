@@ -89,12 +89,14 @@ pub struct SimConfig {
     /// With a client for which more bytes than this wait to be sent, the source is held until it has read them: frames
     /// come late instead of the client being cut. A client that never reads holds the run. Default none.
     pub hold_backlog_bytes: Option<usize>,
-    /// Wall seconds for which the venue waits at the end for a client's Close. Default 5.
+    /// Wall seconds for which the venue waits for a client's Close, or for it to take its last bytes. Default 5.
     pub close_wait_s: f64,
+    /// Wall seconds for which a client may take over its handshake. Default 10.
+    pub handshake_wait_s: f64,
     /// Spin for the last 60 us before a frame, so that it is on time. False sleeps instead: it frees the processor and
     /// sends frames up to 0.1 ms late, several at once at high rates. Default true.
     pub spin: bool,
-    /// How often an app key may connect before it is blocked for a while. Default: as often as it likes.
+    /// How often an app key, and an address, may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
     /// Wall milliseconds that have to lie between two subscribe or unsubscribe messages of an app key: a shorter pause blocks
     /// it, for as long as `ban` says, else for an hour. Default: none.
@@ -157,6 +159,7 @@ impl Default for SimConfig {
             backlog_bytes_max: 64 << 20,
             hold_backlog_bytes: None,
             close_wait_s: 5.0,
+            handshake_wait_s: 10.0,
             spin: true,
             ban: None,
             message_spacing_ms: None,
@@ -252,8 +255,10 @@ impl SimConfig {
                 return fail(format!("{name}: found {value}, expected a number above 0"));
             }
         }
-        if let Some(notices) = self.notices.as_ref().filter(|notices| !(18..=64).contains(&notices.width)) {
-            return fail(format!("notices.width: found {}, expected 18 to 64", notices.width));
+        if let Some(NoticeConfig { width, .. }) = self.notices
+            && !(width == 23 || (26..=64).contains(&width))
+        {
+            return fail(format!("notices.width: found {width}, expected 23, or 26 to 64"));
         }
         if self.venues.is_empty() {
             return fail("venues: found none, expected krx, nxt or both".into());

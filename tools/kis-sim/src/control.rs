@@ -205,6 +205,12 @@ pub fn parse(text: &[u8], rules: Rules) -> Result<Request, Refused> {
     }))
 }
 
+/// The approval key of a message that need not be well-formed otherwise.
+pub fn approval_key(text: &[u8]) -> Option<String> {
+    let message: Value = serde_json::from_slice(text).ok()?;
+    Some(message.get("header")?.get("approval_key")?.as_str()?.to_owned())
+}
+
 fn is_printable(text: &str) -> bool {
     !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_graphic())
 }

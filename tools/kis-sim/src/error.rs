@@ -7,8 +7,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
-    /// An address could not be bound: choose another port, or 0 for any.
-    #[error("cannot listen on {address}: {source}")]
+    /// An address could not be bound.
+    #[error("cannot listen on {address}: {source}; choose another port, or 0 for any free one")]
     Listen {
         /// The address asked for.
         address: String,

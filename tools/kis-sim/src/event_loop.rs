@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
@@ -18,7 +20,7 @@ use crate::error::SimError;
 use crate::fault::{Fault, PendingFaults};
 use crate::lateness::Lateness;
 use crate::ledger::Ledger;
-use crate::session::{Connection, State};
+use crate::session::{Connection, State, reset_when_dropped};
 use crate::source::{Demand, FrameSource, Next, Registrations, TimedFrame};
 use crate::venue::{Control, Summary, anchor, wall_ns};
 
@@ -132,6 +134,13 @@ impl EventLoop {
         (seconds / self.config.clock_scale * 1e9) as u64
     }
 
+    /// Market time; it stands still before the opening.
+    pub(crate) fn market_time(&self, now: u64) -> DateTime {
+        let since = self.opened_ns.map_or(0, |opened| now.saturating_sub(opened)) as f64 * self.config.time_scale;
+        let start = self.config.market_start;
+        start.checked_add(SignedDuration::from_nanos(since as i64)).unwrap_or(start)
+    }
+
     pub(crate) fn run(mut self) -> Summary {
         let mut events = Events::with_capacity(256);
         let (mut next_poll, mut next_timers) = (0, 0);
@@ -150,7 +159,7 @@ impl EventLoop {
                     break;
                 }
             }
-            if worked == 0 {
+            if worked == 0 && !self.has_unread() {
                 self.wait(&mut events);
             }
         }
@@ -199,8 +208,10 @@ impl EventLoop {
                         let Some(connection) = self.connections.get_mut(*slot).and_then(Option::as_mut) else {
                             continue;
                         };
-                        self.frames_given +=
-                            deliver(connection, &mut self.ledger, &self.frame, tr, now, self.wall_start_ns + now);
+                        let wall = self.wall_start_ns + now;
+                        let queued = deliver(connection, &mut self.ledger, &self.frame, tr, now, wall);
+                        // A frame that a fault left out has had its moment: the market's clock goes by them.
+                        self.frames_given += queued.max(1);
                     }
                     self.lateness.record(since - self.frame.at_ns);
                     given += 1;
@@ -255,13 +266,15 @@ impl EventLoop {
                 self.accept();
                 continue;
             }
-            let slot = event.token().0;
-            if event.is_writable()
-                && let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut)
-            {
+            let Some(connection) = self.connections.get_mut(event.token().0).and_then(Option::as_mut) else { continue };
+            if event.is_writable() {
                 connection.unblock();
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
+            connection.unread |= event.is_readable() || event.is_read_closed() || event.is_error();
+        }
+        for slot in 0..self.connections.len() {
+            if self.connections[slot].as_ref().is_some_and(|c| c.unread) {
+                touched = true;
                 self.read(slot);
             }
         }
@@ -270,14 +283,26 @@ impl EventLoop {
         }
     }
 
+    /// Whether a turn ended before a socket was empty.
+    fn has_unread(&self) -> bool {
+        self.connections.iter().flatten().any(|c| c.unread)
+    }
+
     fn accept(&mut self) {
         loop {
-            let mut stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
+            let (mut stream, peer) = match self.listener.accept() {
+                Ok((stream, peer)) => (stream, peer.ip()),
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return,
             };
             if self.closing {
+                continue;
+            }
+            self.accepted += 1;
+            self.ledger.shared.connections.store(self.accepted, Ordering::Relaxed);
+            let number = self.accepted;
+            if self.is_shut_out(number, peer, self.now()) {
+                reset_when_dropped(&stream);
                 continue;
             }
             let _ = stream.set_nodelay(true);
@@ -286,15 +311,12 @@ impl EventLoop {
             if self.poll.registry().register(&mut stream, Token(slot), interest).is_err() {
                 continue;
             }
-            self.accepted += 1;
-            self.ledger.shared.connections.store(self.accepted, Ordering::Relaxed);
-            let number = self.accepted;
             let mut faults = PendingFaults::new(&self.config.faults, number);
             if let Some((registration, fault)) = self.turmoil.as_mut().and_then(Turmoil::answer_fault) {
                 faults.arm_registration_at(registration, fault);
             }
             let secrets = session_secrets(self.config.seed ^ number);
-            let connection = Connection::new(stream, number, faults, secrets, self.now());
+            let connection = Connection::new((stream, peer), number, faults, secrets, self.now());
             if slot == self.connections.len() {
                 self.connections.push(Some(connection));
             } else {
@@ -314,15 +336,23 @@ impl EventLoop {
         }
     }
 
+    /// Takes out the registrations of connections that no data goes to any more.
+    fn withdraw_ended(&mut self) {
+        for (slot, connection) in self.connections.iter_mut().enumerate() {
+            let Some(connection) = connection.as_mut().filter(|c| c.state != State::Open) else { continue };
+            for (tr_id, tr_key) in connection.feeds.drain(..) {
+                self.registrations.remove(&tr_id, &tr_key, slot);
+            }
+        }
+        self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
+    }
+
     /// Frees what dead connections held.
     fn remove_dead(&mut self, now: u64) {
+        self.withdraw_ended();
         for slot in 0..self.connections.len() {
             let Some(connection) = self.connections[slot].take_if(|c| c.state == State::Dead) else { continue };
             self.ledger.dropped(connection.frames_waiting());
-            for (tr_id, tr_key) in &connection.feeds {
-                self.registrations.remove(tr_id, tr_key, slot);
-            }
-            self.ledger.shared.registrations.store(self.registrations.count() as u64, Ordering::Relaxed);
             if connection.close_received {
                 self.closed_cleanly += 1;
             }
@@ -346,6 +376,7 @@ impl EventLoop {
         self.send_late(now);
         self.send_notices(now);
         self.keep_alive(now);
+        self.end_overdue(now);
         self.faults_by_time(now);
         self.faults_at_random(now);
         self.flush_all();
@@ -400,6 +431,22 @@ impl EventLoop {
             {
                 connection.push_text(&pingpong_text());
                 connection.unanswered_since_ns.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Ends connections whose client never says what is waited for. At the end of the run all are waited for together.
+    fn end_overdue(&mut self, now: u64) {
+        if self.closing {
+            return;
+        }
+        let [handshake, close] = [self.config.handshake_wait_s, self.config.close_wait_s].map(|s| (s * 1e9) as u64);
+        for connection in self.connections.iter_mut().flatten() {
+            if connection.is_overdue(now, handshake, close) {
+                let what =
+                    serde_json::json!({ "cut": format!("{:?} without an end", connection.state).to_lowercase() });
+                self.ledger.note(self.wall_start_ns + now, connection.number, &what, None);
+                connection.state = State::Dead;
             }
         }
     }

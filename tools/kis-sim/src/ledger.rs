@@ -2,7 +2,7 @@
 //!
 //! Lines are `<wall ns of the write of its last byte>\t<connection>\t<text>`; in the text each byte outside printable
 //! ASCII, and the backslash, is `\xNN`. Faults are lines of `#` and JSON. A thread of its own writes the file; the venue
-//! only fills buffers.
+//! only fills buffers, and hands them over every tenth of a second.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -38,7 +39,7 @@ pub struct LedgerCounts {
     pub connections: u64,
     /// Registrations active now.
     pub registrations: u64,
-    /// App keys blocked because they connected or registered too often.
+    /// App keys and addresses blocked because they connected or registered too often.
     pub bans: u64,
     /// Registrations refused because the session held all it may.
     pub over_limit: u64,
@@ -94,6 +95,8 @@ impl Shared {
 }
 
 const CHUNK_BYTES: usize = 256 << 10;
+/// Lines wait this long at most before they are handed to the writer.
+const HAND_OVER_EVERY: Duration = Duration::from_millis(100);
 
 /// The venue's end of the ledger.
 #[derive(Debug)]
@@ -106,6 +109,7 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Lines {
     chunk: Vec<u8>,
+    handed_over: Instant,
     full: Sender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
     writer: JoinHandle<()>,
@@ -160,10 +164,14 @@ impl Ledger {
             }
         }
         let _ = writeln!(lines.chunk, "#{line}");
+        lines.hand_over_when_full();
     }
 
-    /// Makes the counts by TR visible to other threads.
-    pub(crate) fn publish(&self) {
+    /// Makes the counts by TR visible to other threads, and the lines to whoever reads the file.
+    pub(crate) fn publish(&mut self) {
+        if let Some(lines) = self.file.as_mut().filter(|lines| lines.handed_over.elapsed() >= HAND_OVER_EVERY) {
+            lines.hand_over();
+        }
         if let Ok(mut list) = self.shared.by_tr.lock() {
             list.clone_from(&self.by_tr);
         }
@@ -202,7 +210,8 @@ impl Lines {
                 }
             })
             .map_err(fail)?;
-        Ok(Self { chunk: Vec::with_capacity(2 * CHUNK_BYTES), full, empty, writer })
+        let chunk = Vec::with_capacity(2 * CHUNK_BYTES);
+        Ok(Self { chunk, handed_over: Instant::now(), full, empty, writer })
     }
 
     fn frame(&mut self, wall_ns: u64, connection: u64, text: &[u8]) {
@@ -213,7 +222,18 @@ impl Lines {
         self.chunk.push(b'\t');
         escape(text, &mut self.chunk);
         self.chunk.push(b'\n');
+        self.hand_over_when_full();
+    }
+
+    fn hand_over_when_full(&mut self) {
         if self.chunk.len() >= CHUNK_BYTES {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        self.handed_over = Instant::now();
+        if !self.chunk.is_empty() {
             let next = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(2 * CHUNK_BYTES));
             let _ = self.full.send(std::mem::replace(&mut self.chunk, next));
         }

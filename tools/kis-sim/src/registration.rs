@@ -1,18 +1,18 @@
 //! What the venue does with a client's messages.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use crate::auth::session_secrets;
-use crate::ban::{BanRules, Judgement};
+use crate::ban::{BanRules, Judgement, Who};
 use crate::control::{self, Code, Registration, Request, Rules};
 use crate::event_loop::{EventLoop, apply_by_time};
 use crate::fault::Fault;
-use crate::session::{Ack, Inbound};
+use crate::session::{Ack, Inbound, State};
 use crate::venue::wall_ns;
 
 impl EventLoop {
     pub(crate) fn handle(&mut self, slot: usize, inbound: Inbound, now: u64) {
-        let rules = Rules { mock: self.config.mock, accept: self.config.accept };
         match inbound {
             // Any answer counts as life by having been read at all.
             Inbound::Opened | Inbound::Pong => {}
@@ -26,12 +26,32 @@ impl EventLoop {
                     }
                 }
             }
-            Inbound::Message(text) => match control::parse(&text, rules) {
-                Ok(Request::PingPong) => {}
-                Ok(Request::Register(registration)) => self.register(slot, &registration, now),
-                Err(refused) => self.answer(slot, refused.code, &refused.tr_id, &refused.tr_key),
-            },
+            Inbound::Message(text) => self.message(slot, &text, now),
         }
+    }
+
+    fn message(&mut self, slot: usize, text: &[u8], now: u64) {
+        let rules = Rules { mock: self.config.mock, accept: self.config.accept };
+        let request = control::parse(text, rules);
+        let approval_key = match &request {
+            Ok(Request::PingPong) => return,
+            Ok(Request::Register(registration)) => Some(registration.approval_key.clone()),
+            Err(_) => control::approval_key(text),
+        };
+        // A loop of refusals is a loop: the judge comes before them.
+        // Who has gone meanwhile, or is going, gets no answer.
+        if self.is_blocked(slot, approval_key.as_deref(), now) || !self.is_open(slot) {
+            return;
+        }
+        match request {
+            Ok(Request::PingPong) => {}
+            Ok(Request::Register(registration)) => self.register(slot, &registration, now),
+            Err(refused) => self.answer(slot, refused.code, &refused.tr_id, &refused.tr_key),
+        }
+    }
+
+    fn is_open(&self, slot: usize) -> bool {
+        self.connections.get(slot).and_then(Option::as_ref).is_some_and(|c| c.state == State::Open)
     }
 
     fn register(&mut self, slot: usize, r: &Registration, now: u64) {
@@ -48,9 +68,6 @@ impl EventLoop {
         if app >= self.holders.len() {
             self.holders.resize(app + 1, None);
             self.lingers_ns.resize(app + 1, 0);
-        }
-        if self.is_blocked(slot, app, now) {
-            return;
         }
         let is_stranger = r.subscribe && self.is_stranger(&r.tr_id, &r.tr_key);
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return };
@@ -102,37 +119,59 @@ impl EventLoop {
         self.answer(slot, code, &r.tr_id, &r.tr_key);
     }
 
-    /// Judges the connection as a connect of its app key, once, and each message; true when it is reset for that.
-    fn is_blocked(&mut self, slot: usize, app: usize, now: u64) -> bool {
+    /// Judges a message, and the connection once as a connect of its app key; true when it is reset for that.
+    fn is_blocked(&mut self, slot: usize, approval_key: Option<&str>, now: u64) -> bool {
         let spacing = self.config.message_spacing_ms;
         if self.config.ban.is_none() && spacing.is_none() {
             return false;
         }
         let rules = self.config.ban.unwrap_or(BanRules::SPACING_ALONE);
         let (window_ns, for_ns) = (self.scaled_ns(rules.window_s), self.scaled_ns(rules.for_s));
+        let named = approval_key.and_then(|key| self.auth.app_that_had(key));
         let Some(connection) = self.connections.get_mut(slot).and_then(Option::as_mut) else { return true };
-        let judgement = if std::mem::replace(&mut connection.judged, true) {
-            Judgement::Fine
-        } else {
-            self.bans.judge(app, rules.connects, window_ns, for_ns, now)
-        };
-        let bans = &mut self.bans;
-        let too_soon = spacing.is_some_and(|ms| bans.judge_spacing(app, ms * 1_000_000, for_ns, now));
-        let too_many = |most| bans.judge_message(app, most, window_ns, for_ns, now);
-        let judgement = match judgement {
-            Judgement::Fine if too_soon || rules.messages.is_some_and(too_many) => Judgement::Banned,
-            judgement => judgement,
-        };
-        if judgement == Judgement::Fine {
-            return false;
+        let app = named.or(connection.app);
+        let who = app.map_or(Who::Address(connection.peer), Who::App);
+        let is_connect = app.is_some() && !std::mem::replace(&mut connection.judged, true);
+        let mut judgement = Judgement::Fine;
+        if is_connect {
+            judgement = self.bans.judge(who, rules.connects, window_ns, for_ns, now);
         }
+        if let (Judgement::Fine, Some(ms)) = (judgement, spacing) {
+            judgement = self.bans.judge_spacing(who, ms * 1_000_000, for_ns, now);
+        }
+        if let (Judgement::Fine, Some(most)) = (judgement, rules.messages) {
+            judgement = self.bans.judge_message(who, most, window_ns, for_ns, now);
+        }
+        if judgement != Judgement::Fine {
+            connection.reset();
+            let number = connection.number;
+            self.punished(number, judgement, who);
+        }
+        judgement != Judgement::Fine
+    }
+
+    /// Judges a connect of an address; true when it is not let in.
+    pub(crate) fn is_shut_out(&mut self, number: u64, peer: IpAddr, now: u64) -> bool {
+        let Some(rules) = self.config.ban else { return false };
+        let (window_ns, for_ns) = (self.scaled_ns(rules.window_s), self.scaled_ns(rules.for_s));
+        let connects = rules.connects.saturating_mul(self.auth.app_count());
+        let judgement = self.bans.judge(Who::Address(peer), connects, window_ns, for_ns, now);
+        if judgement != Judgement::Fine {
+            self.punished(number, judgement, Who::Address(peer));
+        }
+        judgement != Judgement::Fine
+    }
+
+    fn punished(&mut self, number: u64, judgement: Judgement, who: Who) {
         if judgement == Judgement::Banned {
             self.ledger.shared.bans.fetch_add(1, Ordering::Relaxed);
         }
-        let what = serde_json::json!({ "cut": format!("{judgement:?}").to_lowercase(), "app_key": app });
-        self.ledger.note(wall_ns(), connection.number, &what, None);
-        connection.reset();
-        true
+        let mut what = serde_json::json!({ "cut": format!("{judgement:?}").to_lowercase() });
+        match who {
+            Who::App(app) => what["app_key"] = app.into(),
+            Who::Address(address) => what["address"] = address.to_string().into(),
+        }
+        self.ledger.note(wall_ns(), number, &what, None);
     }
 
     /// Faults set for this registration; true when one of them refused it.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Cursor, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 
 use mio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
@@ -15,6 +15,8 @@ use crate::ledger::Ledger;
 /// Longest message of a client; longer ones close the connection with 1009.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
+/// What is read of one connection before the others have their turn.
+const TURN_BYTES: usize = 16 << 10;
 /// Written bytes at the front of the output that are kept before the rest moves down.
 const COMPACT_BYTES: usize = 1 << 20;
 
@@ -80,6 +82,7 @@ pub(crate) struct Drip {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
+    pub(crate) peer: IpAddr,
     /// From 1 in order of acceptance.
     pub(crate) number: u64,
     pub(crate) state: State,
@@ -116,6 +119,10 @@ pub(crate) struct Connection {
     pub(crate) unanswered_since_ns: Option<u64>,
     /// The client's Close has come: the slot of its app key is free at once.
     pub(crate) close_received: bool,
+    /// The socket may hold more than has been read.
+    pub(crate) unread: bool,
+    /// Since when the connection waits for its client: for the request at its begin, for Close or the last bytes at its end.
+    pub(crate) waiting_since_ns: Option<u64>,
     input: Vec<u8>,
     output: Vec<u8>,
     written: usize,
@@ -126,7 +133,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        stream: TcpStream,
+        (stream, peer): (TcpStream, IpAddr),
         number: u64,
         faults: PendingFaults,
         secrets: (String, String),
@@ -134,6 +141,7 @@ impl Connection {
     ) -> Self {
         Self {
             stream,
+            peer,
             number,
             state: State::Handshake,
             app: None,
@@ -158,6 +166,8 @@ impl Connection {
             last_tx_ns: now_ns,
             unanswered_since_ns: None,
             close_received: false,
+            unread: false,
+            waiting_since_ns: Some(now_ns),
             input: Vec::new(),
             output: Vec::new(),
             written: 0,
@@ -167,20 +177,25 @@ impl Connection {
         }
     }
 
-    /// Reads until the socket is empty and gives what it meant to `inbound`.
+    /// Reads until the socket is empty or its turn is over, and gives what it meant to `inbound`.
     pub(crate) fn read(&mut self, now_ns: u64, inbound: &mut Vec<Inbound>) {
-        let mut chunk = [0; 16 << 10];
-        loop {
-            match self.stream.read(&mut chunk) {
+        let mut chunk = [0; TURN_BYTES];
+        let mut left = TURN_BYTES;
+        while left > 0 {
+            match self.stream.read(&mut chunk[..left]) {
                 Ok(0) => {
                     self.state = State::Dead;
                     break;
                 }
                 Ok(n) => {
                     self.last_rx_ns = now_ns;
+                    left -= n;
                     self.input.extend_from_slice(&chunk[..n]);
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.unread = false;
+                    break;
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
                     self.state = State::Dead;
@@ -188,14 +203,15 @@ impl Connection {
                 }
             }
         }
-        if self.half_open {
+        // What comes behind the client's Close, or when nothing can change any more, is not looked at.
+        if self.half_open || self.close_received || self.state == State::Draining {
             return self.input.clear();
         }
         if self.state == State::Handshake && self.handshake() {
             inbound.push(Inbound::Opened);
         }
         // A client may say Close and end its stream in one go: what it said still counts.
-        if matches!(self.state, State::Open | State::Closing | State::Dead) && !self.close_received {
+        if matches!(self.state, State::Open | State::Closing | State::Dead) {
             let dead = self.state == State::Dead;
             self.frames_in(inbound);
             if dead {
@@ -468,12 +484,32 @@ impl Connection {
         }
     }
 
+    /// Whether the client has kept the connection waiting for so long that it ends without it.
+    pub(crate) fn is_overdue(&mut self, now_ns: u64, handshake_ns: u64, close_ns: u64) -> bool {
+        let bound = match self.state {
+            State::Handshake => handshake_ns,
+            State::Closing | State::Draining => close_ns,
+            State::Open | State::Dead => {
+                self.waiting_since_ns = None;
+                return false;
+            }
+        };
+        let since = *self.waiting_since_ns.get_or_insert(now_ns);
+        // Bytes on their way are no waiting, nor is a stall of the venue's own.
+        let busy_ns = if self.state == State::Handshake { since } else { self.last_tx_ns.max(self.stalled_until_ns) };
+        now_ns > since.max(busy_ns).saturating_add(bound)
+    }
+
     /// Resets the connection instead of ending it.
     pub(crate) fn reset(&mut self) {
-        let socket = socket2::SockRef::from(&self.stream);
-        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        reset_when_dropped(&self.stream);
         self.state = State::Dead;
     }
+}
+
+/// Makes the end of a socket a reset.
+pub(crate) fn reset_when_dropped(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
 }
 
 /// A frame header as a server writes it.

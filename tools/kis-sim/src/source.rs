@@ -43,7 +43,7 @@ impl TimedFrame {
 pub struct Demand<'a> {
     /// Who is registered for what.
     pub registrations: &'a Registrations,
-    /// Data frames given to connections so far, each copy counted.
+    /// Data frames given to connections so far, each copy counted, and those that faults left out.
     pub frames_sent: u64,
     /// Wall nanoseconds since the opening.
     pub now_ns: u64,

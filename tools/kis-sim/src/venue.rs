@@ -103,9 +103,10 @@ impl Venue {
     }
 
     fn run(config: SimConfig, source: Box<dyn FrameSource>, quotes: Quotes) -> Result<Self, SimError> {
-        let ledger = Ledger::new(config.ledger.as_deref())?;
         let rest_listener = listen(config.rest_listen)?;
         let ws_listener = listen(config.ws_listen)?;
+        // Only who has the addresses may begin the file anew: it may be that of the venue that has them.
+        let ledger = Ledger::new(config.ledger.as_deref())?;
         let (rest_addr, ws_addr) = (rest_listener.local_addr()?, ws_listener.local_addr()?);
         let auth = Arc::new(Auth::new(&config));
         let control = Arc::new(Control::default());

@@ -118,6 +118,41 @@ fn dropped_frames_leave_a_hole_as_large_as_what_they_carried() {
     assert_eq!(missing, dropped);
 }
 
+/// Waits for the end of a run that should take a second.
+fn ended(venue: Venue) -> Summary {
+    let until = Instant::now() + Duration::from_secs(6);
+    while !venue.is_finished() {
+        assert!(Instant::now() < until, "it goes on: {:?}", venue.ledger());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    venue.join()
+}
+
+#[test]
+fn frames_that_a_fault_leaves_out_take_their_time_and_the_run_ends() {
+    let (venue, mut client) = registered(config(vec![spec(At::Frame(100), Fault::Drop { n: u64::MAX })]));
+    let reader = std::thread::spawn(move || client.read_to_end());
+    let counts = ended(venue).counts;
+    let (frames, end) = reader.join().unwrap();
+    assert_eq!((frames.len(), end.as_str()), (99, "close 1000"));
+    assert!((250..=310).contains(&counts.frames_dropped), "{counts:?}");
+}
+
+#[test]
+fn a_closed_connection_takes_no_frames_and_the_run_ends() {
+    let close = Fault::Close { code: 1001, reason: String::new() };
+    // The client never answers the Close.
+    let (venue, client) = registered(config(vec![spec(At::Frame(100), close)]));
+    let until = Instant::now() + Duration::from_secs(5);
+    while venue.ledger().registrations > 0 {
+        assert!(Instant::now() < until, "{:?}", venue.ledger());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(venue.ledger().frames_sent < 110);
+    ended(venue);
+    drop(client);
+}
+
 #[test]
 fn a_duplicate_comes_right_after_its_original() {
     let (frames, _, summary) = run(Fault::Duplicate { n: 2 });

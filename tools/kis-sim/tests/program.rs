@@ -188,6 +188,24 @@ fn a_misbehaviour_by_name_and_a_ledger_go_together() {
 }
 
 #[test]
+fn what_it_sent_is_in_the_ledger_when_it_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sent.tsv");
+    let ledger = path.to_str().unwrap();
+    let args = ["--symbols", "005930", "--rate", "500", "--json", "--faults", "lost_frames", "--ledger", ledger];
+    let mut program = Program::start(&args);
+    let mut ws = program.session("PSanybody", &[("H0STCNT0", "005930"), ("H0STASP0", "005930")]);
+    let seen = frames(&mut ws, 150).len();
+    std::thread::sleep(Duration::from_secs(1));
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    let ledger = std::fs::read_to_string(path).unwrap();
+    let (notes, lines): (Vec<&str>, Vec<&str>) = ledger.lines().partition(|line| line.starts_with('#'));
+    assert!(lines.len() >= seen && ledger.ends_with('\n'), "{} of {seen}", lines.len());
+    assert!(notes.iter().any(|note| note.contains("\"kind\":\"drop\"")), "{notes:?}");
+}
+
+#[test]
 fn what_it_cannot_do_is_said_before_anything_listens() {
     assert!(refused(&["--width", "45"]).contains("46 or 47"));
     assert!(refused(&["--width", "46", "--widths", "after"]).contains("cannot be used with"));
@@ -198,7 +216,28 @@ fn what_it_cannot_do_is_said_before_anything_listens() {
     assert!(refused(&["--burst", "10:0.05"]).contains("--seconds"));
     assert!(refused(&["--faults", "no_such_thing"]).contains("half_open"));
     assert!(refused(&["--ws-port", "99999"]).contains("99999"));
-    let taken = Program::start(&["--symbols", "1", "--json"]);
-    let port = taken.rest.rsplit(':').next().unwrap();
-    assert!(refused(&["--rest-port", port]).contains(port));
+}
+
+#[test]
+fn a_second_start_on_a_taken_port_says_so_and_leaves_the_ledger_of_the_first_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sent.tsv");
+    let ledger = path.to_str().unwrap();
+    let args = ["--symbols", "005930", "--rate", "2000", "--json", "--ledger", ledger];
+    let mut first = Program::start(&args);
+    let mut ws = first.session("PSanybody", &[("H0STASP0", "005930")]);
+    let mut seen = frames(&mut ws, 1_000);
+    for (option, address) in [("--rest-port", &first.rest), ("--ws-port", &first.ws)] {
+        let port = address.rsplit(':').next().unwrap();
+        let complaint = refused(&[option, port, "--ledger", ledger]);
+        assert!(complaint.contains(port) && complaint.contains("or 0"), "{complaint}");
+    }
+    first.stop("TERM");
+    seen.extend(frames(&mut ws, usize::MAX));
+    while ws.read().is_ok() {}
+    first.end();
+    let ledger = std::fs::read(path).unwrap();
+    assert!(!ledger.contains(&0), "no hole where lines were");
+    let lines = ledger.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#').count();
+    assert_eq!(lines, seen.len());
 }

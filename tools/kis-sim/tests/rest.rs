@@ -2,6 +2,10 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use common::post;
 use kis_sim::{AppKey, Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig, Venue};
 use serde_json::{Value, json};
@@ -105,4 +109,22 @@ fn master_files_are_archives_that_want_no_key() {
     assert!(nasdaq.split(|byte| *byte == b'\n').filter(|row| !row.is_empty()).all(|row| columns(row) == 24));
     assert_eq!(get("nothing.mst.zip").status(), 404);
     assert_eq!(venue.rest_counts().requests_of("kospi_code.mst.zip"), 1);
+}
+
+#[test]
+fn no_request_however_broken_takes_a_place_for_good() {
+    let venue = Venue::start(quiet()).unwrap();
+    let address = venue.rest_url().trim_start_matches("http://").to_owned();
+    let huge: &[u8] =
+        b"POST /oauth2/Approval HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nFFFFFFFFFFFFFFFF\r\n";
+    // More than the connections there may be at a time.
+    for _ in 0..70 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.write_all(huge).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    }
+    token(&venue, &venue.config().app_keys[0]);
 }

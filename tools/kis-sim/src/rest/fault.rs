@@ -67,6 +67,11 @@ pub enum RestFault {
     },
 }
 
+/// Name under which is counted what has none.
+const OTHER: &str = "other";
+/// App keys that are counted apart.
+const APPS_MAX: usize = 1024;
+
 fn status() -> u16 {
     500
 }
@@ -76,11 +81,11 @@ fn status() -> u16 {
 pub struct RestCounts {
     /// Connections accepted.
     pub connections: u64,
-    /// Requests by path.
+    /// Requests by path; those for paths that there are none of together as `other`.
     pub requests: BTreeMap<String, u64>,
     /// Refusals by code.
     pub refusals: BTreeMap<String, u64>,
-    /// Requests for quotations by the last four characters of the app key.
+    /// Requests for quotations by the last four characters of the app key; beyond a thousand of those as `other`.
     pub by_app: BTreeMap<String, u64>,
 }
 
@@ -130,12 +135,16 @@ impl Shared {
     }
 
     /// Counts a request and returns the faults it meets.
-    pub(crate) fn asked(&self, path: &str, app_key: Option<&str>) -> Vec<RestFault> {
+    pub(crate) fn asked(&self, path: &str, is_known: bool, app_key: Option<&str>) -> Vec<RestFault> {
         let mut state = self.lock();
-        *state.counts.requests.entry(path.to_owned()).or_default() += 1;
+        // What a client makes up must not fill the memory.
+        let name = if is_known { path } else { OTHER };
+        *state.counts.requests.entry(name.to_owned()).or_default() += 1;
         if let Some(key) = app_key {
+            let by_app = &mut state.counts.by_app;
             let tail = key.get(key.len().saturating_sub(4)..).unwrap_or_default();
-            *state.counts.by_app.entry(tail.to_owned()).or_default() += 1;
+            let tail = if by_app.len() < APPS_MAX || by_app.contains_key(tail) { tail } else { OTHER };
+            *by_app.entry(tail.to_owned()).or_default() += 1;
         }
         let mut met = Vec::new();
         for (spec, seen) in state.script.iter_mut().filter(|(spec, _)| path.ends_with(&spec.path)) {
@@ -162,9 +171,21 @@ mod tests {
         let spec = RestFaultSpec { path: "/b".into(), from: 2, times: 2, fault: fault.clone() };
         let shared = Shared::new(vec![spec]);
         let met: Vec<bool> =
-            ["/b", "/a", "/b", "/x/b", "/b"].iter().map(|path| !shared.asked(path, None).is_empty()).collect();
+            ["/b", "/a", "/b", "/x/b", "/b"].iter().map(|path| !shared.asked(path, true, None).is_empty()).collect();
         assert_eq!(met, [false, false, true, true, false]);
         assert_eq!(shared.counts().requests_of("/b"), 4);
+    }
+
+    #[test]
+    fn paths_and_app_keys_that_somebody_makes_up_are_counted_together() {
+        let shared = Shared::new(Vec::new());
+        for n in 0..5_000 {
+            shared.asked(&format!("/uapi/{n}"), false, Some(&format!("{n:036}")));
+        }
+        shared.asked("/oauth2/tokenP", true, None);
+        let counts = shared.counts();
+        assert_eq!((counts.requests.len(), counts.requests_of("other"), counts.requests_of("tokenP")), (2, 5_000, 1));
+        assert_eq!((counts.by_app.len(), counts.by_app["other"]), (APPS_MAX + 1, 5_000 - APPS_MAX as u64));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::fault::RestFault;
 use super::{Answer, Rest, failure, oauth_failure};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// A request with its head and whatever is between the chunks of its body.
+const REQUEST_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 const CONNECTIONS_MAX: usize = 64;
 /// How soon an idle connection notices the end of the server.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
@@ -78,16 +80,30 @@ fn accept(listener: &TcpListener, rest: &Arc<Rest>, stop: &Arc<AtomicBool>) {
         if busy.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
             continue;
         }
-        busy.fetch_add(1, Ordering::Relaxed);
         rest.shared.connected();
-        let (rest, stop, left) = (Arc::clone(rest), Arc::clone(stop), Arc::clone(&busy));
-        let spawned = std::thread::Builder::new().name("kis-sim-rest-client".into()).spawn(move || {
+        let seat = Seat::taken(&busy);
+        let (rest, stop) = (Arc::clone(rest), Arc::clone(stop));
+        // A thread that can't be made drops the connection and its seat.
+        let _ = std::thread::Builder::new().name("kis-sim-rest-client".into()).spawn(move || {
+            let _seat = seat;
             let _ = serve(stream, &rest, &stop);
-            left.fetch_sub(1, Ordering::Relaxed);
         });
-        if spawned.is_err() {
-            busy.fetch_sub(1, Ordering::Relaxed);
-        }
+    }
+}
+
+/// One of the connections there may be; free again however its thread ends.
+struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn taken(busy: &Arc<AtomicUsize>) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(busy))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -148,7 +164,7 @@ fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
     let mut cut = None;
     let mut refusal = None;
     let mut date_skew_s = 0;
-    for fault in rest.shared.asked(&request.path, request.header("appkey")) {
+    for fault in rest.shared.asked(&request.path, rest.is_known(&request.path), request.header("appkey")) {
         match fault {
             RestFault::Slow { ms } => {
                 let until = Instant::now() + Duration::from_millis(ms);
@@ -205,6 +221,7 @@ fn parse(input: &[u8]) -> Result<Option<(Request, usize)>, u16> {
     let (body, used) = if find("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
         match chunked(&input[length..])? {
             Some((body, used)) => (body, length + used),
+            None if input.len() > REQUEST_BYTES_MAX => return Err(413),
             None => return Ok(None),
         }
     } else {
@@ -234,13 +251,15 @@ fn chunked(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>, u16> {
     let mut at = 0;
     loop {
         let (start, size) = match httparse::parse_chunk_size(&input[at..]) {
-            Ok(httparse::Status::Complete((start, size))) => (at + start, size as usize),
+            Ok(httparse::Status::Complete((start, size))) => (at + start, size),
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(_) => return Err(400),
         };
-        if body.len() + size > BODY_BYTES_MAX {
+        // A size may be as large as a number gets: no sum with it before it is known to be small.
+        if size > (BODY_BYTES_MAX - body.len()) as u64 {
             return Err(413);
         }
+        let size = size as usize;
         let Some(chunk) = input.get(start..start + size + 2) else { return Ok(None) };
         body.extend_from_slice(&chunk[..size]);
         at = start + size + 2;
@@ -303,5 +322,40 @@ mod tests {
         }
         let (request, used) = parse(text).unwrap().unwrap();
         assert_eq!((request.body.as_slice(), used, request.query("a")), (&b"abcde"[..], text.len(), Some("1")));
+    }
+    /// Bodies put together at random from what chunked ones are made of, right and wrong.
+    #[test]
+    fn no_chunked_body_is_more_than_refused() {
+        let parts: [&[u8]; 12] = [
+            b"1\r\na\r\n",
+            b"3;name=value\r\nabc\r\n",
+            b"0\r\n\r\n",
+            b"FFFFFFFFFFFFFFFF\r\n",
+            b"FFFFFFFFFFFFFFFE\r\nab",
+            b"10000\r\n",
+            b"ffff\r\n",
+            b"fffffffffffffffff\r\n",
+            b"-1\r\n",
+            b"\r\n",
+            b"\xFF",
+            b"0",
+        ];
+        let mut rng = crate::rng::Rng::new(7);
+        let mut refused = 0;
+        for _ in 0..20_000 {
+            let count = 1 + rng.below(5) as usize;
+            let input: Vec<u8> =
+                (0..count).flat_map(|_| parts[rng.below(parts.len() as u64) as usize]).copied().collect();
+            match chunked(&input) {
+                Ok(Some((body, used))) => assert!(used <= input.len() && body.len() <= BODY_BYTES_MAX),
+                Ok(None) => {}
+                Err(status) => {
+                    refused += 1;
+                    assert!([400, 413].contains(&status));
+                }
+            }
+        }
+        assert!(refused > 1_000);
+        assert_eq!(chunked(b"1\r\na\r\nFFFFFFFFFFFFFFFF\r\n").unwrap_err(), 413);
     }
 }

@@ -143,6 +143,12 @@ impl Rest {
         }
     }
 
+    /// Whether there is such a path.
+    fn is_known(&self, path: &str) -> bool {
+        let credentials = ["/oauth2/tokenP", "/oauth2/Approval", "/oauth2/revokeP"];
+        credentials.contains(&path) || route(path).is_some() || self.archive(path).is_some()
+    }
+
     fn answer(&self, request: &Request) -> Answer {
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/oauth2/tokenP") => self.token(request),
@@ -156,23 +162,23 @@ impl Rest {
 
     /// A master file; the real server has them on a host of their own, and wants no key for them.
     fn master(&self, path: &str) -> Answer {
-        let masters = self.masters.get_or_init(|| MasterSet::new(&self.symbols, self.date, self.master_sizes));
-        let name = path.strip_prefix(masters::FOLDER).unwrap_or_default();
-        match masters.archives().iter().find(|archive| archive.name == name) {
+        match self.archive(path) {
             Some(archive) => Answer { archive: Some(archive.zip.as_slice().into()), ..Answer::new(200, Value::Null) },
             None => Answer::new(404, Value::Null),
         }
+    }
+
+    fn archive(&self, path: &str) -> Option<&MasterArchive> {
+        let name = path.strip_prefix(masters::FOLDER)?;
+        let masters = self.masters.get_or_init(|| MasterSet::new(&self.symbols, self.date, self.master_sizes));
+        masters.archives().iter().find(|archive| archive.name == name)
     }
 
     fn quotation(&self, request: &Request) -> Answer {
         if let Err(denied) = self.authorised(request) {
             return refusal(denied);
         }
-        let known = FAMILIES.iter().find_map(|(folder, routes)| {
-            let name = request.path.strip_prefix(folder)?;
-            routes.iter().find(|(known, ..)| *known == name)
-        });
-        match known {
+        match route(&request.path) {
             Some((_, _, false, _)) | None if self.mock => failure(500, "EGW00213", "모의투자 TR 이 아닙니다."),
             Some((_, tr_id, _, answer)) if request.header("tr_id") == Some(tr_id) => answer(self, request),
             _ => failure(500, "EGW00202", "GW라우팅 중 오류가 발생했습니다."),
@@ -189,6 +195,13 @@ impl Rest {
     fn symbol(&self, code: Option<&str>) -> Option<(usize, &SymbolInfo)> {
         self.symbols.iter().enumerate().find(|(_, s)| Some(s.code.as_str()) == code)
     }
+}
+
+fn route(path: &str) -> Option<&'static Route> {
+    FAMILIES.iter().find_map(|(folder, routes)| {
+        let name = path.strip_prefix(folder)?;
+        routes.iter().find(|(known, ..)| *known == name)
+    })
 }
 
 fn success(rows: Value) -> Answer {
