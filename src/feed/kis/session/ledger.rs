@@ -343,7 +343,7 @@ impl Ledger {
     /// The broker answered: `tr_id` and `tr_key` as far as it named them.
     pub fn answer(&mut self, tr_id: &str, tr_key: &str, code: &str) -> Outcome {
         let meaning = reaction(code);
-        if matches!(meaning, Reaction::RenewKey | Reaction::InUse | Reaction::Barred) {
+        if meaning.is_of_line() {
             // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
             let Some((request, _)) = self.pending.take() else { return Outcome::Unasked };
             // Not that registration was refused: it is asked again as if it had not been asked.
