@@ -94,6 +94,14 @@ pub enum Outcome {
     Unasked,
 }
 
+impl Outcome {
+    /// Whether a registration or withdrawal was refused. What was postponed is said with its wait; an answer to nothing, as
+    /// one that comes late and again, refuses nothing.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Outcome::Again | Outcome::GivenUp(_) | Outcome::Shed(_) | Outcome::Adrift)
+    }
+}
+
 /// The registrations of one line.
 #[derive(Debug)]
 pub struct Ledger {

@@ -244,7 +244,7 @@ impl SessionManager {
                 line.react(reaction, code, &self.seams.reader);
             }
             outcome => {
-                if !matches!(outcome, Outcome::InForce(_) | Outcome::Withdrawn(_)) {
+                if outcome.is_refusal() {
                     tracing::warn!(line = line.number, tr_id, code, text, "registration refused");
                 }
                 self.settle(index, outcome, code);
