@@ -489,10 +489,14 @@ impl SessionManager {
                     self.seams.cold.counters.add(Counter::ApprovalsRenewed, 1);
                     self.seams.cold.tell(line.number, SessionEvent::ApprovalRenewed, 0, "", "");
                 }
-                Err(Failure { text, why, .. }) => {
+                Err(Failure { text, why, not_before }) => {
                     tracing::warn!(line = line.number, reason = text, "no new approval key");
                     if line.ledger.in_force() == 0 {
                         return line.leave(&self.seams.reader, "", why);
+                    }
+                    if not_before >= CEILING {
+                        // The broker stands by the key that it refused: it may take it later.
+                        line.approval = line.refused.take();
                     }
                     self.hold(index, "", why);
                     return true;
