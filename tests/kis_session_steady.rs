@@ -272,3 +272,18 @@ fn the_venue_does_ban_who_registers_without_a_pause() {
     wait_until("the ban", || stage.venue.ledger().bans == 1);
     stage.end(engine);
 }
+
+#[test]
+fn an_app_key_that_stays_in_use_is_asked_for_once_in_ten_minutes_after_the_sixth_time() {
+    let scale = 600.0;
+    let faults = (1..=7).map(|n| FaultSpec { connection: Target::Number(n), ..refuse(1, "OPSP8996") }).collect();
+    let mut stage = Stage::new(endless(scale, 2, faults), TRADES);
+    stage.config.kis.session.silence_s = 0;
+    let engine = start(&stage, scale);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let played = stage.end(engine);
+    let waits: Vec<f64> =
+        played.events(SessionEvent::BackingOff).iter().map(|wait| wait.value as f64 * scale / 1e9).collect();
+    assert!(waits[..5].iter().all(|wait| (19.9..=240.0).contains(wait)), "{waits:?}");
+    assert!(waits.len() == 7 && waits[5..].iter().all(|wait| *wait >= 599.9), "{waits:?}");
+}
