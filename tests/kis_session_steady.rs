@@ -108,20 +108,23 @@ fn a_list_that_takes_back_what_it_dropped_leaves_in_force_what_was_not_withdrawn
 
 #[test]
 fn a_line_that_brings_data_is_never_left_over_a_refusal_of_what_is_asked_beside_it() {
-    let scale = 120.0;
+    let scale = 300.0;
     let faults =
         [(3, "OPSP8996"), (4, "OPSP9994"), (5, "OPSP0011"), (6, "OPSP0010")].map(|(n, code)| refuse(n, code)).to_vec();
-    let stage = Stage::new(endless(scale, 3, faults), TRADES);
+    let mut stage = Stage::new(endless(scale, 3, faults), TRADES);
+    // Market minutes, at this pace of the clock.
+    (stage.config.kis.session.silence_s, stage.config.kis.session.data_silence_s) = (0, 0);
     let engine = start(&stage, scale);
     until(&stage, "the third is in force in the end", |ticks| of(ticks, SessionEvent::Acked).len() == 3);
     let played = stage.end(engine);
     assert_eq!(played.events(SessionEvent::Connected).len(), 1);
     let waits = played.events(SessionEvent::Postponed);
-    assert_eq!(waits.iter().map(|wait| text(&wait.code)).collect::<Vec<_>>(), ["OPSP8996", "OPSP9994", "OPSP0010"]);
-    for (wait, seconds) in waits.iter().zip([60.0, 300.0, 900.0]) {
+    // The broker gives the approval key again that it has just refused, and so it is tried again later.
+    let codes: Vec<String> = waits.iter().map(|wait| text(&wait.code)).collect();
+    assert_eq!(codes, ["OPSP8996", "OPSP9994", "", "OPSP0010"]);
+    for (wait, seconds) in waits.iter().zip([60.0, 300.0, 900.0, 900.0]) {
         assert!((wait.value as f64 * scale / 1e9 - seconds).abs() < 0.1, "{} ns", wait.value);
     }
-    assert_eq!(played.events(SessionEvent::ApprovalRenewed).len(), 1);
     assert_eq!(played.events(SessionEvent::Subscribed).len(), 7, "each refusal was an answer, and none is waited for");
     played.assert_nothing_is_lost();
 }
@@ -174,7 +177,8 @@ fn what_came_waits_for_the_place_of_a_pair_whose_withdrawal_is_delayed() {
 
 #[test]
 fn what_the_broker_cannot_do_for_now_is_asked_again_on_the_same_connection_until_it_can() {
-    let scale = 60.0;
+    // What is postponed comes back behind the third silence of two seconds.
+    let scale = 5.0;
     // Of three: the first is refused thrice in a row, the second by the backend, the third goes unanswered thrice.
     let mut faults = vec![refuse(1, "OPSP0007"), refuse(2, "OPSP0009"), refuse(4, "OPSP0007"), refuse(6, "OPSP0007")];
     let lose = |n| FaultSpec { at: At::Registration(n), connection: Target::Number(1), fault: Fault::LoseAck };
@@ -267,4 +271,19 @@ fn the_venue_does_ban_who_registers_without_a_pause() {
     let engine = start(&stage, 1.0);
     wait_until("the ban", || stage.venue.ledger().bans == 1);
     stage.end(engine);
+}
+
+#[test]
+fn an_app_key_that_stays_in_use_is_asked_for_once_in_ten_minutes_after_the_sixth_time() {
+    let scale = 600.0;
+    let faults = (1..=7).map(|n| FaultSpec { connection: Target::Number(n), ..refuse(1, "OPSP8996") }).collect();
+    let mut stage = Stage::new(endless(scale, 2, faults), TRADES);
+    stage.config.kis.session.silence_s = 0;
+    let engine = start(&stage, scale);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let played = stage.end(engine);
+    let waits: Vec<f64> =
+        played.events(SessionEvent::BackingOff).iter().map(|wait| wait.value as f64 * scale / 1e9).collect();
+    assert!(waits[..5].iter().all(|wait| (19.9..=240.0).contains(wait)), "{waits:?}");
+    assert!(waits.len() == 7 && waits[5..].iter().all(|wait| *wait >= 599.9), "{waits:?}");
 }

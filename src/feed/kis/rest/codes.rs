@@ -11,14 +11,18 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reaction {
-    /// What was wanted holds.
-    Success,
+    /// Nothing: the registration is in force.
+    Registered,
+    /// Nothing: the registration is not in force (any more).
+    Withdrawn,
     /// The same call again, after a growing wait.
     Retry,
     /// The same call again, at a slower pace.
     SlowDown,
     /// The same call again, once, with a new token.
     RenewToken,
+    /// The same registration again after minutes: it may be refused for good, or only for now.
+    Later,
     /// A token later: the minute of the last one isn't over.
     WaitForToken,
     /// The same registration again, once, with a new approval key.
@@ -132,20 +136,25 @@ pub const CODES: &[Code] = &[
     code("EGW00302", "call timed out", Reaction::Retry, "a query may be asked again; after an order look it up first"),
     code("EGW00303", "IP address not allowed for the company", Reaction::GiveUp, ""),
     code("EGW00304", "invalid customer key", Reaction::DropKey, "check the app secret"),
-    code("OPSP0000", "subscribed", Reaction::Success, ""),
-    code("OPSP0001", "unsubscribed", Reaction::Success, ""),
-    code("OPSP0002", "already subscribed", Reaction::Success, "the registration is active; do not ask again"),
-    code("OPSP0003", "was not subscribed", Reaction::Success, "the registration is gone"),
+    code("OPSP0000", "subscribed", Reaction::Registered, ""),
+    code("OPSP0001", "unsubscribed", Reaction::Withdrawn, ""),
+    code("OPSP0002", "already subscribed", Reaction::Registered, "an error to the broker; do not ask again"),
+    code("OPSP0003", "was not subscribed", Reaction::Withdrawn, "an error to the broker; the registration is gone"),
     code("OPSP0007", "internal error while subscribing", Reaction::Retry, ""),
     code("OPSP0008", "too many registrations", Reaction::Shed, "41 a session over all transactions"),
-    code("OPSP0009", "backend refused: the paid feed is not applied for, or it is down", Reaction::GiveUp, ""),
+    code(
+        "OPSP0009",
+        "backend refused: the paid feed is not applied for, or it is down",
+        Reaction::Later,
+        "apply for the feed at the portal",
+    ),
     code("OPSP0010", "invalid app key", Reaction::DropKey, ""),
     code("OPSP0011", "unknown approval key", Reaction::RenewApproval, "the text holds the key: never log it"),
     code("OPSP8991", "invalid tr_id", Reaction::GiveUp, ""),
     code("OPSP8992", "invalid tr_key", Reaction::GiveUp, ""),
     code("OPSP8993", "invalid tr_key", Reaction::GiveUp, ""),
-    code("OPSP8994", "personalseckey missing", Reaction::GiveUp, ""),
-    code("OPSP8995", "appsecret missing", Reaction::GiveUp, ""),
+    code("OPSP8994", "personalseckey missing", Reaction::DropKey, ""),
+    code("OPSP8995", "appsecret missing", Reaction::DropKey, ""),
     code(
         "OPSP8996",
         "the app key has a session",
@@ -161,7 +170,7 @@ pub const CODES: &[Code] = &[
     code("OPSP9993", "internal error", Reaction::Retry, ""),
     code("OPSP9994", "invalid app key", Reaction::DropKey, ""),
     code("OPSP9995", "out of resources", Reaction::Retry, ""),
-    code("OPSP9996", "app key missing", Reaction::GiveUp, ""),
+    code("OPSP9996", "app key missing", Reaction::DropKey, ""),
     code("OPSP9997", "custtype missing", Reaction::GiveUp, ""),
     code("OPSP9998", "header missing", Reaction::GiveUp, ""),
     code("OPSP9999", "invalid JSON", Reaction::GiveUp, ""),
@@ -214,10 +223,12 @@ impl Reaction {
     /// In a few words.
     pub fn words(self) -> &'static str {
         match self {
-            Reaction::Success => "success",
+            Reaction::Registered => "none: it is in force",
+            Reaction::Withdrawn => "none: it is not in force",
             Reaction::Retry => "retry with backoff",
             Reaction::SlowDown => "slow down, retry",
             Reaction::RenewToken => "renew the token once",
+            Reaction::Later => "again after minutes",
             Reaction::WaitForToken => "wait for the minute to pass",
             Reaction::RenewApproval => "renew the approval key once",
             Reaction::BackOff => "back off 20 s or more",

@@ -94,6 +94,14 @@ pub enum Outcome {
     Unasked,
 }
 
+impl Outcome {
+    /// Whether a registration or withdrawal was refused. What was postponed is said with its wait; an answer to nothing, as
+    /// one that comes late and again, refuses nothing.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Outcome::Again | Outcome::GivenUp(_) | Outcome::Shed(_) | Outcome::Adrift)
+    }
+}
+
 /// The registrations of one line.
 #[derive(Debug)]
 pub struct Ledger {
@@ -343,7 +351,7 @@ impl Ledger {
     /// The broker answered: `tr_id` and `tr_key` as far as it named them.
     pub fn answer(&mut self, tr_id: &str, tr_key: &str, code: &str) -> Outcome {
         let meaning = reaction(code);
-        if matches!(meaning, Reaction::RenewKey | Reaction::InUse | Reaction::Barred) {
+        if meaning.is_of_line() {
             // Where nothing was asked, nothing is refused: a line that brings data is not left over a stray message.
             let Some((request, _)) = self.pending.take() else { return Outcome::Unasked };
             // Not that registration was refused: it is asked again as if it had not been asked.

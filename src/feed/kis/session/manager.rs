@@ -244,7 +244,7 @@ impl SessionManager {
                 line.react(reaction, code, &self.seams.reader);
             }
             outcome => {
-                if !matches!(outcome, Outcome::InForce(_) | Outcome::Withdrawn(_)) {
+                if outcome.is_refusal() {
                     tracing::warn!(line = line.number, tr_id, code, text, "registration refused");
                 }
                 self.settle(index, outcome, code);
@@ -489,10 +489,14 @@ impl SessionManager {
                     self.seams.cold.counters.add(Counter::ApprovalsRenewed, 1);
                     self.seams.cold.tell(line.number, SessionEvent::ApprovalRenewed, 0, "", "");
                 }
-                Err(Failure { text, why, .. }) => {
+                Err(Failure { text, why, not_before }) => {
                     tracing::warn!(line = line.number, reason = text, "no new approval key");
                     if line.ledger.in_force() == 0 {
                         return line.leave(&self.seams.reader, "", why);
+                    }
+                    if not_before >= CEILING {
+                        // The broker stands by the key that it refused: it may take it later.
+                        line.approval = line.refused.take();
                     }
                     self.hold(index, "", why);
                     return true;

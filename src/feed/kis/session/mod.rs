@@ -9,8 +9,9 @@
 //!   counts as one that reconnects.
 //! - *What is wanted is held against what the broker confirmed.* The [`ledger`] of a line is driven by answers; pairs are
 //!   asked for one at a time, paced, each after the answer to the one before (an error names no registration, so only the
-//!   pending one can be meant). What is not in force and why is a record.
-//! - *Every code has its reaction*, in one table: [`codes`].
+//!   pending one can be meant). What is not in force and why is a record. What is in force is never given up for what is not:
+//!   a refusal of what is asked beside it waits, 1, 5, 15 minutes.
+//! - *Every code has its reaction*, in one table, that of [`rest::codes`](super::rest::codes).
 //! - *Silence is seen.* The [`watchdog`] closes a line on which nothing comes, says which pairs don't tick in a phase in which
 //!   they should, and says after each connect whether all that was wanted ticks again.
 //! - *The list may change while it runs*: the [`plan`] gives the least difference; what stays keeps its line. One pair changes a

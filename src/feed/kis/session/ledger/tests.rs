@@ -138,6 +138,25 @@ fn a_late_answer_settles_the_registration_it_names() {
 }
 
 #[test]
+fn a_success_that_comes_late_and_again_is_no_refusal() {
+    let mut ledger = ledger(&[("A", 0)]);
+    send(&mut ledger);
+    ledger.expire(Instant::now() + ANSWER_TIMEOUT);
+    send(&mut ledger);
+    for code in ["OPSP0002", "OPSP0000", "OPSP0001"] {
+        assert!(!answer(&mut ledger, "A", code).is_refusal(), "{code}");
+    }
+    assert_eq!(ledger.in_force(), 1);
+    ledger.want(wanted(&[("A", 0), ("B", 0), ("C", 0)]));
+    for code in ["OPSP0007", "OPSP8992"] {
+        let request = ledger.next().expect("one to ask");
+        let key = request.registration.tr_key.clone();
+        ledger.sent(request, Instant::now());
+        assert!(answer(&mut ledger, &key, code).is_refusal(), "{code}");
+    }
+}
+
+#[test]
 fn what_is_more_important_is_asked_first_and_takes_the_place_of_what_is_less() {
     let mut ledger = ledger(&[("low", 1), ("lower", 0), ("high", 9)]);
     for key in ["high", "low", "lower"] {
