@@ -127,6 +127,14 @@ impl Auth {
         }
     }
 
+    /// Checks app key and secret alone.
+    ///
+    /// # Errors
+    /// Which of them is wrong.
+    pub fn knows(&self, app_key: &str, secret: &str) -> Result<(), Denied> {
+        self.app(&mut self.lock(), app_key, secret).map(drop)
+    }
+
     /// Issues a token, or gives a young one again; with its remaining seconds of the venue's clock.
     ///
     /// # Errors

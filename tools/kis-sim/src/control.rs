@@ -215,10 +215,11 @@ fn is_printable(text: &str) -> bool {
     !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Shape of a key by TR: indices have four digits, domestic stocks six or seven letters and digits, the rest anything.
+/// Shape of a key by TR: indices have four digits, domestic stocks six or seven letters and digits, those abroad and
+/// customers whatever can be printed, as `DNYSBRK/B`, the rest letters and digits.
 fn well_formed(tr_id: &str, tr_key: &str) -> bool {
     let alphanumeric = tr_key.bytes().all(|b| b.is_ascii_alphanumeric());
-    if is_notice(tr_id) {
+    if is_notice(tr_id) || tr_id.starts_with("HDFS") {
         !tr_key.is_empty() && tr_key.bytes().all(|b| b.is_ascii_graphic())
     } else if tr_id.starts_with("H0UP") {
         tr_key.len() == 4 && tr_key.bytes().all(|b| b.is_ascii_digit())
@@ -306,6 +307,10 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse(text.as_bytes(), REAL).unwrap_err().code.msg_cd, expected, "{text}");
         }
+        for key in ["DNYSBRK/B", "RNASAAPL", "DHKS00700"] {
+            assert!(parse(message(good_header(), input("HDFSCNT0", key)).as_bytes(), REAL).is_ok(), "{key}");
+        }
+        assert!(parse(message(good_header(), input("HDFSCNT0", "DNYS BRK")).as_bytes(), REAL).is_err());
         let index = message(good_header(), input("H0UPCNT0", "0001"));
         assert!(parse(index.as_bytes(), REAL).is_ok());
         assert_eq!(parse(index.as_bytes(), Rules { mock: true, ..REAL }).unwrap_err().code.msg_cd, "OPSP8991");

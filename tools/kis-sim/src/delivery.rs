@@ -21,6 +21,11 @@ pub(crate) fn deliver(
         return 0;
     }
     connection.frames += 1;
+    if connection.half_open {
+        ledger.dropped(1);
+        ledger.note(wall_ns, connection.number, &serde_json::json!({ "dropped": 1 }), Some(&frame.text));
+        return 0;
+    }
     if connection.faults.no_frame_faults() && connection.drop_left == 0 && connection.widened == 0 {
         connection.push_data(tr, frame.records, &frame.text);
         return 1;

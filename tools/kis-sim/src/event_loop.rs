@@ -228,7 +228,7 @@ impl EventLoop {
     /// Whether a client has so much to read that the source waits for it.
     fn is_held(&self) -> bool {
         let Some(limit) = self.config.hold_backlog_bytes else { return false };
-        self.connections.iter().flatten().any(|c| c.state == State::Open && c.backlog() > limit)
+        self.connections.iter().flatten().any(|c| c.state == State::Open && !c.half_open && c.backlog() > limit)
     }
 
     fn flush_all(&mut self) {
@@ -242,7 +242,8 @@ impl EventLoop {
                 if connection.backlog() < before {
                     self.progress_ns = now;
                 }
-                if connection.backlog() > self.config.backlog_bytes_max {
+                // The silence of one that is gone without a word ends with its client alone.
+                if connection.backlog() > self.config.backlog_bytes_max && !connection.half_open {
                     let what = serde_json::json!({ "cut": "client does not read", "bytes": connection.backlog() });
                     self.ledger.note(clock(), connection.number, &what, None);
                     connection.state = State::Dead;
@@ -401,6 +402,10 @@ impl EventLoop {
             let now = self.now();
             self.opened_ns = Some(now);
             let _ = self.control.anchor.set(anchor(&self.config, self.wall_start_ns + now));
+        } else if now.saturating_sub(self.last_registration_ns) as f64 > self.config.opening_wait_s * 1e9 {
+            let what = serde_json::json!({ "end": "the market did not open: too few registrations" });
+            self.ledger.note(self.wall_start_ns + now, 0, &what, None);
+            self.begin_closing(now);
         }
     }
 

@@ -152,8 +152,8 @@ pub enum Fault {
         /// Milliseconds.
         ms: u64,
     },
-    /// The peer is gone without a word, as behind a router that forgot the connection: nothing is sent any more, nothing
-    /// read, the socket stays open. The slot of its app key is held until the client ends the stream.
+    /// The peer is gone without a word, as behind a router that forgot the connection: nothing is sent any more, what was due
+    /// is left out, nothing is read, the socket stays open. The slot of its app key is held until the client ends the stream.
     HalfOpen,
     /// Every approval key becomes unknown, as after 24 hours; open sessions stay.
     ExpireApprovals,

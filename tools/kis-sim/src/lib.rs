@@ -52,6 +52,6 @@ pub use ledger::{LedgerCounts, unescape};
 pub use market::SymbolInfo;
 pub use notices::NoticeConfig;
 pub use rest::{MasterArchive, MasterRow, MasterSet, RestCounts, RestFault, RestFaultSpec};
-pub use scripts::{SCRIPTS, Script};
+pub use scripts::{FaultFile, SCRIPTS, Script};
 pub use source::{Demand, FrameSource, IterSource, Next, Registrations, TimedFrame};
 pub use venue::{MarketAnchor, Summary, Venue};

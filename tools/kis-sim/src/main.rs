@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use jiff::civil::DateTime;
 use kis_sim::{
-    Accept, AppKey, Burst, MasterSizes, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue, Widths,
+    Accept, AppKey, Burst, FaultFile, MasterSizes, OpenWhen, SCRIPTS, Script, SimConfig, SimError, Summary, Venue,
+    Widths,
 };
 
 /// A KIS venue on loopback: REST and WebSocket, a consistent simulated market, scripted faults.
@@ -24,13 +25,15 @@ struct Args {
     /// TOML file with any field of the configuration: app_keys, faults, limits, ... Unknown keys are refused.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Misbehave: a name of the list below, or a TOML file of `[[faults]]` and `[[rest_faults]]`. May be given several times.
+    /// Misbehave: a name of the list below, or a TOML file of `[[faults]]` and `[[rest_faults]]` and nothing else, which is
+    /// for --config. May be given several times.
     #[arg(long, value_name = "NAME|FILE")]
     faults: Vec<String>,
     /// Symbols traded: how many, or their codes as 005930,0074K0 [default: 100].
     #[arg(long, value_name = "COUNT|LIST", value_parser = parse_symbols)]
     symbols: Option<Symbols>,
-    /// Wall seconds from the opening of the market to the Close; without it, until told to stop.
+    /// Wall seconds from the opening of the market to the Close; without it, until told to stop. When the market doesn't open
+    /// for so long, half a minute at least, because nobody registers, the run is over too.
     #[arg(long)]
     seconds: Option<f64>,
     /// Data frames a second, averaged over the run and summed over connections [default: 1000].
@@ -116,9 +119,7 @@ fn misbehave(config: &mut SimConfig, name: &str) -> Result<(), SimError> {
     match Script::find(name) {
         Some(script) => script.apply(config),
         None if std::path::Path::new(name).exists() => {
-            let file = SimConfig::from_toml_file(name.as_ref())?;
-            config.faults.extend(file.faults);
-            config.rest_faults.extend(file.rest_faults);
+            FaultFile::from_toml_file(name.as_ref())?.apply(config);
         }
         None => {
             let known: Vec<&str> = SCRIPTS.iter().map(|script| script.name).collect();
@@ -176,6 +177,9 @@ fn parse_burst(text: &str) -> Result<Burst, String> {
     Ok(Burst::Opening { factor: factor.parse().map_err(|_| wanted())?, share: share.parse().map_err(|_| wanted())? })
 }
 
+/// Seconds for which a run that has a length waits for its first registration at least.
+const OPENING_WAIT_S: f64 = 30.0;
+
 /// A file that names no length of the run means one without an end.
 fn endless_unless_told(mut config: SimConfig, path: &std::path::Path) -> Result<SimConfig, SimError> {
     let told = std::fs::read_to_string(path)?.parse::<toml::Table>().is_ok_and(|table| table.contains_key("seconds"));
@@ -232,6 +236,9 @@ fn configuration(args: &Args) -> Result<SimConfig, SimError> {
         misbehave(&mut config, "mock")?;
     }
     set(&mut config.limits.requests_per_second, &args.rest_rate);
+    if config.opening_wait_s.is_infinite() {
+        config.opening_wait_s = config.seconds.max(OPENING_WAIT_S);
+    }
     if args.ledger.is_some() {
         config.ledger.clone_from(&args.ledger);
     }

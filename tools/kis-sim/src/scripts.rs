@@ -1,11 +1,15 @@
 //! Misbehaviours by name: what real sessions suffer, ready to be played.
 
+use std::path::Path;
+
 use jiff::ToSpan as _;
+use serde::Deserialize;
 
 use crate::ban::BanRules;
 use crate::chaos::Chaos;
-use crate::config::SimConfig;
-use crate::fault::{At, Fault, FaultSpec, Target};
+use crate::config::{SimConfig, read_toml};
+use crate::error::SimError;
+use crate::fault::{At, Fault, FaultScript, FaultSpec, Target};
 use crate::notices::NoticeConfig;
 use crate::rest::{RestFault, RestFaultSpec};
 
@@ -28,6 +32,32 @@ impl Script {
     /// The script of a name.
     pub fn find(name: &str) -> Option<&'static Script> {
         SCRIPTS.iter().find(|script| script.name == name)
+    }
+}
+
+/// Faults of a file of their own, as `kis-sim --faults FILE` takes it. Other fields are refused: they would change nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaultFile {
+    /// Faults of sessions.
+    pub faults: FaultScript,
+    /// Faults of REST.
+    pub rest_faults: Vec<RestFaultSpec>,
+}
+
+impl FaultFile {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`SimError::Read`] or [`SimError::Parse`], the latter with line and the keys that exist.
+    pub fn from_toml_file(path: &Path) -> Result<Self, SimError> {
+        read_toml(path)
+    }
+
+    /// Adds the faults to a configuration.
+    pub fn apply(self, config: &mut SimConfig) {
+        config.faults.extend(self.faults);
+        config.rest_faults.extend(self.rest_faults);
     }
 }
 

@@ -122,6 +122,31 @@ fn an_approval_key_for_each_message_of_a_full_session_is_within_the_burst() {
         client.approval_key = approval(&venue, &key);
         client.subscribe("H0STCNT0", &format!("{number:06}"));
     }
+    // So does one that takes all of them away again.
+    for number in 0..41 {
+        client.approval_key = approval(&venue, &key);
+        assert_eq!(client.register("2", "H0STCNT0", &format!("{number:06}")), "OPSP0001");
+    }
+}
+
+#[test]
+fn the_body_of_an_order_gets_a_digest_of_its_own() {
+    let venue = Venue::start(quiet()).unwrap();
+    let key = &venue.config().app_keys[0];
+    let hash = |app_key: &str, body: Value| {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = agent.post(format!("{}/uapi/hashkey", venue.rest_url()));
+        let request = request.header("appKey", app_key).header("appSecret", &key.app_secret);
+        let answer: Value = request.send_json(&body).unwrap().body_mut().read_json().unwrap();
+        answer
+    };
+    let orders = ["1", "2"].map(|quantity| json!({"CANO": "00000000", "PDNO": "005930", "ORD_QTY": quantity}));
+    let answers = orders.each_ref().map(|order| hash(&key.app_key, order.clone()));
+    for (order, answer) in orders.iter().zip(&answers) {
+        assert_eq!((&answer["BODY"], answer["HASH"].as_str().unwrap().len()), (order, 64));
+    }
+    assert_ne!(answers[0]["HASH"], answers[1]["HASH"]);
+    assert_eq!(hash("unknown", orders[0].clone())["msg_cd"], "EGW00103");
 }
 
 #[test]

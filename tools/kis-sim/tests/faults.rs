@@ -154,6 +154,23 @@ fn a_closed_connection_takes_no_frames_and_the_run_ends() {
 }
 
 #[test]
+fn a_half_open_connection_stays_silent_and_is_never_cut_for_its_backlog() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let faults = vec![spec(At::Frame(100), Fault::HalfOpen)];
+    let config = SimConfig { backlog_bytes_max: 4_000, ledger: Some(path.clone()), ..config(faults) };
+    let (venue, mut client) = registered(config);
+    let reader = std::thread::spawn(move || (client.read_to_end().0.len(), Instant::now()));
+    let summary = ended(venue);
+    let (frames, end) = reader.join().unwrap();
+    assert!(frames <= 100 && end.elapsed() < Duration::from_secs(1), "the venue's own end is its first");
+    assert!((250..=320).contains(&summary.counts.frames_dropped), "{:?}", summary.counts);
+    let ledger = std::fs::read_to_string(path).unwrap();
+    assert!(!ledger.contains("does not read"), "a peer that is gone cuts nobody");
+    assert!(ledger.lines().filter(|line| line.contains("\"dropped\":1")).count() >= 250);
+}
+
+#[test]
 fn a_duplicate_comes_right_after_its_original() {
     let (frames, _, summary) = run(Fault::Duplicate { n: 2 });
     assert_eq!(frames[99], frames[100]);

@@ -206,6 +206,23 @@ fn what_it_sent_is_in_the_ledger_when_it_is_killed() {
 }
 
 #[test]
+fn a_run_with_a_length_for_which_nobody_registers_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("venue.toml");
+    std::fs::write(&path, "opening_wait_s = 2\naccept = \"any_key\"\n").unwrap();
+    let config = path.to_str().unwrap();
+    let begun = Instant::now();
+    let said = Program::start(&["--config", config, "--seconds", "0.2", "--json"]).end();
+    assert!(begun.elapsed() > Duration::from_secs(2) && said.contains("\"frames_sent\":0"), "{said}");
+    // Who registers in time is served for all of the run.
+    let program = Program::start(&["--config", config, "--seconds", "1", "--json", "--symbols", "005930"]);
+    let mut ws = program.session("PSanybody", &[("H0STASP0", "005930")]);
+    assert!(frames(&mut ws, usize::MAX).len() > 500);
+    while ws.read().is_ok() {}
+    program.end();
+}
+
+#[test]
 fn what_it_cannot_do_is_said_before_anything_listens() {
     assert!(refused(&["--width", "45"]).contains("46 or 47"));
     assert!(refused(&["--width", "46", "--widths", "after"]).contains("cannot be used with"));
@@ -216,6 +233,12 @@ fn what_it_cannot_do_is_said_before_anything_listens() {
     assert!(refused(&["--burst", "10:0.05"]).contains("--seconds"));
     assert!(refused(&["--faults", "no_such_thing"]).contains("half_open"));
     assert!(refused(&["--ws-port", "99999"]).contains("99999"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("faults.toml");
+    std::fs::write(&path, "slot_linger_s = 60.0\n[[faults]]\nat = { frame = 1 }\nfault = { kind = \"rst\" }\n")
+        .unwrap();
+    let complaint = refused(&["--faults", path.to_str().unwrap()]);
+    assert!(complaint.contains("slot_linger_s") && complaint.contains("rest_faults"), "{complaint}");
 }
 
 #[test]

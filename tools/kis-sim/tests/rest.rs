@@ -128,3 +128,65 @@ fn no_request_however_broken_takes_a_place_for_good() {
     }
     token(&venue, &venue.config().app_keys[0]);
 }
+
+#[test]
+fn in_a_run_over_several_days_rest_tells_of_the_day_that_has_come() {
+    // Tuesday 15:00 to Wednesday 10:00.
+    let config = SimConfig {
+        symbols: 2,
+        wild_symbols: 0,
+        market_start: jiff::civil::date(2026, 11, 17).at(15, 0, 0, 0),
+        seconds: 4.0,
+        time_scale: 19.0 * 3600.0 / 4.0,
+        rate: 1_000.0,
+        open_when: OpenWhen::Registrations { count: 2 },
+        limits: Limits { requests_per_second: 0, ..Limits::default() },
+        ..SimConfig::default()
+    };
+    let venue = Venue::start(config).unwrap();
+    let key = &venue.config().app_keys[0];
+    let token = token(&venue, key);
+    let code = venue.symbols()[0].code.clone();
+    let daily = format!("inquire-daily-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={code}&FID_PERIOD_DIV_CODE=D");
+    let days = || ask(&venue, key, &token, "FHKST01010400", &daily, "").2["output"].as_array().unwrap().clone();
+    let price = || {
+        let target = format!("inquire-price?FID_COND_MRKT_DIV_CODE=UN&FID_INPUT_ISCD={code}");
+        ask(&venue, key, &token, "FHKST01010100", &target, "").2["output"].clone()
+    };
+    let index = || {
+        let target = "inquire-index-price?FID_COND_MRKT_DIV_CODE=U&FID_INPUT_ISCD=0001";
+        ask(&venue, key, &token, "FHPUP02100000", target, "").2["output"].clone()
+    };
+    let (days_before, index_before) = (days(), index());
+    assert_eq!(days_before[0]["stck_bsop_date"], "20261116");
+    assert_eq!(price()["stck_sdpr"], venue.symbols()[0].base_px.to_string());
+    let mut client = common::Client::connect(&venue, 1);
+    client.subscribe("H0UNCNT0", &code);
+    client.subscribe("H0UPCNT0", "0001");
+    let (frames, _) = client.read_to_end();
+    let trades: Vec<Vec<String>> = frames
+        .iter()
+        .filter(|frame| frame.starts_with(b"0|H0UNCNT0"))
+        .flat_map(|frame| common::records(frame))
+        .collect();
+    let newest = trades.last().unwrap();
+    assert_eq!(newest[33], "20261118");
+    let number = |value: &Value| value.as_str().unwrap().parse::<i64>().unwrap();
+
+    let today = price();
+    let base = number(&today["stck_prpr"]) - number(&today["prdy_vrss"]);
+    let traded = |trade: &Vec<String>, field: usize| trade[field].parse::<i64>().unwrap();
+    assert_eq!(number(&today["stck_prpr"]), traded(newest, 2));
+    assert_eq!((base, number(&today["stck_sdpr"])), (traded(newest, 2) - traded(newest, 4), base));
+    let after = days();
+    assert_eq!((&after[0]["stck_bsop_date"], number(&after[0]["stck_clpr"])), (&"20261117".into(), base));
+    let tuesday = trades.iter().rfind(|trade| trade[33] == "20261117").unwrap();
+    assert_eq!(number(&after[0]["acml_vol"]), traded(tuesday, 13), "as many shares as were sent");
+    assert_eq!(after[1], days_before[0], "what lies before the run stays as it was");
+    let at = |row: &Value| row["bstp_nmix_prpr"].as_str().unwrap().parse::<f64>().unwrap();
+    let change = |row: &Value| row["bstp_nmix_prdy_vrss"].as_str().unwrap().parse::<f64>().unwrap();
+    let (close_before, close) = (at(&index_before) - change(&index_before), at(&index()) - change(&index()));
+    assert!((close - close_before).abs() > 0.005, "{close_before} {close}");
+    let hours = ask(&venue, key, &token, "HHMCM000002C0", "market-time", "").2["output1"].clone();
+    assert_eq!(hours["today"], "20261118");
+}

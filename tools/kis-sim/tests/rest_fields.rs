@@ -159,4 +159,21 @@ fn what_is_not_listed_gets_blank_fields_and_a_wrong_market_a_refusal() {
     }
     let target = format!("{quotations}/inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD=A01612");
     assert_eq!(ask(&venue, &token, "FHMIF10000000", &target).1["msg_cd"], "OPSQ2001");
+    let code = &venue.symbols()[0].code;
+    let stocks = "/uapi/domestic-stock/v1/quotations";
+    for (tr_id, call) in [
+        ("FHKST01010100", format!("inquire-price?FID_COND_MRKT_DIV_CODE=X&FID_INPUT_ISCD={code}")),
+        ("FHKST11300006", format!("intstock-multprice?FID_COND_MRKT_DIV_CODE_1=X&FID_INPUT_ISCD_1={code}")),
+        ("FHPST01710000", "volume-rank?FID_COND_MRKT_DIV_CODE=X&FID_INPUT_ISCD=0000".into()),
+    ] {
+        assert_eq!(ask(&venue, &token, tr_id, &format!("{stocks}/{call}")).1["msg_cd"], "OPSQ2001", "{call}");
+    }
+    // A code that nobody trades has a row of the same fields.
+    let call = format!(
+        "FID_COND_MRKT_DIV_CODE_1=J&FID_INPUT_ISCD_1={code}&FID_COND_MRKT_DIV_CODE_2=J&FID_INPUT_ISCD_2=999999"
+    );
+    let polled = ask(&venue, &token, "FHKST11300006", &format!("{stocks}/intstock-multprice?{call}")).1;
+    let fields = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(fields(&polled["output"][0]), fields(&polled["output"][1]));
+    assert_eq!((&polled["output"][1]["inter2_prpr"], &polled["output"][1]["acml_vol"]), (&"0".into(), &"0".into()));
 }

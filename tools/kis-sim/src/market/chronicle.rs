@@ -2,8 +2,11 @@
 //! symbol. Written by the market's thread, read by those of REST.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::civil::Date;
+
+use crate::market::SymbolInfo;
 use crate::market::stock::{Stats, Stock};
 
 /// Levels kept for an index; beyond, the older half is forgotten.
@@ -59,11 +62,48 @@ pub struct Figures {
     pub previous_volume: i64,
 }
 
+/// What a day begins with.
+#[derive(Clone, Debug)]
+pub struct Morning {
+    /// The day.
+    pub date: Date,
+    /// The symbols with the base prices and limits of the day.
+    pub symbols: Vec<SymbolInfo>,
+    /// Closes of KOSPI and KOSDAQ the day before.
+    pub previous: [i64; 2],
+    /// The days that the run has simulated before, oldest first.
+    pub past: Vec<PastDay>,
+}
+
+/// A day of the run that is over.
+#[derive(Clone, Debug)]
+pub struct PastDay {
+    /// The day.
+    pub date: Date,
+    /// What each symbol came to.
+    pub symbols: Vec<PastBar>,
+}
+
+/// What a symbol came to on a day, on both venues together.
+#[derive(Clone, Copy, Debug)]
+pub struct PastBar {
+    /// First price.
+    pub open: i64,
+    /// Highest price.
+    pub high: i64,
+    /// Lowest price.
+    pub low: i64,
+    /// Base price of the day after.
+    pub close: i64,
+    /// Shares.
+    pub volume: i64,
+}
+
 /// All of it.
 #[derive(Debug)]
 pub struct Chronicle {
     second: AtomicU32,
-    previous: [i64; 2],
+    morning: Mutex<Arc<Morning>>,
     indices: [Mutex<Vec<IndexTick>>; 2],
     interruptions: Mutex<Vec<Interruption>>,
     symbols: Vec<Mutex<Figures>>,
@@ -74,15 +114,38 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Chronicle {
-    /// The day as it begins; `previous` are the closes of KOSPI and KOSDAQ the day before.
-    pub fn new(second: u32, previous: [i64; 2], symbols: usize) -> Self {
+    /// The first day as it begins.
+    pub fn new(second: u32, morning: Morning) -> Self {
         Self {
             second: AtomicU32::new(second),
-            previous,
+            symbols: morning.symbols.iter().map(|_| Mutex::default()).collect(),
+            morning: Mutex::new(Arc::new(morning)),
             indices: Default::default(),
             interruptions: Mutex::default(),
-            symbols: (0..symbols).map(|_| Mutex::default()).collect(),
         }
+    }
+
+    /// What the present day began with.
+    pub fn morning(&self) -> Arc<Morning> {
+        Arc::clone(&lock(&self.morning))
+    }
+
+    /// A new trading day: what the one before came to is one of the past.
+    pub(crate) fn begin_day(&self, date: Date, symbols: Vec<SymbolInfo>, previous: [i64; 2]) {
+        let before = self.morning();
+        let bar = |(index, (was, is)): (usize, (&SymbolInfo, &SymbolInfo))| {
+            let [.., both] = self.figures(index).stats;
+            let or_base = |price: i64| if both.volume == 0 { was.base_px } else { price };
+            let (open, high, low) = (or_base(both.open), or_base(both.high), or_base(both.low));
+            PastBar { open, high, low, close: is.base_px, volume: both.volume }
+        };
+        let bars = before.symbols.iter().zip(&symbols).enumerate().map(bar).collect();
+        let mut past = before.past.clone();
+        past.push(PastDay { date: before.date, symbols: bars });
+        self.second.store(0, Ordering::Relaxed);
+        self.indices.iter().for_each(|ticks| lock(ticks).clear());
+        lock(&self.interruptions).clear();
+        *lock(&self.morning) = Arc::new(Morning { date, symbols, previous, past });
     }
 
     /// Second of the day; stands still before the market opens.
@@ -96,7 +159,7 @@ impl Chronicle {
 
     /// Close of KOSPI (0) or KOSDAQ (1) the day before.
     pub fn previous(&self, index: usize) -> i64 {
-        self.previous[index]
+        lock(&self.morning).previous[index]
     }
 
     /// Levels of KOSPI (0) or KOSDAQ (1) so far, oldest first.
@@ -150,7 +213,9 @@ mod tests {
 
     #[test]
     fn an_interruption_ends_once_and_counts_per_symbol() {
-        let chronicle = Chronicle::new(32_400, [100, 100], 2);
+        let date = jiff::civil::date(2026, 11, 20);
+        let morning = Morning { date, symbols: Vec::new(), previous: [100, 100], past: Vec::new() };
+        let chronicle = Chronicle::new(32_400, morning);
         let stock = Stock::new("000010".into(), 0, 1, false);
         chronicle.interrupted(0, 32_500, &stock);
         chronicle.released(0, 32_620);

@@ -28,7 +28,7 @@ use crate::config::{Burst, NxtBookWidth, SimConfig, VenueName, Widths};
 use crate::pace::Schedule;
 use crate::rng::Rng;
 use crate::source::{Demand, FrameSource, Next, TimedFrame};
-use chronicle::Chronicle;
+use chronicle::{Chronicle, Morning};
 use days::{Day, TradingDays};
 use line::Line;
 use other_fields::Index;
@@ -62,26 +62,20 @@ pub struct SymbolInfo {
 /// Last prices and volumes of all symbols, for the quotation calls of REST.
 #[derive(Debug, Default)]
 pub struct QuoteBoard {
-    quotes: Vec<[AtomicI64; 3]>,
+    quotes: Vec<[AtomicI64; 2]>,
 }
 
 impl QuoteBoard {
     /// Last price and cumulative volume of both venues. The two may be from neighbouring executions.
     pub fn get(&self, index: usize) -> Option<(i64, i64)> {
-        let [price, volume, _] = self.quotes.get(index)?;
+        let [price, volume] = self.quotes.get(index)?;
         Some((price.load(Ordering::Relaxed), volume.load(Ordering::Relaxed)))
     }
 
-    /// Won traded on both venues.
-    pub fn turnover(&self, index: usize) -> i64 {
-        self.quotes.get(index).map_or(0, |[.., turnover]| turnover.load(Ordering::Relaxed))
-    }
-
     fn set(&self, index: usize, stock: &Stock) {
-        let [price, volume, turnover] = &self.quotes[index];
+        let [price, volume] = &self.quotes[index];
         price.store(stock.last, Ordering::Relaxed);
         volume.store(stock.stats[2].volume, Ordering::Relaxed);
-        turnover.store(stock.stats[2].turnover, Ordering::Relaxed);
     }
 }
 
@@ -187,7 +181,9 @@ impl SimMarket {
         let frames_total = config.rate * config.run_seconds();
         let board = QuoteBoard { quotes: stocks.iter().map(|_| Default::default()).collect() };
         let indices = Index::both(config.seed);
-        let chronicle = Chronicle::new(second, [0, 1].map(|i: usize| indices[i].previous()), stocks.len());
+        let previous = indices.each_ref().map(Index::previous);
+        let morning = Morning { date: start.date(), symbols: symbols_of(&stocks), previous, past: Vec::new() };
+        let chronicle = Chronicle::new(second, morning);
         for (i, stock) in stocks.iter().enumerate() {
             board.set(i, stock);
             chronicle.keep(i, stock);
@@ -245,16 +241,7 @@ impl SimMarket {
 
     /// The symbols it trades.
     pub fn symbols(&self) -> Vec<SymbolInfo> {
-        let info = |(i, s): (usize, &Stock)| SymbolInfo {
-            market: if i % 2 == 0 { "KOSPI" } else { "KOSDAQ" },
-            code: s.code.clone(),
-            name: s.name.clone(),
-            base_px: s.base,
-            lower_px: s.lower,
-            upper_px: s.upper,
-            venues: (0..2).filter(|v| s.on[*v]).map(|v| VENUES[v]).collect(),
-        };
-        self.stocks.iter().enumerate().map(info).collect()
+        symbols_of(&self.stocks)
     }
 
     /// Last prices, readable from other threads.
@@ -305,9 +292,16 @@ impl SimMarket {
         self.day = Day::of(self.date, &self.trading_days);
         (self.days, self.second) = (self.days + 1, 0);
         if self.trading_days.contains(self.date) {
+            self.stocks.iter().enumerate().for_each(|(i, stock)| self.chronicle.keep(i, stock));
             self.stocks.iter_mut().for_each(Stock::begin_day);
             self.indices.iter_mut().for_each(Index::begin_day);
             self.tape.clear();
+            self.chronicle.begin_day(self.date, self.symbols(), self.indices.each_ref().map(Index::previous));
+            for (i, stock) in self.stocks.iter().enumerate() {
+                self.board.set(i, stock);
+                self.chronicle.keep(i, stock);
+                self.tape.keep_book(i, 0, [false; 2], stock);
+            }
         }
     }
 
@@ -328,7 +322,10 @@ impl SimMarket {
             self.second = second;
             self.end_interruptions();
         }
-        self.chronicle.advance_to(self.second);
+        // On days without trading REST goes on telling of the last one, as it ended.
+        if self.chronicle.morning().date == self.date {
+            self.chronicle.advance_to(self.second);
+        }
     }
 
     /// The first second after now at which a phase begins, or a halt begins or ends.
@@ -608,6 +605,19 @@ impl SimMarket {
         self.schedule = Schedule::new(left, now_ns as f64, self.end_ns as f64, burst, self.burst_ns);
         self.schedule_base = sent;
     }
+}
+
+fn symbols_of(stocks: &[Stock]) -> Vec<SymbolInfo> {
+    let info = |(i, s): (usize, &Stock)| SymbolInfo {
+        market: if i % 2 == 0 { "KOSPI" } else { "KOSDAQ" },
+        code: s.code.clone(),
+        name: s.name.clone(),
+        base_px: s.base,
+        lower_px: s.lower,
+        upper_px: s.upper,
+        venues: (0..2).filter(|v| s.on[*v]).map(|v| VENUES[v]).collect(),
+    };
+    stocks.iter().enumerate().map(info).collect()
 }
 
 fn date_text(date: Date) -> [u8; 8] {

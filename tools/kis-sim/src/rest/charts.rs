@@ -9,6 +9,7 @@ use super::quotations::{missing, second, text};
 use super::rows::{Fields, list};
 use super::{Answer, Rest, output, past, success};
 use crate::market::SymbolInfo;
+use crate::market::chronicle::{PastBar, PastDay};
 use crate::market::tape::MinuteBar;
 use crate::market::tick::tick_size;
 use crate::rng::Rng;
@@ -147,12 +148,19 @@ impl Rest {
         DayBar { date, open: 2 * open, high: 2 * high, low: 2 * low, close: 2 * close, volume: volume / 2 }
     }
 
-    /// Trading days before the simulated one, newest first, down to `from`: a walk backwards from the base price.
+    /// Trading days before the simulated one, newest first, down to `from`: those that the run has simulated, then a walk
+    /// backwards from the base price of the first.
     pub(super) fn days_before(&self, symbol: &SymbolInfo, from: Date) -> Vec<DayBar> {
         let seed = symbol.code.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let mut rng = Rng::new(seed);
-        let mut days = Vec::new();
-        let (mut date, mut close) = (self.date, symbol.base_px);
+        let place = self.symbols.iter().position(|known| known.code == symbol.code).unwrap_or(0);
+        let past = self.today.past.iter().rev().filter(|day| day.date >= from && self.is_open(day.date));
+        let bar = |day: &PastDay| {
+            let PastBar { open, high, low, close, volume } = *day.symbols.get(place)?;
+            Some(DayBar { date: day.date, open, high, low, close, volume })
+        };
+        let mut days: Vec<DayBar> = past.filter_map(bar).collect();
+        let (mut date, mut close) = (self.first.date, self.first.symbols[place].base_px);
         while days.len() < DAYS_MAX {
             date = match date.checked_sub(1.day()) {
                 Ok(date) if date >= from => date,

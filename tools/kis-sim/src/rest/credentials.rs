@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::http::Request;
-use super::{Answer, Rest, oauth_failure, oauth_refusal};
+use super::{Answer, Rest, failure, oauth_failure, oauth_refusal, refusal};
 use crate::auth::Denied;
+use crate::rng::Rng;
 
 impl Rest {
     /// `appkey` and a secret from a body, whose form is checked first.
@@ -60,6 +61,25 @@ impl Rest {
             Ok(approval_key) => Answer::new(200, json!({ "approval_key": approval_key })),
             Err(denied) => oauth_refusal(denied),
         }
+    }
+
+    /// The digest of an order's body, which some clients ask for and send along. The real server's algorithm is not known:
+    /// this one is 64 hexadecimal digits that differ from body to body.
+    pub(super) fn hashkey(&self, request: &Request) -> Answer {
+        let header = |name| request.header(name).unwrap_or("");
+        if let Err(denied) = self.auth.knows(header("appkey"), header("appsecret")) {
+            return refusal(denied);
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
+            return failure(500, "EGW00132", "Content-type이 유효하지 않습니다.");
+        };
+        let seed = request
+            .body
+            .iter()
+            .fold(0xCBF2_9CE4_8422_2325, |sum: u64, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
+        let mut rng = Rng::new(seed);
+        let hash: String = (0..4).map(|_| format!("{:016x}", rng.next_u64())).collect();
+        Answer::new(200, json!({ "BODY": body, "HASH": hash }))
     }
 
     pub(super) fn revoke(&self, request: &Request) -> Answer {

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::derived::{Walk, day_number, read_date, yyyymmdd};
 use super::http::Request;
-use super::quotations::{hhmmss, missing};
+use super::quotations::{asked_market, hhmmss, missing};
 use super::rows::{Fields, list};
-use super::{Answer, Rest, Route, failure, output, success};
+use super::{Answer, Rest, Route, output, success};
 use crate::market::SymbolInfo;
 use crate::market::line::percent;
 use crate::market::stock::Stats;
@@ -52,8 +52,7 @@ impl Rest {
     fn asked_fund(&self, request: &Request) -> Result<Fund<'_>, Answer> {
         // The broker's own example asks for minutes with E.
         let market = request.query("FID_COND_MRKT_DIV_CODE").map(|market| if market == "E" { "J" } else { market });
-        let feed = market.and_then(Feed::of);
-        let feed = feed.ok_or_else(|| failure(500, "OPSQ2001", "ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE"))?;
+        let feed = asked_market(market)?;
         let (index, symbol) = self.symbol(request.query("FID_INPUT_ISCD")).ok_or_else(|| missing("FID_INPUT_ISCD"))?;
         let (stats, listed, previous_volume) = self.sums(index, Some(feed));
         let newest = self.tape.before(index, feed, u32::MAX, 1);

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::fault::RestFault;
-use super::{Answer, Rest, failure, oauth_failure};
+use super::{Answer, Days, Rest, failure, oauth_failure};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 /// A request with its head and whatever is between the chunks of its body.
@@ -49,12 +49,13 @@ pub(crate) struct RestServer {
 
 impl RestServer {
     pub(crate) fn start(listener: TcpListener, rest: Rest) -> std::io::Result<Self> {
+        let days = Arc::new(Days::new(rest));
         let address = listener.local_addr()?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("kis-sim-rest".into())
-            .spawn(move || accept(&listener, &Arc::new(rest), &stopped))?;
+            .spawn(move || accept(&listener, &days, &stopped))?;
         Ok(Self { address, stop, thread: Some(thread) })
     }
 }
@@ -70,7 +71,7 @@ impl Drop for RestServer {
     }
 }
 
-fn accept(listener: &TcpListener, rest: &Arc<Rest>, stop: &Arc<AtomicBool>) {
+fn accept(listener: &TcpListener, days: &Arc<Days>, stop: &Arc<AtomicBool>) {
     let busy = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         if stop.load(Ordering::Relaxed) {
@@ -80,13 +81,13 @@ fn accept(listener: &TcpListener, rest: &Arc<Rest>, stop: &Arc<AtomicBool>) {
         if busy.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
             continue;
         }
-        rest.shared.connected();
+        days.today().shared.connected();
         let seat = Seat::taken(&busy);
-        let (rest, stop) = (Arc::clone(rest), Arc::clone(stop));
+        let (days, stop) = (Arc::clone(days), Arc::clone(stop));
         // A thread that can't be made drops the connection and its seat.
         let _ = std::thread::Builder::new().name("kis-sim-rest-client".into()).spawn(move || {
             let _seat = seat;
-            let _ = serve(stream, &rest, &stop);
+            let _ = serve(stream, &days, &stop);
         });
     }
 }
@@ -108,7 +109,7 @@ impl Drop for Seat {
 }
 
 /// Requests of one connection, one after the other.
-fn serve(mut stream: TcpStream, rest: &Rest, stop: &AtomicBool) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, days: &Days, stop: &AtomicBool) -> std::io::Result<()> {
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     stream.set_nodelay(true)?;
     let mut input = Vec::new();
@@ -119,7 +120,7 @@ fn serve(mut stream: TcpStream, rest: &Rest, stop: &AtomicBool) -> std::io::Resu
                 input.drain(..used);
                 idle = 0;
                 let close = request.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
-                let open = match met(&request, rest, stop) {
+                let open = match met(&request, &days.today(), stop) {
                     Met::Answer(answer) => respond(&mut stream, &request, &answer, close).map(|()| true)?,
                     Met::Bytes(bytes) => stream.write_all(&bytes).map(|()| false)?,
                 };

@@ -19,7 +19,7 @@ mod quotations;
 mod rankings;
 mod rows;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::auth::{Auth, Denied};
 use crate::config::{MasterSizes, SimConfig};
-use crate::market::chronicle::Chronicle;
+use crate::market::chronicle::{Chronicle, Morning};
 use crate::market::days::TradingDays;
 use crate::market::tape::Tape;
 use crate::market::{QuoteBoard, SymbolInfo};
@@ -39,17 +39,22 @@ use http::Request;
 pub(crate) use http::RestServer;
 pub use masters::{MasterArchive, MasterRow, MasterSet};
 
-/// What REST answers from.
+/// What REST answers from on a day.
 #[derive(Debug)]
 pub(crate) struct Rest {
     auth: Arc<Auth>,
+    /// With the base prices of the day.
     symbols: Vec<SymbolInfo>,
+    /// The first day of the run: what lies before it is derived from there, so that it stays the same.
+    first: Arc<Morning>,
+    /// The simulated day.
+    today: Arc<Morning>,
     board: Arc<QuoteBoard>,
     tape: Arc<Tape>,
     chronicle: Arc<Chronicle>,
     seed: u64,
     shared: Arc<Shared>,
-    /// The simulated day.
+    /// That of `today`.
     date: Date,
     trading_days: TradingDays,
     /// Each share was split in two.
@@ -58,6 +63,25 @@ pub(crate) struct Rest {
     master_sizes: MasterSizes,
     /// Made when they are first asked for.
     masters: OnceLock<MasterSet>,
+}
+
+/// REST of the present day, made anew when the market begins another.
+#[derive(Debug)]
+pub(crate) struct Days(Mutex<Arc<Rest>>);
+
+impl Days {
+    pub(crate) fn new(rest: Rest) -> Self {
+        Self(Mutex::new(Arc::new(rest)))
+    }
+
+    fn today(&self) -> Arc<Rest> {
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let morning = rest.chronicle.morning();
+        if !Arc::ptr_eq(&morning, &rest.today) {
+            *rest = Arc::new(rest.of_day(morning));
+        }
+        Arc::clone(&rest)
+    }
 }
 
 /// Status, body, and the header that says whether more pages follow.
@@ -97,6 +121,7 @@ const FAMILIES: &[(&str, &[Route])] = &[
     ("/uapi/domestic-stock/v1/quotations/", indices::ROUTES),
     ("/uapi/domestic-stock/v1/quotations/", interruptions::ROUTES),
     ("/uapi/domestic-stock/v1/quotations/", overtime::ROUTES),
+    ("/uapi/domestic-stock/v1/quotations/", rankings::BY_VOLUME),
     ("/uapi/domestic-stock/v1/ranking/", rankings::ROUTES),
     ("/uapi/etfetn/v1/quotations/", funds::ROUTES),
     ("/uapi/domestic-futureoption/v1/quotations/", derivatives::ROUTES),
@@ -114,7 +139,6 @@ const QUOTATIONS: &[Route] = &[
     ("inquire-time-dailychartprice", "FHKST03010230", false, Rest::inquire_time_dailychartprice),
     ("inquire-daily-itemchartprice", "FHKST03010100", true, Rest::inquire_daily_itemchartprice),
     ("intstock-multprice", "FHKST11300006", false, Rest::intstock_multprice),
-    ("volume-rank", "FHPST01710000", false, Rest::volume_rank),
     ("chk-holiday", "CTCA0903R", false, Rest::chk_holiday),
     ("search-info", "CTPF1604R", false, Rest::search_info),
     ("search-stock-info", "CTPF1002R", false, Rest::search_stock_info),
@@ -125,16 +149,19 @@ impl Rest {
     pub(crate) fn new(config: &SimConfig, auth: Arc<Auth>, quotes: Quotes, shared: Arc<Shared>) -> Self {
         let Quotes { symbols, board, tape, chronicle } = quotes;
         let trading_days = TradingDays::new(&config.closures, &config.openings);
+        let morning = chronicle.morning();
         let a_year_before = config.market_start.date().checked_sub(365.days()).unwrap_or(Date::MIN);
         Self {
             auth,
             symbols,
+            first: Arc::clone(&morning),
+            date: morning.date,
+            today: morning,
             board,
             tape,
             chronicle,
             seed: config.seed,
             shared,
-            date: config.market_start.date(),
             trading_days,
             split: config.split.unwrap_or(a_year_before),
             mock: config.mock,
@@ -143,9 +170,30 @@ impl Rest {
         }
     }
 
+    /// The same on another day.
+    fn of_day(&self, morning: Arc<Morning>) -> Self {
+        Self {
+            auth: Arc::clone(&self.auth),
+            symbols: morning.symbols.clone(),
+            first: Arc::clone(&self.first),
+            date: morning.date,
+            today: morning,
+            board: Arc::clone(&self.board),
+            tape: Arc::clone(&self.tape),
+            chronicle: Arc::clone(&self.chronicle),
+            seed: self.seed,
+            shared: Arc::clone(&self.shared),
+            trading_days: self.trading_days.clone(),
+            split: self.split,
+            mock: self.mock,
+            master_sizes: self.master_sizes,
+            masters: OnceLock::new(),
+        }
+    }
+
     /// Whether there is such a path.
     fn is_known(&self, path: &str) -> bool {
-        let credentials = ["/oauth2/tokenP", "/oauth2/Approval", "/oauth2/revokeP"];
+        let credentials = ["/oauth2/tokenP", "/oauth2/Approval", "/oauth2/revokeP", "/uapi/hashkey"];
         credentials.contains(&path) || route(path).is_some() || self.archive(path).is_some()
     }
 
@@ -154,6 +202,7 @@ impl Rest {
             ("POST", "/oauth2/tokenP") => self.token(request),
             ("POST", "/oauth2/Approval") => self.approval(request),
             ("POST", "/oauth2/revokeP") => self.revoke(request),
+            ("POST", "/uapi/hashkey") => self.hashkey(request),
             ("GET", path) if path.starts_with("/uapi/") => self.quotation(request),
             ("GET", path) if path.starts_with(masters::FOLDER) => self.master(path),
             _ => Answer::new(404, json!({ "rt_cd": "1", "msg_cd": "EGW00202", "msg1": "unknown path" })),

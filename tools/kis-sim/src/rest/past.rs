@@ -39,7 +39,7 @@ impl Rest {
         let mut rows = Vec::new();
         while rows.len() < ROWS && date >= oldest {
             if date < self.date && self.is_open(date) {
-                let minutes = past_minutes(symbol, feed, date);
+                let minutes = past_minutes(&self.first.symbols[index], feed, date);
                 let shown = minutes.iter().rev().filter(|bar| bar.second <= until && (all || bar.volume > 0));
                 rows.extend(shown.take(ROWS - rows.len()).map(|bar| row(date, bar)));
             }
@@ -52,7 +52,7 @@ impl Rest {
                 Err(_) => break,
             };
         }
-        output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
+        output(json!({ "output1": self.minutes_head(index, symbol, feed), "output2": rows }))
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::derived::yyyymmdd;
 use super::http::Request;
-use super::rows::Fields;
+use super::rows::{Fields, list};
 use super::{Answer, Rest, failure, output, success};
 use crate::config::VenueName;
 use crate::market::SymbolInfo;
@@ -14,7 +14,7 @@ use crate::market::stock::{Side, Stats};
 use crate::market::tape::{Feed, Print};
 use crate::market::tick::tick_size;
 
-/// Rows of an answer that lists executions, or ranks.
+/// Rows of an answer that lists executions.
 const ROWS: usize = 30;
 
 pub(super) fn text(n: i64) -> Value {
@@ -47,11 +47,15 @@ pub(super) fn missing(field: &str) -> Answer {
     failure(500, "OPSQ2001", &format!("ERROR : INPUT FIELD NOT FOUND [{field}]"))
 }
 
+/// The market of a call, or its refusal.
+pub(super) fn asked_market(market: Option<&str>) -> Result<Feed, Answer> {
+    market.and_then(Feed::of).ok_or_else(|| failure(500, "OPSQ2001", "ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE"))
+}
+
 impl Rest {
     /// Symbol and feed of a call, or its refusal.
     pub(super) fn asked_symbol(&self, request: &Request) -> Result<(usize, &SymbolInfo, Feed), Answer> {
-        let feed = request.query("FID_COND_MRKT_DIV_CODE").and_then(Feed::of);
-        let feed = feed.ok_or_else(|| failure(500, "OPSQ2001", "ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE"))?;
+        let feed = asked_market(request.query("FID_COND_MRKT_DIV_CODE"))?;
         let (index, symbol) = self.symbol(request.query("FID_INPUT_ISCD")).ok_or_else(|| missing("FID_INPUT_ISCD"))?;
         Ok((index, symbol, feed))
     }
@@ -61,7 +65,10 @@ impl Rest {
         let Some((index, symbol)) = self.symbol(request.query("FID_INPUT_ISCD")) else {
             return missing("FID_INPUT_ISCD");
         };
-        let feed = request.query("FID_COND_MRKT_DIV_CODE").and_then(Feed::of);
+        let feed = match request.query("FID_COND_MRKT_DIV_CODE").map(|market| asked_market(Some(market))).transpose() {
+            Ok(feed) => feed,
+            Err(refusal) => return refusal,
+        };
         let newest = feed.and_then(|feed| self.tape.before(index, feed, u32::MAX, 1).pop());
         let (of_both, _) = self.board.get(index).unwrap_or((symbol.base_px, 0));
         let price = if feed.is_some() { newest.map_or(symbol.base_px, |print| print.price) } else { of_both };
@@ -165,33 +172,6 @@ impl Rest {
         row.insert("tr_stop_yn".into(), yes(false));
         row.insert("admn_item_yn".into(), yes(false));
         success(Value::Object(row))
-    }
-
-    /// The stocks traded most on both venues, 30 at most: by shares, or by won where the call asks for that order.
-    pub(super) fn volume_rank(&self, request: &Request) -> Answer {
-        let by_turnover = request.query("FID_BLNG_CLS_CODE") == Some("3");
-        let mut traded: Vec<(i64, i64, i64, &SymbolInfo)> = (self.symbols.iter().enumerate())
-            .map(|(index, symbol)| {
-                let (price, volume) = self.board.get(index).unwrap_or((symbol.base_px, 0));
-                (price, volume, self.board.turnover(index), symbol)
-            })
-            .collect();
-        traded.sort_by_key(|(_, volume, turnover, _)| std::cmp::Reverse(if by_turnover { *turnover } else { *volume }));
-        let row = |(rank, (price, volume, turnover, symbol)): (i64, &(i64, i64, i64, &SymbolInfo))| {
-            let (vrss, sign, rate) = change(*price, symbol.base_px);
-            json!({
-                "hts_kor_isnm": symbol.name,
-                "mksc_shrn_iscd": symbol.code,
-                "data_rank": text(rank),
-                "stck_prpr": text(*price),
-                "prdy_vrss": vrss,
-                "prdy_vrss_sign": sign,
-                "prdy_ctrt": rate,
-                "acml_vol": text(*volume),
-                "acml_tr_pbmn": text(*turnover),
-            })
-        };
-        success((1..).zip(traded.iter().take(ROWS)).map(row).collect())
     }
 
     /// The book after its last change, and the expected price.
@@ -345,36 +325,65 @@ impl Rest {
             let Some(code) = request.query(&format!("FID_INPUT_ISCD_{n}")).filter(|code| !code.is_empty()) else {
                 continue;
             };
-            let feed = request.query(&format!("FID_COND_MRKT_DIV_CODE_{n}")).and_then(Feed::of);
-            let (Some((index, symbol)), Some(feed)) = (self.symbol(Some(code)), feed) else {
-                rows.push(
-                    json!({ "inter_shrn_iscd": code, "inter_kor_isnm": "", "inter2_prpr": "0", "acml_vol": "0" }),
-                );
-                continue;
+            let feed = match asked_market(request.query(&format!("FID_COND_MRKT_DIV_CODE_{n}"))) {
+                Ok(feed) => feed,
+                Err(refusal) => return refusal,
             };
-            let newest = self.tape.before(index, feed, u32::MAX, 1);
-            let print = newest.first();
-            let price = print.map_or(symbol.base_px, |print| print.price);
-            let (vrss, sign, rate) = change(price, symbol.base_px);
-            rows.push(json!({
-                "kospi_kosdaq_cls_name": symbol.market,
-                "inter_shrn_iscd": symbol.code,
-                "inter_kor_isnm": symbol.name,
-                "inter2_prpr": text(price),
-                "inter2_prdy_vrss": vrss,
-                "prdy_vrss_sign": sign,
-                "prdy_ctrt": rate,
-                "acml_vol": text(print.map_or(0, |print| print.volume(feed))),
-                "inter2_askp": text(print.map_or(0, |print| print.ask)),
-                "inter2_bidp": text(print.map_or(0, |print| print.bid)),
-                "inter2_mxpr": text(symbol.upper_px),
-                "inter2_llam": text(symbol.lower_px),
-                "inter2_sdpr": text(symbol.base_px),
-                "inter2_prdy_clpr": text(symbol.base_px),
-            }));
+            rows.push(
+                self.symbol(Some(code)).map_or_else(|| poll_row_of_nothing(code), |(i, s)| self.poll_row(i, s, feed)),
+            );
         }
-        if rows.is_empty() { missing("FID_INPUT_ISCD_1") } else { success(Value::Array(rows)) }
+        if rows.is_empty() { missing("FID_INPUT_ISCD_1") } else { success(list(rows)) }
     }
+
+    fn poll_row(&self, index: usize, symbol: &SymbolInfo, feed: Feed) -> Fields {
+        let newest = self.tape.before(index, feed, u32::MAX, 1).pop();
+        let (stats, ..) = self.sums(index, Some(feed));
+        let base = symbol.base_px;
+        let shot = self.tape.book(index);
+        let depth = shot.as_ref().map(|shot| &shot.depth[feed.index()]);
+        let (ask, bid) = depth.map_or((0, 0), |depth| (depth.ask[0], depth.bid[0]));
+        let (all_ask, all_bid) = depth.map_or((0, 0), |depth| depth.totals());
+        let expected = shot.as_ref().map(|shot| shot.expected[feed.index().min(1)]).unwrap_or_default();
+        let against = if expected.price == 0 { base } else { expected.price };
+        Fields::new()
+            .text("kospi_kosdaq_cls_name", symbol.market)
+            .text("mrkt_trtm_cls_name", "")
+            .text("hour_cls_code", "0")
+            .text("inter_shrn_iscd", &symbol.code)
+            .text("inter_kor_isnm", &symbol.name)
+            .int("inter2_prpr", newest.map_or(base, |print| print.price))
+            .change(
+                ["inter2_prdy_vrss", "prdy_vrss_sign", "prdy_ctrt"],
+                newest.map_or(base, |print| print.price),
+                base,
+                0,
+            )
+            .ints([("acml_vol", stats.volume), ("acml_tr_pbmn", stats.turnover)])
+            .ints([("inter2_oprc", stats.open), ("inter2_hgpr", stats.high), ("inter2_lwpr", stats.low)])
+            .ints([("inter2_mxpr", symbol.upper_px), ("inter2_llam", symbol.lower_px)])
+            .ints([
+                ("inter2_askp", newest.map_or(0, |print| print.ask)),
+                ("inter2_bidp", newest.map_or(0, |print| print.bid)),
+            ])
+            .ints([("seln_rsqn", ask), ("shnu_rsqn", bid), ("total_askp_rsqn", all_ask), ("total_bidp_rsqn", all_bid)])
+            .ints([("inter2_sdpr", base), ("inter2_prdy_clpr", base)])
+            .percent("oprc_vrss_hgpr_rate", stats.high - stats.open, stats.open)
+            .change(["intr_antc_cntg_vrss", "intr_antc_cntg_vrss_sign", "intr_antc_cntg_prdy_ctrt"], against, base, 0)
+            .int("intr_antc_vol", expected.volume)
+    }
+}
+
+fn poll_row_of_nothing(code: &str) -> Fields {
+    let names = ["kospi_kosdaq_cls_name", "mrkt_trtm_cls_name", "hour_cls_code", "inter_kor_isnm"];
+    let prices = ["inter2_prpr", "inter2_oprc", "inter2_hgpr", "inter2_lwpr", "inter2_mxpr", "inter2_llam"];
+    let quantities = ["acml_vol", "acml_tr_pbmn", "seln_rsqn", "shnu_rsqn", "total_askp_rsqn", "total_bidp_rsqn"];
+    let others = ["inter2_askp", "inter2_bidp", "inter2_sdpr", "inter2_prdy_clpr", "intr_antc_vol"];
+    let row = Fields::new().each(&names, "").each(&prices, "0").each(&quantities, "0").each(&others, "0");
+    row.text("inter_shrn_iscd", code)
+        .change(["inter2_prdy_vrss", "prdy_vrss_sign", "prdy_ctrt"], 0, 0, 0)
+        .change(["intr_antc_cntg_vrss", "intr_antc_cntg_vrss_sign", "intr_antc_cntg_prdy_ctrt"], 0, 0, 0)
+        .percent("oprc_vrss_hgpr_rate", 0, 0)
 }
 
 fn product(symbol: &SymbolInfo) -> Map<String, Value> {

@@ -4,19 +4,21 @@ use std::cmp::Reverse;
 
 use super::derived::yyyymmdd;
 use super::http::Request;
-use super::quotations::hhmmss;
+use super::quotations::{asked_market, hhmmss};
 use super::rows::{Fields, list, strength};
-use super::{Answer, Rest, Route, failure, success};
+use super::{Answer, Rest, Route, success};
 use crate::market::SymbolInfo;
 use crate::market::line::percent;
 use crate::market::stock::Stats;
-use crate::market::tape::Feed;
 
 pub(super) const ROUTES: &[Route] = &[
     ("fluctuation", "FHPST01700000", false, Rest::fluctuation),
     ("market-cap", "FHPST01740000", false, Rest::market_cap),
     ("volume-power", "FHPST01680000", false, Rest::volume_power),
 ];
+
+/// The one that stands among the quotations.
+pub(super) const BY_VOLUME: &[Route] = &[("volume-rank", "FHPST01710000", false, Rest::volume_rank)];
 
 const ROWS: usize = 30;
 /// Market capitalisations are told in units of 100 million won.
@@ -28,6 +30,7 @@ struct Candidate<'a> {
     price: i64,
     stats: Stats,
     listed: i64,
+    previous_volume: i64,
 }
 
 impl Candidate<'_> {
@@ -55,8 +58,7 @@ impl Candidate<'_> {
 impl Rest {
     /// The symbols within market, prices and volume of a call.
     fn candidates(&self, request: &Request) -> Result<Vec<Candidate<'_>>, Answer> {
-        let feed = request.query("FID_COND_MRKT_DIV_CODE").and_then(Feed::of);
-        let feed = feed.ok_or_else(|| failure(500, "OPSQ2001", "ERROR : INPUT INVALID_CHECK_MRKT_DIV_CODE"))?;
+        let feed = asked_market(request.query("FID_COND_MRKT_DIV_CODE"))?;
         let market = match request.query("FID_INPUT_ISCD") {
             Some("0001") => Some("KOSPI"),
             Some("1001") => Some("KOSDAQ"),
@@ -67,10 +69,10 @@ impl Rest {
             (number("FID_INPUT_PRICE_1").unwrap_or(0), number("FID_INPUT_PRICE_2").filter(|high| *high > 0));
         let volume = number("FID_VOL_CNT").unwrap_or(0);
         let all = self.symbols.iter().enumerate().map(|(index, symbol)| {
-            let (stats, listed, _) = self.sums(index, Some(feed));
+            let (stats, listed, previous_volume) = self.sums(index, Some(feed));
             let newest = self.tape.before(index, feed, u32::MAX, 1);
             let price = newest.first().map_or(symbol.base_px, |print| print.price);
-            Candidate { symbol, price, stats, listed }
+            Candidate { symbol, price, stats, listed, previous_volume }
         });
         let wanted = |one: &Candidate<'_>| {
             let in_price = one.price >= low && high.is_none_or(|high| one.price <= high);
@@ -115,6 +117,35 @@ impl Rest {
                 .change(["oprc_vrss_prpr", "oprc_vrss_prpr_sign", "oprc_vrss_prpr_rate"], one.price, stats.open, 0)
                 .text("prd_rsfl", "0")
                 .text("prd_rsfl_rate", "0.00")
+        };
+        success(list((1..).zip(all.iter().take(ROWS)).map(row)))
+    }
+
+    /// By shares, or by won where the call asks for that order (`FID_BLNG_CLS_CODE` 3). An average is that of the day and the
+    /// one before; what is turned over in several days is that of one.
+    fn volume_rank(&self, request: &Request) -> Answer {
+        let mut all = match self.candidates(request) {
+            Ok(all) => all,
+            Err(refusal) => return refusal,
+        };
+        if request.query("FID_BLNG_CLS_CODE") == Some("3") {
+            all.sort_by_key(|one| Reverse(one.stats.turnover));
+        } else {
+            all.sort_by_key(|one| Reverse(one.stats.volume));
+        }
+        let row = |(rank, one): (i64, &Candidate<'_>)| {
+            let (volume, turnover, before) = (one.stats.volume, one.stats.turnover, one.previous_volume);
+            let capital = one.price * one.listed;
+            one.row(rank, "mksc_shrn_iscd")
+                .ints([("acml_tr_pbmn", turnover), ("prdy_vol", before), ("lstn_stcn", one.listed)])
+                .ints([("avrg_vol", (volume + before) / 2)])
+                .int("avrg_tr_pbmn", (turnover + before.saturating_mul(one.symbol.base_px)) / 2)
+                .decimal("n_befr_clpr_vrss_prpr_rate", one.rate(), 2)
+                .percent("vol_inrt", volume - before, before)
+                .percent("vol_tnrt", volume, one.listed)
+                .percent("nday_vol_tnrt", volume, one.listed)
+                .percent("tr_pbmn_tnrt", turnover, capital)
+                .percent("nday_tr_pbmn_tnrt", turnover, capital)
         };
         success(list((1..).zip(all.iter().take(ROWS)).map(row)))
     }
