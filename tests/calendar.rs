@@ -56,6 +56,7 @@ fn the_list_has_its_keys_and_a_week_with_the_exam_its_hours() {
     assert!(ordinary["reason"].is_null());
     let after = [
         "opening_auction 08:30:00 09:00:00",
+        "closing_price 08:30:00 08:40:00",
         "continuous 09:00:00 15:20:00",
         "closing_auction 15:20:00 15:30:00",
         "closing_price 15:40:00 16:00:00",
@@ -63,11 +64,11 @@ fn the_list_has_its_keys_and_a_week_with_the_exam_its_hours() {
     ];
     assert_eq!(phases(ordinary), after);
     assert_eq!(exam["reason"], "college entrance exam (CSAT)");
-    assert_eq!(phases(exam)[1], "continuous 10:00:00 16:20:00");
+    assert_eq!(phases(exam)[2], "continuous 10:00:00 16:20:00");
     assert_eq!((&saturday["trading"], phases(saturday).len()), (&false.into(), 0));
     assert_eq!(saturday["reason"], "weekend");
     let before = days("20260911", "20260911", "krx");
-    assert_eq!(phases(&before[0])[4], "single_price 16:00:00 18:00:00");
+    assert_eq!(phases(&before[0])[5], "single_price 16:00:00 18:00:00");
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn each_venue_has_its_own_day() {
         first.iter().map(|day| (day["venue"].as_str().expect("a text"), day["trading"] == true)).collect();
     assert_eq!(told, [("KRX", false), ("NXT", false), ("KRX", true), ("NXT", true)]);
     assert_eq!(first[0]["reason"], "New Year's Day");
-    assert_eq!(phases(&first[2])[1], "continuous 10:00:00 15:20:00");
+    assert_eq!(phases(&first[2])[2], "continuous 10:00:00 15:20:00");
     assert_eq!(phases(&first[3])[0], "continuous 10:00:30 15:20:00");
     assert!(list(&["--from", "2026-11-20", "--to", "2026-11-20"]).iter().all(|day| day["venue"] == "KRX"));
 }

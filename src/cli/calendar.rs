@@ -17,7 +17,8 @@ use crate::market::kst;
 ///
 /// Known are the years 2015 to 2027, the last by rule alone: the exchange publishes its list each
 /// December. Without dates: today, and what each venue does at this moment. The regular session is
-/// the phase `continuous`; a phase whose end is not after its beginning ends the next morning.
+/// the phase `continuous`; a phase whose end is not after its beginning ends the next morning. Phases
+/// stand by their beginning; closing-price trading may run beside another one, and stands behind it.
 ///
 /// With --json: a list of {date, venue, trading, reason, phases: [{phase, from, to}]}, one line.
 ///

@@ -26,8 +26,9 @@
 //!   (notice for 2017-11-16).
 //!
 //! The tables hold one phase at a time. Closing-price trading before the opening runs beside the opening auction (08:30-08:40,
-//! before 2019-04-29 07:30-08:30), that of NXT beside its break and auction (15:30-16:00): a trade of it is told by its session
-//! code, see [`phase_of_trade`].
+//! before 2019-04-29 07:30-08:30; an hour later on both special days: sedaily 260PZ9EMKT, edaily 05520246642365064), that of NXT beside
+//! its break and auction (15:30-16:00; an hour later on the exam's day: mediapen 1053536): a trade of it is told by its session
+//! code, see [`phase_of_trade`], and a day of the calendar lists it beside the others.
 //!
 //! Assumed, since no notice was found:
 //!
@@ -40,7 +41,7 @@
 mod tables;
 
 pub use self::tables::DayKind;
-pub(super) use self::tables::{at, table};
+pub(super) use self::tables::{at, beside, table};
 use super::calendar::{Calendar, Plan};
 use super::kst;
 use crate::tick::{Flags, Publisher, Trade, tr_name};

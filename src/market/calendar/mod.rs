@@ -39,7 +39,7 @@ pub use self::broker::{Difference, HolidayRow, compare};
 pub use self::data::Certainty;
 pub use self::overrides::OverrideError;
 use super::kst;
-use super::phase::{DayKind, Phase, table};
+use super::phase::{DayKind, Phase, beside, table};
 use crate::tick::Publisher;
 
 /// A place of trading with a day of its own.
@@ -128,7 +128,8 @@ pub struct Day<'a> {
     pub source: Option<&'a str>,
     /// How far it is known.
     pub certainty: Certainty,
-    /// Its phases in order, without those in which it is closed; none on a closed day.
+    /// Its phases by their beginning, without those in which it is closed; none on a closed day. Closing-price trading may run
+    /// beside another phase, behind which it stands where both begin at once.
     pub sessions: Vec<Session>,
 }
 
@@ -245,11 +246,21 @@ impl Calendar {
             State::Trading(kind) => noted.or_else(|| kind.reason()),
             _ => noted.or(Some(WEEKEND)),
         };
-        let sessions = if is_trading { self.sessions_of(venue, date) } else { Vec::new() };
+        let mut sessions = if is_trading { self.sessions_of(venue, date) } else { Vec::new() };
+        if let State::Trading(kind) = entry.state
+            && is_trading
+            && !self.own_hours.contains_key(&(date, venue))
+            && let Some((from, to)) = beside(venue.publishers()[0], kind, kst::number_of(date))
+        {
+            // What the table has of it is a part.
+            sessions.retain(|session| session.phase != Phase::ClosingPrice || session.from < from || session.to > to);
+            sessions.push(Session { phase: Phase::ClosingPrice, from, to });
+            sessions.sort_by_key(|session| session.from);
+        }
         Ok(Day { date, venue, is_trading, reason, source, certainty: entry.certainty, sessions })
     }
 
-    /// The phases of a venue's day in order, without those in which it is closed; none on a closed day.
+    /// The phases of a venue's day by their beginning, as [`Day::sessions`]; none on a closed day.
     ///
     /// # Errors
     ///
@@ -258,7 +269,8 @@ impl Calendar {
         Ok(self.day(venue, date)?.sessions)
     }
 
-    /// What a venue does at an instant (ns since the UNIX epoch).
+    /// What a venue does at an instant (ns since the UNIX epoch): one phase at a time, that of its auctions and continuous trading
+    /// before closing-price trading beside them.
     ///
     /// # Errors
     ///
@@ -275,7 +287,7 @@ impl Calendar {
     pub fn session_at(&self, venue: Venue, ns: u64) -> Result<Option<(Date, Session)>, Unknown> {
         let (today, second) = date_and_second(ns);
         let of_day = |date, second| {
-            let sessions = self.sessions(venue, date)?;
+            let sessions = self.chain(venue, date)?;
             Ok(sessions
                 .into_iter()
                 .find(|session| (session.from..session.to).contains(&second))
@@ -305,7 +317,7 @@ impl Calendar {
         }
         loop {
             let mut end = None;
-            for session in self.sessions(venue, date)? {
+            for session in self.chain(venue, date)? {
                 let opens = end != Some(session.from);
                 end = Some(session.to);
                 if let Some(at) = kst::instant(date, session.from)
@@ -374,6 +386,11 @@ impl Calendar {
             Some(_) if publisher == Publisher::KisKrxNight && !entry.has_night => Plan::Closed,
             Some(table) => Plan::Table(table),
         }
+    }
+
+    /// The phases of a venue's day, one behind the other; none on a closed day.
+    fn chain(&self, venue: Venue, date: Date) -> Result<Vec<Session>, Unknown> {
+        Ok(if self.is_trading_day(venue, date)? { self.sessions_of(venue, date) } else { Vec::new() })
     }
 
     fn sessions_of(&self, venue: Venue, date: Date) -> Vec<Session> {

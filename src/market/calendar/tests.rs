@@ -74,13 +74,23 @@ fn each_year_has_one_first_trading_day_and_an_exam() {
 
 #[test]
 fn an_ordinary_day_before_and_after_2026_09_14() {
-    let morning =
-        ["opening_auction 08:30-09", "continuous 09-15:20", "closing_auction 15:20-15:30", "closing_price 15:40-16"];
+    let morning = [
+        "opening_auction 08:30-09",
+        "closing_price 08:30-08:40",
+        "continuous 09-15:20",
+        "closing_auction 15:20-15:30",
+        "closing_price 15:40-16",
+    ];
     let with = |evening| morning.into_iter().chain([evening]).collect::<Vec<_>>();
     assert_eq!(day(Venue::Krx, date(2026, 9, 11)), with("single_price 16-18"));
     assert_eq!(day(Venue::Krx, date(2026, 9, 14)), with("after_market 16-20"));
-    let nxt =
-        ["pre_market 08-08:50", "continuous 09:00:30-15:20", "after_auction 15:30-15:40", "after_market 15:40-20"];
+    let nxt = [
+        "pre_market 08-08:50",
+        "continuous 09:00:30-15:20",
+        "after_auction 15:30-15:40",
+        "closing_price 15:30-16",
+        "after_market 15:40-20",
+    ];
     assert_eq!(day(Venue::Nxt, date(2026, 9, 11)), nxt);
     assert_eq!(day(Venue::Nxt, date(2026, 9, 14)), nxt);
     let derivatives =
@@ -95,18 +105,25 @@ fn the_exam_s_day_the_first_trading_day_and_a_holiday() {
         day(Venue::Krx, exam),
         [
             "opening_auction 09:30-10",
+            "closing_price 09:30-09:40",
             "continuous 10-16:20",
             "closing_auction 16:20-16:30",
             "closing_price 16:40-17",
             "after_market 17-20"
         ]
     );
-    assert_eq!(day(Venue::Nxt, exam), ["continuous 10-16:20", "after_auction 16:30-16:40", "after_market 16:40-20"]);
+    assert_eq!(
+        day(Venue::Nxt, exam),
+        ["continuous 10-16:20", "after_auction 16:30-16:40", "closing_price 16:30-17", "after_market 16:40-20"]
+    );
     assert_eq!(day(Venue::KrxDerivatives, exam).last().unwrap(), "night 19-06");
     assert_eq!(shipped().day(Venue::Krx, exam).unwrap().certainty, Certainty::Expected);
     let first = date(2026, 1, 2);
-    assert_eq!(day(Venue::Krx, first)[..2], ["opening_auction 09:30-10", "continuous 10-15:20"]);
-    assert_eq!(day(Venue::Nxt, first)[0], "continuous 10:00:30-15:20");
+    let morning = ["opening_auction 09:30-10", "closing_price 09:30-09:40", "continuous 10-15:20"];
+    assert_eq!(day(Venue::Krx, first)[..3], morning);
+    let nxt =
+        ["continuous 10:00:30-15:20", "after_auction 15:30-15:40", "closing_price 15:30-16", "after_market 15:40-20"];
+    assert_eq!(day(Venue::Nxt, first), nxt);
     assert_eq!(day(Venue::KrxDerivatives, first)[1], "continuous 09:45-15:35");
     let holiday = shipped().day(Venue::Nxt, date(2026, 7, 17)).unwrap();
     assert_eq!((holiday.is_trading, holiday.reason, holiday.sessions.len()), (false, Some("Constitution Day"), 0));
@@ -115,7 +132,7 @@ fn the_exam_s_day_the_first_trading_day_and_a_holiday() {
 #[test]
 fn days_of_the_past_have_the_hours_of_their_time() {
     let early = [
-        "closing_price 07:30-08",
+        "closing_price 07:30-08:30",
         "opening_auction 08-09",
         "continuous 09-14:50",
         "closing_auction 14:50-15",
@@ -127,6 +144,8 @@ fn days_of_the_past_have_the_hours_of_their_time() {
         day(Venue::KrxDerivatives, date(2016, 7, 29)),
         ["opening_auction 08-09", "continuous 09-15:05", "closing_auction 15:05-15:15"]
     );
+    assert_eq!(day(Venue::Krx, date(2017, 11, 23))[..2], ["closing_price 08:30-09:30", "opening_auction 09-10"]);
+    assert_eq!(day(Venue::Krx, date(2017, 1, 2))[..2], ["closing_price 08:30-09:30", "opening_auction 09-10"]);
     let nxt = shipped().day(Venue::Nxt, date(2025, 3, 3)).unwrap();
     assert!(!nxt.is_trading && nxt.reason.is_some());
     assert_eq!(shipped().day(Venue::Nxt, date(2025, 2, 28)).unwrap().reason, Some("the venue had not begun"));
@@ -176,6 +195,26 @@ fn the_phase_of_an_instant_is_exact() {
     assert_eq!(phase(Venue::KrxDerivatives, instant(date(2026, 11, 21), 5, 59)), Phase::Night);
     assert_eq!(phase(Venue::KrxDerivatives, instant(date(2026, 11, 21), 6, 0)), Phase::Closed);
     assert_eq!(phase(Venue::Krx, instant(date(2015, 1, 1), 3, 0)), Phase::Closed);
+}
+
+#[test]
+fn closing_price_trading_beside_an_auction_is_listed_and_the_auction_remains_the_phase() {
+    let monday = date(2026, 11, 23);
+    let beside = |venue, date| {
+        let sessions = shipped().sessions(venue, date).unwrap();
+        let ascends = sessions.is_sorted_by_key(|session| session.from);
+        let found = sessions.into_iter().find(|session| session.phase == Phase::ClosingPrice);
+        (text(found.as_slice()), ascends)
+    };
+    assert_eq!(beside(Venue::Krx, monday), (vec!["closing_price 08:30-08:40".to_owned()], true));
+    assert_eq!(beside(Venue::Nxt, monday), (vec!["closing_price 15:30-16".to_owned()], true));
+    assert_eq!(beside(Venue::KrxDerivatives, monday).0, [""; 0]);
+    let phase = |venue, date, hour, minute| shipped().phase_at(venue, instant(date, hour, minute)).unwrap();
+    assert_eq!(phase(Venue::Krx, monday, 8, 35), Phase::OpeningAuction);
+    assert_eq!(phase(Venue::Nxt, monday, 15, 35), Phase::AfterAuction);
+    assert_eq!(phase(Venue::Krx, date(2018, 6, 1), 8, 15), Phase::OpeningAuction);
+    let opening = shipped().next_open(Venue::Krx, instant(monday, 8, 30)).unwrap();
+    assert_eq!((opening.date, opening.second), (monday, at(15, 40, 0)), "nothing opens at 08:40");
 }
 
 #[test]
@@ -276,7 +315,7 @@ fn an_operator_closes_opens_and_moves_days() {
     assert_eq!(calendar.phase_at(Venue::Krx, instant(date(2027, 7, 19), 15, 25)).unwrap(), Phase::Closed);
     assert!(calendar.is_trading_day(Venue::Nxt, date(2027, 7, 19)).unwrap());
     let moved = calendar.day(Venue::Krx, date(2027, 11, 25)).unwrap();
-    assert_eq!(text(&moved.sessions)[1], "continuous 10-16:20");
+    assert_eq!(text(&moved.sessions)[2], "continuous 10-16:20");
     // The rest is as it was.
     assert_eq!(calendar.day(Venue::Krx, date(2026, 11, 19)), shipped().day(Venue::Krx, date(2026, 11, 19)));
     assert_eq!(
