@@ -353,6 +353,22 @@ fn what_changed_between_two_days_is_listed() {
     let prices = after.iter().filter(|row| old(row).is_some_and(|old| old.base != row.base)).count();
     assert!(prices > 20);
     assert_eq!((of("base_px").len(), of("delisted").len()), (prices, 0));
+    // A query means what it means without --changes, and an index has its members.
+    let named =
+        after.iter().find(|row| row.file == "kospi_code.mst" && rows.iter().any(|told| told["code"] == *row.code));
+    let named = named.expect("a stock that changed");
+    let isin = named.isin.as_deref().expect("an ISIN");
+    for query in [&*named.code, isin, &*named.name] {
+        let told = list(folder.path(), &[query, "--changes"]);
+        assert!(!told.is_empty() && told.iter().any(|change| change["code"] == *named.code), "{query}: {told:?}");
+    }
+    assert!(list(folder.path(), &[isin, "--changes"]).iter().all(|change| change["code"] == *named.code));
+    let members = list(folder.path(), &["--changes", "--index", "KOSPI200"]);
+    let is_member =
+        |code: &Value| [before, after].iter().any(|day| day.iter().any(|row| row.kospi200 && *code == *row.code));
+    assert!(!members.is_empty() && members.len() < rows.len());
+    assert_eq!(members.len(), rows.iter().filter(|change| is_member(&change["code"])).count());
+    assert_eq!(hoga(folder.path(), &["--changes", "--index", "KOSPI2000"]).status.code(), Some(2));
     let back = hoga(folder.path(), &["--changes", "2026-11-23", "2026-11-20"]);
     assert_eq!(back.status.code(), Some(2));
     let people = hoga(folder.path(), &["--changes", "2026-11-20", "2026-11-23", "--market", "KOSPI"]);

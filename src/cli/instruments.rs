@@ -2,6 +2,7 @@
 
 mod show;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use super::output;
 use super::seal::day;
 use super::units::{bytes, count};
 use crate::clock::wall_ns;
-use crate::feed::kis::masters::{Cache, Changed, DOWNLOAD_URL, Masters, MastersError, download};
+use crate::feed::kis::masters::{Cache, Changed, DOWNLOAD_URL, Masters, MastersError, Query, download};
 use crate::market::kst;
 use crate::market::security::{Board, Kind, Security};
 
@@ -61,7 +62,7 @@ pub struct Args {
     /// Only what Nextrade trades, too.
     #[arg(long)]
     nxt: bool,
-    /// Only members of an index: KOSPI200, KOSDAQ150, KRX300, ..., or the code of a sector's index.
+    /// Only members of an index: KOSPI200, KOSDAQ150, KRX300, ..., or the code of a sector's index; with --changes, of either day.
     #[arg(long, value_name = "INDEX")]
     index: Option<String>,
     /// Folder of the files, a folder a day in it [default: hoga/masters in the user's cache folder].
@@ -198,7 +199,20 @@ fn show_changes(args: &Args, dir: &std::path::Path, days: &[Date]) -> Result<(St
     if changes.rejected > 0 {
         eprintln!("{} rows could not be read: some of the listed and delisted may be those", changes.rejected);
     }
-    let found: Vec<&Changed<'_>> = changes.list.iter().filter(|changed| args.takes_change(changed)).collect();
+    let query = args.query.as_deref().map(Query::new);
+    // Who left the index in between is told, too.
+    let members = args.index.as_deref().map(|index| -> Result<HashSet<&str>, MastersError> {
+        let before = earlier.members(index).unwrap_or_default();
+        Ok(later.members(index)?.into_iter().chain(before).map(|member| &*member.code).collect())
+    });
+    let members = members.transpose()?;
+    let takes = |changed: &&Changed<'_>| {
+        let security = changed.security;
+        args.takes(security)
+            && query.as_ref().is_none_or(|query| query.finds(security))
+            && members.as_ref().is_none_or(|codes| security.board.is_stocks() && codes.contains(&*security.code))
+    };
+    let found: Vec<&Changed<'_>> = changes.list.iter().filter(takes).collect();
     let (rows, left) = args.limited(&found);
     let text = if args.json {
         show::changes_json(rows)
@@ -227,15 +241,6 @@ impl Args {
         (self.market.is_empty() || self.market.contains(&security.board))
             && (self.kind.is_empty() || self.kind.contains(&security.kind))
             && (security.is_nxt || !self.nxt)
-    }
-
-    fn takes_change(&self, changed: &Changed<'_>) -> bool {
-        let query = self.query.as_deref().map(str::to_lowercase);
-        let meets = |query: &String| {
-            changed.security.code.to_lowercase().starts_with(query)
-                || changed.security.name.to_lowercase().contains(query)
-        };
-        self.takes(changed.security) && query.as_ref().is_none_or(meets)
     }
 
     /// The rows to show, and how many are left.
