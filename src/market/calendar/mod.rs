@@ -29,7 +29,7 @@ mod overrides;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -155,8 +155,8 @@ pub struct Calendar {
     days: [Vec<Entry>; Venue::ALL.len()],
     /// What an entry's `note` means, from 1.
     notes: Vec<Note>,
-    /// Phases that an operator gave, in place of the tables.
-    own_hours: BTreeMap<(Date, Venue), Vec<(u32, Phase)>>,
+    /// Phases that an operator gave, in place of a feed's tables. Of derivatives the night is a feed of its own.
+    own_hours: HashMap<(Date, Publisher), Vec<(u32, Phase)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -249,14 +249,14 @@ impl Calendar {
         let mut sessions = if is_trading { self.sessions_of(venue, date) } else { Vec::new() };
         if let State::Trading(kind) = entry.state
             && is_trading
-            && !self.own_hours.contains_key(&(date, venue))
+            && !self.has_own_hours(venue, date)
             && let Some((from, to)) = beside(venue.publishers()[0], kind, kst::number_of(date))
         {
             // What the table has of it is a part.
             sessions.retain(|session| session.phase != Phase::ClosingPrice || session.from < from || session.to > to);
             sessions.push(Session { phase: Phase::ClosingPrice, from, to });
-            sessions.sort_by_key(|session| session.from);
         }
+        sessions.sort_by_key(|session| session.from);
         Ok(Day { date, venue, is_trading, reason, source, certainty: entry.certainty, sessions })
     }
 
@@ -370,15 +370,13 @@ impl Calendar {
         if !self.own_hours.is_empty()
             && let Some(date) = kst::date_of(number)
         {
-            let own = self.own_hours.get(&(date, venue));
-            match (publisher, own) {
-                // What both exchanges do together is not told by the hours of one.
-                (Publisher::KisUn, _) if own.is_some() || self.own_hours.contains_key(&(date, Venue::Nxt)) => {
-                    return Plan::Untold;
-                }
-                (Publisher::KisKrxNight, Some(_)) => return Plan::Closed,
-                (_, Some(hours)) => return Plan::Table(hours),
-                (_, None) => {}
+            // What both exchanges do together is not told by the hours of one.
+            if publisher == Publisher::KisUn && [Venue::Krx, Venue::Nxt].iter().any(|of| self.has_own_hours(*of, date))
+            {
+                return Plan::Untold;
+            }
+            if let Some(hours) = self.own_hours.get(&(date, publisher)) {
+                return Plan::Table(hours);
             }
         }
         match table(publisher, kind, number) {
@@ -409,8 +407,12 @@ impl Calendar {
     }
 
     fn has_begun(&self, venue: Venue, date: Date) -> bool {
-        self.own_hours.contains_key(&(date, venue))
+        self.has_own_hours(venue, date)
             || table(venue.publishers()[0], DayKind::Ordinary, kst::number_of(date)).is_some()
+    }
+
+    fn has_own_hours(&self, venue: Venue, date: Date) -> bool {
+        venue.publishers().iter().any(|publisher| self.own_hours.contains_key(&(date, *publisher)))
     }
 
     fn entry(&self, venue: Venue, date: Date) -> Result<Entry, Unknown> {

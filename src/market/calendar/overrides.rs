@@ -27,6 +27,9 @@
 //!
 //! A phase whose end is not after its beginning ends the next morning. The kinds of entry may stand together for one date, but not
 //! contradict each other.
+//!
+//! Phases of KRX-DERIVATIVES are those of its day. Its night session remains as the calendar has it unless `night` is among the phases,
+//! or an entry of [[hours]] says `night = false`, or `true`: alone, or beside `kind` or `phases`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +43,7 @@ use super::super::kst;
 use super::super::phase::{DayKind, Phase};
 use super::data::{date as date_of, second as second_of};
 use super::{Calendar, Certainty, Entry, Note, State, Venue, slot};
+use crate::tick::Publisher;
 
 /// Why a file of corrections is refused; nothing of it is applied then.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,8 @@ struct Hours {
     venues: Option<Vec<Spanned<String>>>,
     kind: Option<DayKind>,
     phases: Option<Vec<PhaseHours>>,
+    /// Whether derivatives have a night session.
+    night: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,12 +138,12 @@ impl Calendar {
         for change in &file.close {
             let (date, venues, note) =
                 merge.place(Does::Close, &change.date, &change.reason, change.venues.as_deref())?;
-            merge.set(date, &venues, note, State::Closed);
+            merge.set(date, &venues, note, Some(State::Closed));
         }
         for change in &file.open {
             let (date, venues, note) =
                 merge.place(Does::Open, &change.date, &change.reason, change.venues.as_deref())?;
-            merge.set(date, &venues, note, State::Trading(DayKind::Ordinary));
+            merge.set(date, &venues, note, Some(State::Trading(DayKind::Ordinary)));
         }
         for hours in &file.hours {
             merge.hours(hours)?;
@@ -215,10 +221,12 @@ impl Merge<'_> {
         Ok((day, named, note))
     }
 
-    fn set(&mut self, date: Date, venues: &[Venue], note: u16, state: State) {
+    /// A state, or what it was.
+    fn set(&mut self, date: Date, venues: &[Venue], note: u16, state: Option<State>) {
         for venue in venues {
             let index = slot(kst::number_of(date)).expect("the date was checked");
             let entry = &mut self.calendar.days[*venue as usize][index];
+            let state = state.unwrap_or(entry.state);
             *entry = Entry { state, note, certainty: Certainty::Operator, has_night: entry.has_night };
         }
     }
@@ -236,25 +244,48 @@ impl Merge<'_> {
                 return Err((place, problem));
             }
         }
+        let derivatives = Venue::KrxDerivatives;
+        if let Some(night) = &hours.night {
+            let alone = hours.kind.is_none() && hours.phases.is_none();
+            if !venues.contains(&derivatives) || (alone && venues.len() > 1) {
+                let problem = "`night` is of derivatives: name them, venues = [\"KRX-DERIVATIVES\"]".to_owned();
+                return Err((night.span().start, problem));
+            }
+            let index = slot(kst::number_of(date)).expect("the date was checked");
+            self.calendar.days[derivatives as usize][index].has_night = *night.get_ref();
+        }
         match (&hours.kind, &hours.phases) {
-            (Some(kind), None) => self.set(date, &venues, note, State::Trading(*kind)),
+            (None, None) if hours.night.is_some() => self.set(date, &venues, note, None),
+            (Some(kind), None) => self.set(date, &venues, note, Some(State::Trading(*kind))),
             (None, Some(phases)) => {
                 let [venue] = venues[..] else {
                     return Err((place, "phases are of one venue: name it, venues = [\"KRX\"]".to_owned()));
                 };
-                let table = own_table(phases, place)?;
-                self.calendar.own_hours.insert((date, venue), table);
-                self.set(date, &venues, note, State::Trading(DayKind::Ordinary));
+                let stretches = own_stretches(phases, place)?;
+                let (night, day): (Vec<Stretch>, Vec<Stretch>) =
+                    stretches.into_iter().partition(|(phase, ..)| venue == derivatives && *phase == Phase::Night);
+                if let Some(no) = hours.night.as_ref().filter(|told| !told.get_ref() && !night.is_empty()) {
+                    return Err((no.span().start, "`phases` has a night: leave one of them out".to_owned()));
+                }
+                let own_hours = &mut self.calendar.own_hours;
+                own_hours.insert((date, venue.publishers()[0]), own_table(&day));
+                if !night.is_empty() {
+                    own_hours.insert((date, Publisher::KisKrxNight), own_table(&night));
+                }
+                self.set(date, &venues, note, None);
             }
-            _ => return Err((place, "give either `kind` or `phases`".to_owned())),
+            _ => return Err((place, "give either `kind` or `phases`, or for derivatives `night`".to_owned())),
         }
         Ok(())
     }
 }
 
-/// Phases as a table: beginnings, and `Closed` where none follows at once.
-fn own_table(phases: &[PhaseHours], place: usize) -> Result<Vec<(u32, Phase)>, Problem> {
-    let mut table = Vec::new();
+/// A phase, from when to when.
+type Stretch = (Phase, u32, u32);
+
+/// Phases in order, none of which begins before the one above it ends.
+fn own_stretches(phases: &[PhaseHours], place: usize) -> Result<Vec<Stretch>, Problem> {
+    let mut stretches = Vec::new();
     let mut end = 0;
     for hours in phases {
         let phase = phase_named(hours.phase.get_ref())
@@ -266,21 +297,29 @@ fn own_table(phases: &[PhaseHours], place: usize) -> Result<Vec<(u32, Phase)>, P
                 "the phase begins before the one above it ends: put them in order, without overlap".to_owned();
             return Err((hours.from.span().start, problem));
         }
-        if !table.is_empty() && from > end {
-            table.push((end, Phase::Closed));
-        }
-        table.push((from, phase));
+        stretches.push((phase, from, to));
         end = to;
     }
-    if table.is_empty() {
+    if stretches.is_empty() {
         return Err((place, "`phases` is empty: use [[close]] for a day without trading".to_owned()));
     }
     // The day after begins at 07:00.
     if end > 86_400 + super::super::phase::at(7, 0, 0) {
         return Err((place, "the last phase ends after 07:00 of the next day".to_owned()));
     }
-    table.push((end, Phase::Closed));
-    Ok(table)
+    Ok(stretches)
+}
+
+/// As a table: beginnings, and `Closed` where none follows at once.
+fn own_table(stretches: &[Stretch]) -> Vec<(u32, Phase)> {
+    let mut table: Vec<(u32, Phase)> = Vec::new();
+    for (phase, from, to) in stretches {
+        if table.last().is_some_and(|(end, _)| end == from) {
+            table.pop();
+        }
+        table.extend([(*from, *phase), (*to, Phase::Closed)]);
+    }
+    table
 }
 
 fn second(time: &Spanned<Datetime>) -> Result<u32, Problem> {

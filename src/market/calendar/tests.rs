@@ -325,6 +325,49 @@ fn an_operator_closes_opens_and_moves_days() {
 }
 
 #[test]
+fn hours_of_a_day_of_derivatives_leave_them_their_night() {
+    let entry = |lines: &str| {
+        format!("[[hours]]\nvenues = [\"KRX-DERIVATIVES\"]\nreason = \"late after a failure\"\n{lines}\n")
+    };
+    let day = "{ phase = \"continuous\", from = 10:45:00, to = 15:35:00 }";
+    let night = "{ phase = \"night\", from = 20:00:00, to = 06:00:00 }";
+    let monday = date(2026, 11, 23);
+    let told = |lines: &str| {
+        let calendar = corrected(&entry(lines)).unwrap();
+        let feed = |publisher| calendar.hours(publisher, monday).unwrap();
+        let at = |second| kst::instant(monday, second).unwrap();
+        let hours = [Publisher::KisKrxDeriv, Publisher::KisKrxNight]
+            .map(feed)
+            .map(|hours| hours.map(|(from, to)| ((from - at(0)) / NS / 60, (to - at(0)) / NS / 60)));
+        (text(&calendar.sessions(Venue::KrxDerivatives, monday).unwrap()), hours)
+    };
+    let (in_minutes, standard) = (Some((645, 935)), Some((1080, 1800)));
+    assert_eq!(
+        told(&format!("date = 2026-11-23\nphases = [{day}]")),
+        (vec!["continuous 10:45-15:35".to_owned(), "night 18-06".to_owned()], [in_minutes, standard])
+    );
+    assert_eq!(
+        told(&format!("date = 2026-11-23\nphases = [{day}, {night}]")),
+        (vec!["continuous 10:45-15:35".to_owned(), "night 20-06".to_owned()], [in_minutes, Some((1200, 1800))])
+    );
+    assert_eq!(
+        told(&format!("date = 2026-11-23\nnight = false\nphases = [{day}]")),
+        (vec!["continuous 10:45-15:35".to_owned()], [in_minutes, None])
+    );
+    assert_eq!(told(&format!("date = 2026-11-23\nphases = [{night}]")).1, [None, Some((1200, 1800))]);
+    let (sessions, hours) = told("date = 2026-11-23\nnight = false");
+    assert_eq!((sessions.last().unwrap().as_str(), hours[1]), ("closing_auction 15:35-15:45", None));
+    // An evening that the calendar takes to be without one.
+    let eve = corrected(&entry("date = 2026-02-13\nnight = true")).unwrap();
+    let evening = instant(date(2026, 2, 13), 19, 0);
+    assert_eq!(eve.phase_at(Venue::KrxDerivatives, evening).unwrap(), Phase::Night);
+    // The exam's night begins later, whatever its day's hours are.
+    let exam = corrected(&entry(&format!("date = 2026-11-19\nphases = [{day}]"))).unwrap();
+    let sessions = text(&exam.sessions(Venue::KrxDerivatives, date(2026, 11, 19)).unwrap());
+    assert_eq!(sessions.last().unwrap(), "night 19-06");
+}
+
+#[test]
 fn an_override_that_is_not_in_order_is_refused_with_its_line_and_what_to_do() {
     let entry = |lines: &str| format!("# corrections\n[[close]]\n{lines}\n");
     let good = "date = 2027-04-07\nreason = \"r\"";
@@ -344,6 +387,16 @@ fn an_override_that_is_not_in_order_is_refused_with_its_line_and_what_to_do() {
         (format!("[[closed]]\n{good}"), 1, "unknown field `closed`"),
         (format!("[[hours]]\n{good}"), 2, "either `kind` or `phases`"),
         (format!("[[hours]]\n{good}\nkind = \"exam\""), 4, "unknown variant `exam`"),
+        (format!("[[hours]]\n{good}\nnight = true"), 4, "`night` is of derivatives"),
+        (format!("[[hours]]\n{good}\nvenues = [\"KRX\"]\nnight = true"), 5, "`night` is of derivatives"),
+        (
+            format!(
+                "[[hours]]\n{good}\nvenues = [\"KRX-DERIVATIVES\"]\nnight = false\n\
+                 phases = [{{ phase = \"night\", from = 20:00:00, to = 06:00:00 }}]"
+            ),
+            5,
+            "leave one of them out",
+        ),
         (format!("[[hours]]\n{good}\nphases = []"), 2, "name it, venues"),
         (format!("[[hours]]\n{good}\nvenues = [\"NXT\"]\nphases = []"), 2, "use [[close]]"),
         (
