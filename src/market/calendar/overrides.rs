@@ -6,7 +6,7 @@
 //! reason = "by-election, notice of the exchange of 2027-03-15"
 //! venues = ["KRX", "NXT"]          # all when left out
 //!
-//! [[open]]                         # a day that the calendar takes for closed
+//! [[open]]                         # a day that the calendar takes for closed, refused on any other
 //! date = 2027-05-03
 //! reason = "no substitute holiday, list of the exchange of 2026-12-18"
 //!
@@ -27,6 +27,8 @@
 //!
 //! A phase whose end is not after its beginning ends the next morning. The kinds of entry may stand together for one date, but not
 //! contradict each other.
+//!
+//! Where KRX's first trading day of a year becomes another, that one has its hours: trading begins at 10:00.
 //!
 //! Phases of KRX-DERIVATIVES are those of its day. Its night session remains as the calendar has it unless `night` is among the phases,
 //! or an entry of [[hours]] says `night = false`, or `true`: alone, or beside `kind` or `phases`.
@@ -143,14 +145,19 @@ impl Calendar {
         for change in &file.open {
             let (date, venues, note) =
                 merge.place(Does::Open, &change.date, &change.reason, change.venues.as_deref())?;
+            let venues = merge.closed(date, venues, change)?;
             merge.set(date, &venues, note, Some(State::Trading(DayKind::Ordinary)));
         }
+        merge.move_first_trading_days(self);
         for hours in &file.hours {
             merge.hours(hours)?;
         }
         Ok(merge.calendar)
     }
 }
+
+/// Of what the file says.
+const SOURCE: &str = "the operator's overrides";
 
 /// Where in the text, and what.
 type Problem = (usize, String);
@@ -215,10 +222,64 @@ impl Merge<'_> {
             }
             self.seen.insert((day, *venue, does), place);
         }
-        let (reason, source) = (reason.get_ref().clone(), "the operator's overrides".to_owned());
+        let (reason, source) = (reason.get_ref().clone(), SOURCE.to_owned());
         self.calendar.notes.push(Note { reason, source });
         let note = u16::try_from(self.calendar.notes.len()).map_err(|_| (place, "too many entries".to_owned()))?;
         Ok((day, named, note))
+    }
+
+    /// The venues that an entry of [[open]] opens: all must be closed; one that had not begun must not be named.
+    fn closed(&self, date: Date, venues: Vec<Venue>, change: &Change) -> Result<Vec<Venue>, Problem> {
+        let place = change.date.span().start;
+        let begun = |venue: &Venue| self.calendar.has_begun(*venue, date);
+        if let Some(venue) = venues.iter().find(|venue| !begun(venue)).filter(|_| change.venues.is_some()) {
+            return Err((place, format!("{} had not begun on {date}: take it out of `venues`", venue.name())));
+        }
+        let venues: Vec<Venue> = venues.into_iter().filter(begun).collect();
+        for venue in &venues {
+            let day = self.calendar.day(*venue, date).map_err(|error| (place, error.to_string()))?;
+            if day.is_trading {
+                let kind = day.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                let problem = format!(
+                    "{date} is a trading day of {} already{kind}: remove the entry; [[hours]] changes its hours",
+                    venue.name()
+                );
+                return Err((place, problem));
+            }
+        }
+        Ok(venues)
+    }
+
+    /// The opening ceremony is held on the first day on which KRX trades: where that is another than it was, its hours go along.
+    fn move_first_trading_days(&mut self, before: &Calendar) {
+        let first_of = |calendar: &Calendar, year: i16| {
+            let eve = Date::new(year, 1, 1).ok()?.yesterday().ok()?;
+            calendar.next_trading_day(Venue::Krx, eve).ok().filter(|date| date.year() == year)
+        };
+        for year in before.first.year()..=before.last.year() {
+            let (Some(was), Some(is)) = (first_of(before, year), first_of(&self.calendar, year)) else { continue };
+            if was == is {
+                continue;
+            }
+            self.calendar.notes.push(Note { reason: String::new(), source: SOURCE.to_owned() });
+            let note = self.calendar.notes.len() as u16;
+            for (date, from, to) in
+                [(was, DayKind::FirstTradingDay, DayKind::Ordinary), (is, DayKind::Ordinary, DayKind::FirstTradingDay)]
+            {
+                for venue in Venue::ALL {
+                    let index = slot(kst::number_of(date)).expect("a date of the years known");
+                    let entry = &mut self.calendar.days[venue as usize][index];
+                    if entry.state != State::Trading(from) {
+                        continue;
+                    }
+                    entry.state = State::Trading(to);
+                    // What the operator said of a day stays.
+                    if entry.certainty != Certainty::Operator {
+                        *entry = Entry { note, certainty: Certainty::Operator, ..*entry };
+                    }
+                }
+            }
+        }
     }
 
     /// A state, or what it was.

@@ -368,6 +368,34 @@ fn hours_of_a_day_of_derivatives_leave_them_their_night() {
 }
 
 #[test]
+fn the_hours_of_the_first_trading_day_go_along_when_another_day_becomes_it() {
+    let close = "[[close]]\ndate = 2027-01-04\nreason = \"a day of mourning\"\n";
+    let calendar = corrected(close).unwrap();
+    for venue in Venue::ALL {
+        assert!(!calendar.is_trading_day(venue, date(2027, 1, 4)).unwrap());
+        let first = calendar.day(venue, date(2027, 1, 5)).unwrap();
+        assert_eq!((first.reason, first.certainty), (DayKind::FirstTradingDay.reason(), Certainty::Operator));
+        let opens = first.sessions.iter().find(|session| session.phase == Phase::Regular).unwrap().from;
+        assert_eq!(opens, [at(10, 0, 0), at(10, 0, 30), at(9, 45, 0)][venue as usize]);
+        assert_eq!(calendar.day(venue, date(2027, 1, 6)), shipped().day(venue, date(2027, 1, 6)));
+    }
+    // One that is opened before it takes them away; the operator's own word stands.
+    let calendar = corrected("[[open]]\ndate = 2027-01-01\nreason = \"no holiday\"\n").unwrap();
+    let opens = |calendar: &Calendar, day| calendar.sessions(Venue::Krx, day).unwrap()[0].from;
+    assert_eq!((opens(&calendar, date(2027, 1, 1)), opens(&calendar, date(2027, 1, 4))), (at(9, 30, 0), at(8, 30, 0)));
+    let ordinary = "[[hours]]\ndate = 2027-01-05\nkind = \"ordinary\"\nreason = \"without a ceremony\"\n";
+    let calendar = corrected(&format!("{close}{ordinary}")).unwrap();
+    assert_eq!(opens(&calendar, date(2027, 1, 5)), at(8, 30, 0));
+    // Nextrade's holiday alone moves no ceremony.
+    let calendar = corrected(&close.replace("reason", "venues = [\"NXT\"]\nreason")).unwrap();
+    assert_eq!(calendar.day(Venue::Nxt, date(2027, 1, 5)), shipped().day(Venue::Nxt, date(2027, 1, 5)));
+    // Before Nextrade began a day is opened without it.
+    let calendar = corrected("[[open]]\ndate = 2020-08-17\nreason = \"no holiday\"\n").unwrap();
+    assert!(calendar.is_trading_day(Venue::Krx, date(2020, 8, 17)).unwrap());
+    assert!(!calendar.is_trading_day(Venue::Nxt, date(2020, 8, 17)).unwrap());
+}
+
+#[test]
 fn an_override_that_is_not_in_order_is_refused_with_its_line_and_what_to_do() {
     let entry = |lines: &str| format!("# corrections\n[[close]]\n{lines}\n");
     let good = "date = 2027-04-07\nreason = \"r\"";
@@ -384,6 +412,9 @@ fn an_override_that_is_not_in_order_is_refused_with_its_line_and_what_to_do() {
         (entry(&format!("{good}\nvenues = []")), 3, "`venues` is empty"),
         (entry(&format!("{good}\n[[close]]\n{good}")), 6, "told in line 3 already"),
         (entry(&format!("{good}\n[[open]]\n{good}\nvenues = [\"NXT\"]")), 6, "told in line 3 already"),
+        (format!("[[open]]\n{good}"), 2, "is a trading day of KRX already: remove the entry"),
+        ("[[open]]\ndate = 2026-11-19\nreason = \"r\"".to_owned(), 2, "already (college entrance exam (CSAT))"),
+        ("[[open]]\ndate = 2020-08-17\nreason = \"r\"\nvenues = [\"NXT\"]".to_owned(), 2, "NXT had not begun"),
         (format!("[[closed]]\n{good}"), 1, "unknown field `closed`"),
         (format!("[[hours]]\n{good}"), 2, "either `kind` or `phases`"),
         (format!("[[hours]]\n{good}\nkind = \"exam\""), 4, "unknown variant `exam`"),
