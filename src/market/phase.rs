@@ -36,7 +36,8 @@
 //! - on both special days the opening auction takes as long as ever;
 //! - before 2016-08-01 closing-price trading took twenty minutes from 15:10, and the auctions as long as later;
 //! - derivatives took orders from 08:00 before 2019-04-29, as the stock market did;
-//! - a night session is held on the evening before a holiday unless the calendar names it.
+//! - a night session is held on the evening before a holiday unless the calendar names it. Of an evening that it names without a notice
+//!   of the exchange the night feed's hours are [`Phase::Untold`].
 
 mod tables;
 

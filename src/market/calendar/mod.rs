@@ -381,7 +381,11 @@ impl Calendar {
         }
         match table(publisher, kind, number) {
             None => Plan::Untold,
-            Some(_) if publisher == Publisher::KisKrxNight && !entry.has_night => Plan::Closed,
+            Some(_) if publisher == Publisher::KisKrxNight && !entry.has_night => match entry.certainty {
+                Certainty::Final | Certainty::Operator => Plan::Closed,
+                // A feed may bring something: it is neither parked nor awaited.
+                Certainty::Expected | Certainty::Projected => Plan::Untold,
+            },
             Some(table) => Plan::Table(table),
         }
     }

@@ -161,6 +161,24 @@ fn the_eve_of_long_holidays_has_no_night_and_says_so_to_derivatives_alone() {
 }
 
 #[test]
+fn evenings_before_long_holidays_to_come_are_without_a_night_as_far_as_is_known() {
+    let eves = [
+        (date(2026, 9, 23), Certainty::Expected),
+        (date(2027, 2, 5), Certainty::Projected),
+        (date(2027, 9, 13), Certainty::Projected),
+    ];
+    for (eve, certainty) in eves {
+        let day = shipped().day(Venue::KrxDerivatives, eve).unwrap();
+        assert_eq!(day.certainty, certainty, "{eve}");
+        assert!(day.reason.unwrap().starts_with("no night session: Eve of"), "{eve}");
+        assert_eq!(text(&day.sessions).last().unwrap(), "closing_auction 15:35-15:45", "{eve}");
+        assert!(shipped().hours(Publisher::KisKrxNight, eve).is_err(), "{eve}: it isn't certain");
+        assert!(shipped().day(Venue::Krx, eve).unwrap().reason.is_none());
+    }
+    assert_eq!(shipped().hours(Publisher::KisKrxNight, date(2026, 2, 13)), Ok(None));
+}
+
+#[test]
 fn outside_the_years_known_nothing_is_said() {
     for unknown in [date(2014, 12, 31), date(2028, 1, 1), date(1970, 1, 1), date(9999, 12, 31), date(-1, 1, 1)] {
         for venue in Venue::ALL {
