@@ -117,6 +117,26 @@ fn corrections_are_applied_or_refused_with_their_line() {
 }
 
 #[test]
+fn what_is_expected_or_assumed_is_said_beside_the_list_and_not_in_it() {
+    let told = |from: &str, to: &str, venue: &str| {
+        let output = calendar(&["--from", from, "--to", to, "--venue", venue, "--json"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(serde_json::from_slice::<Vec<Value>>(&output.stdout).is_ok());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let exam = told("2026-11-19", "2026-11-19", "KRX");
+    assert!(exam.contains("expected") && exam.contains("2026-11-19 KRX (college entrance exam (CSAT))"), "{exam}");
+    assert!(exam.contains("assumed") && exam.contains("the after-market begins an hour later"), "{exam}");
+    assert_eq!(exam.lines().count(), 2, "{exam}");
+    assert_eq!(told("2026-11-20", "2026-11-20", "KRX,NXT,KRX-DERIVATIVES"), "");
+    assert!(told("2026-09-23", "2026-09-23", "KRX-DERIVATIVES").contains("no night session"));
+    assert!(told("2026-12-24", "2026-12-24", "KRX-DERIVATIVES").contains("a night session is held before a holiday"));
+    assert!(
+        told("2016-07-29", "2016-07-29", "KRX").contains("closing-price trading and auctions took as long as later")
+    );
+}
+
+#[test]
 fn the_table_is_for_people_and_a_projected_year_says_so() {
     let output = calendar(&["--from", "2027-02-08", "--to", "2027-02-10"]);
     let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

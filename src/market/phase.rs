@@ -30,7 +30,7 @@
 //! its break and auction (15:30-16:00; an hour later on the exam's day: mediapen 1053536): a trade of it is told by its session
 //! code, see [`phase_of_trade`], and a day of the calendar lists it beside the others.
 //!
-//! Assumed, since no notice was found:
+//! Assumed, since no notice was found, and said so of a day ([`Day::assumed`](super::calendar::Day::assumed)):
 //!
 //! - on the exam's day the after-market of KRX begins an hour later, at 17:00, and ends at 20:00 as ever;
 //! - on both special days the opening auction takes as long as ever;
@@ -42,7 +42,7 @@
 mod tables;
 
 pub use self::tables::DayKind;
-pub(super) use self::tables::{at, beside, table};
+pub(super) use self::tables::{assumed, at, beside, table};
 use super::calendar::{Calendar, Plan};
 use super::kst;
 use crate::tick::{Flags, Publisher, Trade, tr_name};

@@ -4,8 +4,9 @@
 //! night session. What a kind of day looks like, the tables of [`phase`](super::phase) know. An operator adds what became known
 //! later by a file ([`Calendar::with_overrides`]), and [`compare`] holds the calendar against the broker's answer.
 //!
-//! Nothing is guessed: a date outside those years is [`Unknown`]. 2027 is projected ([`Certainty`]), since the exchange publishes
-//! its list each December.
+//! A date outside those years is [`Unknown`]. 2027 is projected and some days are expected ([`Certainty`]), since the exchange
+//! publishes its list each December, and hours by notice. Hours for which no notice was found follow its habit, and say so
+//! ([`Day::assumed`]).
 //!
 //! ```
 //! use hoga::market::calendar::{Calendar, Venue};
@@ -39,7 +40,7 @@ pub use self::broker::{Difference, HolidayRow, compare};
 pub use self::data::Certainty;
 pub use self::overrides::OverrideError;
 use super::kst;
-use super::phase::{DayKind, Phase, beside, table};
+use super::phase::{DayKind, Phase, assumed, beside, table};
 use crate::tick::Publisher;
 
 /// A place of trading with a day of its own.
@@ -128,6 +129,8 @@ pub struct Day<'a> {
     pub source: Option<&'a str>,
     /// How far it is known.
     pub certainty: Certainty,
+    /// What of its phases is assumed, since no notice was found.
+    pub assumed: Vec<&'static str>,
     /// Its phases by their beginning, without those in which it is closed; none on a closed day. Closing-price trading may run
     /// beside another phase, behind which it stands where both begin at once.
     pub sessions: Vec<Session>,
@@ -257,7 +260,8 @@ impl Calendar {
             sessions.push(Session { phase: Phase::ClosingPrice, from, to });
         }
         sessions.sort_by_key(|session| session.from);
-        Ok(Day { date, venue, is_trading, reason, source, certainty: entry.certainty, sessions })
+        let assumed = if is_trading { self.assumed(venue, date, entry) } else { Vec::new() };
+        Ok(Day { date, venue, is_trading, reason, source, certainty: entry.certainty, assumed, sessions })
     }
 
     /// The phases of a venue's day by their beginning, as [`Day::sessions`]; none on a closed day.
@@ -388,6 +392,30 @@ impl Calendar {
             },
             Some(table) => Plan::Table(table),
         }
+    }
+
+    fn assumed(&self, venue: Venue, date: Date, entry: Entry) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        if let State::Trading(kind) = entry.state
+            && !self.has_own_hours(venue, date)
+        {
+            found.extend(assumed(venue.publishers()[0], kind, kst::number_of(date)));
+        }
+        if venue == Venue::KrxDerivatives
+            && matches!(self.plan(Publisher::KisKrxNight, kst::number_of(date)), Plan::Table(_))
+            && entry.certainty != Certainty::Operator
+            && self.is_holiday_ahead(venue, date)
+        {
+            found.push("a night session is held before a holiday");
+        }
+        found
+    }
+
+    /// Whether a weekday without trading lies before the next trading day.
+    fn is_holiday_ahead(&self, venue: Venue, date: Date) -> bool {
+        let is_holiday = |entry: &Entry| entry.state == State::Closed && entry.note != 0;
+        let days = date.series(jiff::Span::new().days(1)).skip(1).map_while(|date| self.entry(venue, date).ok());
+        days.take_while(|entry| entry.state == State::Closed).any(|entry| is_holiday(&entry))
     }
 
     /// The phases of a venue's day, one behind the other; none on a closed day.

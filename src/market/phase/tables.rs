@@ -173,6 +173,23 @@ pub(in crate::market) fn beside(publisher: Publisher, kind: DayKind, date: u32) 
     latest(&BESIDE, publisher, kind, date)
 }
 
+/// What of a venue's day is assumed: on which kinds of day, from which date on and before which.
+const ASSUMED: [(Publisher, &[DayKind], u32, u32, &str); 5] = [
+    (KisKrx, &[Exam], 20_260_914, u32::MAX, "the after-market begins an hour later, and ends at 20:00"),
+    (KisKrx, &[First, Exam], 0, u32::MAX, "the opening auction takes as long as ever"),
+    (KisKrx, &[Ordinary, First, Exam], 0, 20_160_801, "closing-price trading and auctions took as long as later"),
+    (KisKrxDeriv, &[First, Exam], 0, u32::MAX, "the opening auction takes as long as ever"),
+    (KisKrxDeriv, &[Ordinary, First, Exam], 0, 20_190_429, "orders were taken when the stock market took them"),
+];
+
+/// What of a venue's day is assumed.
+pub(in crate::market) fn assumed(publisher: Publisher, kind: DayKind, date: u32) -> impl Iterator<Item = &'static str> {
+    let of_day = move |(venue, kinds, from, before, _): &&(Publisher, &[DayKind], u32, u32, &str)| {
+        *venue == publisher && kinds.contains(&kind) && (*from..*before).contains(&date)
+    };
+    ASSUMED.iter().filter(of_day).map(|(.., what)| *what)
+}
+
 /// What holds for a venue on a kind of day; `None` for one that is not known here, or not yet open on that date.
 pub(in crate::market) fn table(publisher: Publisher, kind: DayKind, date: u32) -> Option<Table> {
     latest(&TABLES, publisher, kind, date)
