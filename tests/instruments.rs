@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hoga::feed::kis::masters::{Cache, FILES, MasterFile, Masters, download};
+use hoga::feed::kis::masters::{Cache, FILES, MasterFile, Masters, download, download_newest};
 use hoga::market::security::{Board, Cautions, Indices, Security};
 use hoga::tick::write_px;
 use jiff::civil::{Date, date};
@@ -175,6 +175,22 @@ fn a_download_that_fails_leaves_the_cache_as_it_was() {
     let error = download(folder.path(), TODAY, &venue.rest_url()).expect_err("no list").to_string();
     assert!(error.contains("is the address right?"), "{error}");
     assert_eq!(Cache::new(folder.path()).days().expect("days"), [yesterday, TODAY]);
+}
+
+#[test]
+fn lists_are_of_the_korean_day_on_which_the_server_made_them() {
+    let venue = venue(20, MasterSizes::Small);
+    let folder = tempfile::tempdir().expect("a folder");
+    let label = |today| {
+        download_newest(folder.path(), today, &venue.rest_url()).expect("all files");
+        Cache::new(folder.path()).days().expect("days")
+    };
+    // Made on Friday at 06:30, which is Thursday still in the header.
+    assert_eq!(label(TODAY), [TODAY]);
+    assert_eq!(label(date(2026, 11, 22)), [TODAY], "had on Sunday");
+    // What can't be, or was long ago, is not believed.
+    assert_eq!(label(date(2026, 11, 19)), [date(2026, 11, 19), TODAY]);
+    assert_eq!(label(date(2026, 12, 31)), [date(2026, 11, 19), TODAY, date(2026, 12, 31)]);
 }
 
 fn hoga(dir: &Path, args: &[&str]) -> Output {

@@ -12,7 +12,8 @@ use super::output;
 use super::seal::day;
 use super::units::{bytes, count};
 use crate::clock::wall_ns;
-use crate::feed::kis::masters::{Cache, Changed, DOWNLOAD_URL, Masters, MastersError, Query, download};
+use crate::feed::kis::masters::{Cache, Changed, DOWNLOAD_URL, Masters, MastersError, Query, download_newest};
+use crate::market::calendar::{Calendar, Venue};
 use crate::market::kst;
 use crate::market::security::{Board, Kind, Security};
 
@@ -25,7 +26,8 @@ const REJECTS_SHOWN: usize = 5;
 /// bonds of Korea, stocks abroad.
 ///
 /// They come from the master files that the broker publishes each morning (no key is needed). Files
-/// are kept by day; --download gets those of today. QUERY is a code or its beginning, an ISIN, or a
+/// are kept by day; --download gets the newest, of the day on which the server made them, where it
+/// says so, else of today. QUERY is a code or its beginning, an ISIN, or a
 /// part of the Korean or English name, in any case; consonants stand for syllables: ㅅㅅㅈㅈ.
 ///
 /// Base price, limits and tick are those of the day of the files. Limits are left out where there
@@ -71,7 +73,7 @@ pub struct Args {
     /// Day of the files [default: the newest there is].
     #[arg(long, value_name = "DATE", value_parser = day, conflicts_with_all = ["download", "changes"])]
     day: Option<Date>,
-    /// Get the files of today first; what the day had is replaced as a whole.
+    /// Get the newest files first; what their day had is replaced as a whole.
     #[arg(long)]
     download: bool,
     /// Server to get them from.
@@ -135,11 +137,18 @@ fn show(args: &Args) -> Result<(String, bool), Problem> {
     let downloaded = match args.download {
         true => {
             let today = kst::civil(wall_ns()).date();
-            let downloaded = download(&dir, today, &args.base_url)?;
+            let downloaded = download_newest(&dir, today, &args.base_url)?;
             let masters = downloaded.masters;
+            let date = masters.date();
             let (files, rows) = (masters.reports().len(), masters.all().len());
             let size = bytes(downloaded.bytes);
-            eprintln!("{today}: {files} files, {size}, {} instruments in {}", count(rows as u64), dir.display());
+            eprintln!("{date}: {files} files, {size}, {} instruments in {}", count(rows as u64), dir.display());
+            if date != today {
+                eprintln!("the server made its lists on {date}, they are kept as those of that day");
+            }
+            if Calendar::shipped().is_trading_day(Venue::Krx, date) == Ok(false) {
+                eprintln!("{date} is no trading day: base prices and limits are those of another");
+            }
             Some(masters)
         }
         false => None,
