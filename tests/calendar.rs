@@ -56,6 +56,7 @@ fn the_list_has_its_keys_and_a_week_with_the_exam_its_hours() {
     assert!(ordinary["reason"].is_null());
     let after = [
         "opening_auction 08:30:00 09:00:00",
+        "closing_price 08:30:00 08:40:00",
         "continuous 09:00:00 15:20:00",
         "closing_auction 15:20:00 15:30:00",
         "closing_price 15:40:00 16:00:00",
@@ -63,11 +64,11 @@ fn the_list_has_its_keys_and_a_week_with_the_exam_its_hours() {
     ];
     assert_eq!(phases(ordinary), after);
     assert_eq!(exam["reason"], "college entrance exam (CSAT)");
-    assert_eq!(phases(exam)[1], "continuous 10:00:00 16:20:00");
+    assert_eq!(phases(exam)[2], "continuous 10:00:00 16:20:00");
     assert_eq!((&saturday["trading"], phases(saturday).len()), (&false.into(), 0));
     assert_eq!(saturday["reason"], "weekend");
     let before = days("20260911", "20260911", "krx");
-    assert_eq!(phases(&before[0])[4], "single_price 16:00:00 18:00:00");
+    assert_eq!(phases(&before[0])[5], "single_price 16:00:00 18:00:00");
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn each_venue_has_its_own_day() {
         first.iter().map(|day| (day["venue"].as_str().expect("a text"), day["trading"] == true)).collect();
     assert_eq!(told, [("KRX", false), ("NXT", false), ("KRX", true), ("NXT", true)]);
     assert_eq!(first[0]["reason"], "New Year's Day");
-    assert_eq!(phases(&first[2])[1], "continuous 10:00:00 15:20:00");
+    assert_eq!(phases(&first[2])[2], "continuous 10:00:00 15:20:00");
     assert_eq!(phases(&first[3])[0], "continuous 10:00:30 15:20:00");
     assert!(list(&["--from", "2026-11-20", "--to", "2026-11-20"]).iter().all(|day| day["venue"] == "KRX"));
 }
@@ -113,6 +114,26 @@ fn corrections_are_applied_or_refused_with_their_line() {
     std::fs::write(&file, "[[close]]\ndate = 2026-11-24\n").expect("written");
     let said = refusal(&["--from", "2026-11-24", "--to", "2026-11-24", "--overrides", path]);
     assert!(said.contains(path) && said.contains("line 1") && said.contains("`reason`"), "{said}");
+}
+
+#[test]
+fn what_is_expected_or_assumed_is_said_beside_the_list_and_not_in_it() {
+    let told = |from: &str, to: &str, venue: &str| {
+        let output = calendar(&["--from", from, "--to", to, "--venue", venue, "--json"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(serde_json::from_slice::<Vec<Value>>(&output.stdout).is_ok());
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let exam = told("2026-11-19", "2026-11-19", "KRX");
+    assert!(exam.contains("expected") && exam.contains("2026-11-19 KRX (college entrance exam (CSAT))"), "{exam}");
+    assert!(exam.contains("assumed") && exam.contains("the after-market begins an hour later"), "{exam}");
+    assert_eq!(exam.lines().count(), 2, "{exam}");
+    assert_eq!(told("2026-11-20", "2026-11-20", "KRX,NXT,KRX-DERIVATIVES"), "");
+    assert!(told("2026-09-23", "2026-09-23", "KRX-DERIVATIVES").contains("no night session"));
+    assert!(told("2026-12-24", "2026-12-24", "KRX-DERIVATIVES").contains("a night session is held before a holiday"));
+    assert!(
+        told("2016-07-29", "2016-07-29", "KRX").contains("closing-price trading and auctions took as long as later")
+    );
 }
 
 #[test]

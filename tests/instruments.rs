@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hoga::feed::kis::masters::{Cache, FILES, MasterFile, Masters, download};
+use hoga::feed::kis::masters::{Cache, FILES, MasterFile, Masters, download, download_newest};
 use hoga::market::security::{Board, Cautions, Indices, Security};
 use hoga::tick::write_px;
 use jiff::civil::{Date, date};
@@ -175,6 +175,22 @@ fn a_download_that_fails_leaves_the_cache_as_it_was() {
     let error = download(folder.path(), TODAY, &venue.rest_url()).expect_err("no list").to_string();
     assert!(error.contains("is the address right?"), "{error}");
     assert_eq!(Cache::new(folder.path()).days().expect("days"), [yesterday, TODAY]);
+}
+
+#[test]
+fn lists_are_of_the_korean_day_on_which_the_server_made_them() {
+    let venue = venue(20, MasterSizes::Small);
+    let folder = tempfile::tempdir().expect("a folder");
+    let label = |today| {
+        download_newest(folder.path(), today, &venue.rest_url()).expect("all files");
+        Cache::new(folder.path()).days().expect("days")
+    };
+    // Made on Friday at 06:30, which is Thursday still in the header.
+    assert_eq!(label(TODAY), [TODAY]);
+    assert_eq!(label(date(2026, 11, 22)), [TODAY], "had on Sunday");
+    // What can't be, or was long ago, is not believed.
+    assert_eq!(label(date(2026, 11, 19)), [date(2026, 11, 19), TODAY]);
+    assert_eq!(label(date(2026, 12, 31)), [date(2026, 11, 19), TODAY, date(2026, 12, 31)]);
 }
 
 fn hoga(dir: &Path, args: &[&str]) -> Output {
@@ -353,6 +369,22 @@ fn what_changed_between_two_days_is_listed() {
     let prices = after.iter().filter(|row| old(row).is_some_and(|old| old.base != row.base)).count();
     assert!(prices > 20);
     assert_eq!((of("base_px").len(), of("delisted").len()), (prices, 0));
+    // A query means what it means without --changes, and an index has its members.
+    let named =
+        after.iter().find(|row| row.file == "kospi_code.mst" && rows.iter().any(|told| told["code"] == *row.code));
+    let named = named.expect("a stock that changed");
+    let isin = named.isin.as_deref().expect("an ISIN");
+    for query in [&*named.code, isin, &*named.name] {
+        let told = list(folder.path(), &[query, "--changes"]);
+        assert!(!told.is_empty() && told.iter().any(|change| change["code"] == *named.code), "{query}: {told:?}");
+    }
+    assert!(list(folder.path(), &[isin, "--changes"]).iter().all(|change| change["code"] == *named.code));
+    let members = list(folder.path(), &["--changes", "--index", "KOSPI200"]);
+    let is_member =
+        |code: &Value| [before, after].iter().any(|day| day.iter().any(|row| row.kospi200 && *code == *row.code));
+    assert!(!members.is_empty() && members.len() < rows.len());
+    assert_eq!(members.len(), rows.iter().filter(|change| is_member(&change["code"])).count());
+    assert_eq!(hoga(folder.path(), &["--changes", "--index", "KOSPI2000"]).status.code(), Some(2));
     let back = hoga(folder.path(), &["--changes", "2026-11-23", "2026-11-20"]);
     assert_eq!(back.status.code(), Some(2));
     let people = hoga(folder.path(), &["--changes", "2026-11-20", "2026-11-23", "--market", "KOSPI"]);

@@ -16,8 +16,9 @@ use crate::market::kst;
 /// Shows which days are trading days, why the others are none, and the phases of each, in Korean time.
 ///
 /// Known are the years 2015 to 2027, the last by rule alone: the exchange publishes its list each
-/// December. Without dates: today, and what each venue does at this moment. The regular session is
-/// the phase `continuous`; a phase whose end is not after its beginning ends the next morning.
+/// December. What is projected, expected or assumed of the days shown is said on stderr. Without dates: today, and what each venue does at this moment. The regular session is
+/// the phase `continuous`; a phase whose end is not after its beginning ends the next morning. Phases
+/// stand by their beginning; closing-price trading may run beside another one, and stands behind it.
 ///
 /// With --json: a list of {date, venue, trading, reason, phases: [{phase, from, to}]}, one line.
 ///
@@ -88,10 +89,7 @@ fn show(args: &Args) -> Result<String, String> {
             days.push(calendar.day(*venue, date).map_err(|error| error.to_string())?);
         }
     }
-    let projected = days.iter().find(|day| day.certainty == Certainty::Projected);
-    if let Some(day) = projected {
-        eprintln!("{} is projected: the exchange publishes its list each December", day.date.year());
-    }
+    tell_doubts(&days);
     if args.json {
         return Ok(format!("{}\n", Value::Array(days.iter().map(to_json).collect())));
     }
@@ -103,6 +101,27 @@ fn show(args: &Args) -> Result<String, String> {
         }
     }
     Ok(text)
+}
+
+/// Says on stderr what is not by a notice of the exchange.
+fn tell_doubts(days: &[Day<'_>]) {
+    if let Some(day) = days.iter().find(|day| day.certainty == Certainty::Projected) {
+        eprintln!("{} is projected: the exchange publishes its list each December", day.date.year());
+    }
+    let expected: Vec<String> = days
+        .iter()
+        .filter(|day| day.certainty == Certainty::Expected)
+        .map(|day| format!("{} {} ({})", day.date, day.venue.name(), day.reason.unwrap_or_default()))
+        .collect();
+    if !expected.is_empty() {
+        eprintln!("expected, no notice of the exchange was seen: {}", expected.join(", "));
+    }
+    let mut assumed: Vec<&str> = days.iter().flat_map(|day| day.assumed.iter().copied()).collect();
+    assumed.sort_unstable();
+    assumed.dedup();
+    if !assumed.is_empty() {
+        eprintln!("assumed, no notice was found: {}", assumed.join("; "));
+    }
 }
 
 fn to_json(day: &Day<'_>) -> Value {

@@ -2,6 +2,7 @@
 
 mod show;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,8 @@ use super::output;
 use super::seal::day;
 use super::units::{bytes, count};
 use crate::clock::wall_ns;
-use crate::feed::kis::masters::{Cache, Changed, DOWNLOAD_URL, Masters, MastersError, download};
+use crate::feed::kis::masters::{Cache, Changed, DOWNLOAD_URL, Masters, MastersError, Query, download_newest};
+use crate::market::calendar::{Calendar, Venue};
 use crate::market::kst;
 use crate::market::security::{Board, Kind, Security};
 
@@ -24,7 +26,8 @@ const REJECTS_SHOWN: usize = 5;
 /// bonds of Korea, stocks abroad.
 ///
 /// They come from the master files that the broker publishes each morning (no key is needed). Files
-/// are kept by day; --download gets those of today. QUERY is a code or its beginning, an ISIN, or a
+/// are kept by day; --download gets the newest, of the day on which the server made them, where it
+/// says so, else of today. QUERY is a code or its beginning, an ISIN, or a
 /// part of the Korean or English name, in any case; consonants stand for syllables: ㅅㅅㅈㅈ.
 ///
 /// Base price, limits and tick are those of the day of the files. Limits are left out where there
@@ -61,7 +64,7 @@ pub struct Args {
     /// Only what Nextrade trades, too.
     #[arg(long)]
     nxt: bool,
-    /// Only members of an index: KOSPI200, KOSDAQ150, KRX300, ..., or the code of a sector's index.
+    /// Only members of an index: KOSPI200, KOSDAQ150, KRX300, ..., or the code of a sector's index; with --changes, of either day.
     #[arg(long, value_name = "INDEX")]
     index: Option<String>,
     /// Folder of the files, a folder a day in it [default: hoga/masters in the user's cache folder].
@@ -70,7 +73,7 @@ pub struct Args {
     /// Day of the files [default: the newest there is].
     #[arg(long, value_name = "DATE", value_parser = day, conflicts_with_all = ["download", "changes"])]
     day: Option<Date>,
-    /// Get the files of today first; what the day had is replaced as a whole.
+    /// Get the newest files first; what their day had is replaced as a whole.
     #[arg(long)]
     download: bool,
     /// Server to get them from.
@@ -134,11 +137,18 @@ fn show(args: &Args) -> Result<(String, bool), Problem> {
     let downloaded = match args.download {
         true => {
             let today = kst::civil(wall_ns()).date();
-            let downloaded = download(&dir, today, &args.base_url)?;
+            let downloaded = download_newest(&dir, today, &args.base_url)?;
             let masters = downloaded.masters;
+            let date = masters.date();
             let (files, rows) = (masters.reports().len(), masters.all().len());
             let size = bytes(downloaded.bytes);
-            eprintln!("{today}: {files} files, {size}, {} instruments in {}", count(rows as u64), dir.display());
+            eprintln!("{date}: {files} files, {size}, {} instruments in {}", count(rows as u64), dir.display());
+            if date != today {
+                eprintln!("the server made its lists on {date}, they are kept as those of that day");
+            }
+            if Calendar::shipped().is_trading_day(Venue::Krx, date) == Ok(false) {
+                eprintln!("{date} is no trading day: base prices and limits are those of another");
+            }
             Some(masters)
         }
         false => None,
@@ -198,7 +208,20 @@ fn show_changes(args: &Args, dir: &std::path::Path, days: &[Date]) -> Result<(St
     if changes.rejected > 0 {
         eprintln!("{} rows could not be read: some of the listed and delisted may be those", changes.rejected);
     }
-    let found: Vec<&Changed<'_>> = changes.list.iter().filter(|changed| args.takes_change(changed)).collect();
+    let query = args.query.as_deref().map(Query::new);
+    // Who left the index in between is told, too.
+    let members = args.index.as_deref().map(|index| -> Result<HashSet<&str>, MastersError> {
+        let before = earlier.members(index).unwrap_or_default();
+        Ok(later.members(index)?.into_iter().chain(before).map(|member| &*member.code).collect())
+    });
+    let members = members.transpose()?;
+    let takes = |changed: &&Changed<'_>| {
+        let security = changed.security;
+        args.takes(security)
+            && query.as_ref().is_none_or(|query| query.finds(security))
+            && members.as_ref().is_none_or(|codes| security.board.is_stocks() && codes.contains(&*security.code))
+    };
+    let found: Vec<&Changed<'_>> = changes.list.iter().filter(takes).collect();
     let (rows, left) = args.limited(&found);
     let text = if args.json {
         show::changes_json(rows)
@@ -227,15 +250,6 @@ impl Args {
         (self.market.is_empty() || self.market.contains(&security.board))
             && (self.kind.is_empty() || self.kind.contains(&security.kind))
             && (security.is_nxt || !self.nxt)
-    }
-
-    fn takes_change(&self, changed: &Changed<'_>) -> bool {
-        let query = self.query.as_deref().map(str::to_lowercase);
-        let meets = |query: &String| {
-            changed.security.code.to_lowercase().starts_with(query)
-                || changed.security.name.to_lowercase().contains(query)
-        };
-        self.takes(changed.security) && query.as_ref().is_none_or(meets)
     }
 
     /// The rows to show, and how many are left.

@@ -26,21 +26,23 @@
 //!   (notice for 2017-11-16).
 //!
 //! The tables hold one phase at a time. Closing-price trading before the opening runs beside the opening auction (08:30-08:40,
-//! before 2019-04-29 07:30-08:30), that of NXT beside its break and auction (15:30-16:00): a trade of it is told by its session
-//! code, see [`phase_of_trade`].
+//! before 2019-04-29 07:30-08:30; an hour later on both special days: sedaily 260PZ9EMKT, edaily 05520246642365064), that of NXT beside
+//! its break and auction (15:30-16:00; an hour later on the exam's day: mediapen 1053536): a trade of it is told by its session
+//! code, see [`phase_of_trade`], and a day of the calendar lists it beside the others.
 //!
-//! Assumed, since no notice was found:
+//! Assumed, since no notice was found, and said so of a day ([`Day::assumed`](super::calendar::Day::assumed)):
 //!
 //! - on the exam's day the after-market of KRX begins an hour later, at 17:00, and ends at 20:00 as ever;
 //! - on both special days the opening auction takes as long as ever;
 //! - before 2016-08-01 closing-price trading took twenty minutes from 15:10, and the auctions as long as later;
 //! - derivatives took orders from 08:00 before 2019-04-29, as the stock market did;
-//! - a night session is held on the evening before a holiday unless the calendar names it.
+//! - a night session is held on the evening before a holiday unless the calendar names it. Of an evening that it names without a notice
+//!   of the exchange the night feed's hours are [`Phase::Untold`].
 
 mod tables;
 
 pub use self::tables::DayKind;
-pub(super) use self::tables::{at, table};
+pub(super) use self::tables::{assumed, at, beside, table};
 use super::calendar::{Calendar, Plan};
 use super::kst;
 use crate::tick::{Flags, Publisher, Trade, tr_name};

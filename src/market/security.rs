@@ -358,9 +358,13 @@ impl Security {
         TickTable::of(self.price_market()?, on)
     }
 
-    /// The step at its base price, in px units.
+    /// The step at its base price, in px units; where the list has none, as of ELW, that of all prices if there is one.
     pub fn tick_size(&self, on: Date) -> Option<i64> {
-        let size = self.tick_table(on)?.size(self.base_won()?)?;
+        let ticks = self.tick_table(on)?;
+        let size = match self.base_px {
+            None => ticks.single()?,
+            Some(_) => ticks.size(self.base_won()?)?,
+        };
         i64::try_from(size).ok()?.checked_mul(PX_SCALE)
     }
 
@@ -432,6 +436,13 @@ mod tests {
         assert_eq!((limits.lower, limits.upper), (2_495, 3_365));
         assert_eq!(security(Kind::Elw, Board::Kospi, "한국KD55삼성전자콜", 100).limits(on), None);
         assert_eq!(security(Kind::Bond, Board::Bonds, "국고채", 10_000).tick_size(on), None);
+        // The list of ELW has no base prices; their tick is one at all prices, that of a stock is not.
+        let without = |kind| {
+            let mut security = security(kind, Board::Kospi, "한국KD55삼성전자콜", 100);
+            security.base_px = None;
+            security.tick_size(on)
+        };
+        assert_eq!((without(Kind::Elw), without(Kind::Stock), without(Kind::Etf)), (Some(5 * PX_SCALE), None, None));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Keys, shown};
 use crate::cli::seal::day;
-use crate::feed::kis::masters::{Cache, DOWNLOAD_URL, FileReport, Masters, MastersError, download};
+use crate::feed::kis::masters::{Cache, DOWNLOAD_URL, FileReport, Masters, MastersError, download_newest};
 use crate::fetch::{Moment, holidays};
 use crate::market::kst;
 
@@ -103,13 +103,14 @@ pub(super) fn masters(args: &MastersArgs) -> ExitCode {
 fn todays(args: &MastersArgs, dir: &Path) -> Result<(Masters, bool), MastersError> {
     let today = Moment::now().date();
     let cache = Cache::new(dir);
-    if !args.restart && cache.days()?.contains(&today) {
-        let there = cache.load(today)?;
+    let is_of_today = |day: &Date| *day == today || cache.put_in_on(*day) == Some(today);
+    if let Some(day) = cache.days()?.pop().filter(is_of_today).filter(|_| !args.restart) {
+        let there = cache.load(day)?;
         if there.missing().is_empty() && there.reports().iter().all(|report| report.damage.is_none()) {
             return Ok((there, false));
         }
     }
-    Ok((download(dir, today, &args.base_url)?.masters, true))
+    Ok((download_newest(dir, today, &args.base_url)?.masters, true))
 }
 
 pub(super) fn holidays(args: &Holidays) -> ExitCode {

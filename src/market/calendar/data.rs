@@ -1,6 +1,6 @@
 //! The data file as a calendar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::{Date, Weekday};
 use serde::Deserialize;
@@ -123,5 +123,5 @@ pub(super) fn load() -> Calendar {
         let reason = format!("no night session: {}", night.name);
         *entry = Entry { has_night: false, note: note(&reason, &night.source), certainty: night.status, ..*entry };
     }
-    Calendar { first, last, days, notes, own_hours: BTreeMap::new() }
+    Calendar { first, last, days, notes, own_hours: HashMap::new() }
 }

@@ -4,8 +4,9 @@
 //! night session. What a kind of day looks like, the tables of [`phase`](super::phase) know. An operator adds what became known
 //! later by a file ([`Calendar::with_overrides`]), and [`compare`] holds the calendar against the broker's answer.
 //!
-//! Nothing is guessed: a date outside those years is [`Unknown`]. 2027 is projected ([`Certainty`]), since the exchange publishes
-//! its list each December.
+//! A date outside those years is [`Unknown`]. 2027 is projected and some days are expected ([`Certainty`]), since the exchange
+//! publishes its list each December, and hours by notice. Hours for which no notice was found follow its habit, and say so
+//! ([`Day::assumed`]).
 //!
 //! ```
 //! use hoga::market::calendar::{Calendar, Venue};
@@ -29,7 +30,7 @@ mod overrides;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -39,7 +40,7 @@ pub use self::broker::{Difference, HolidayRow, compare};
 pub use self::data::Certainty;
 pub use self::overrides::OverrideError;
 use super::kst;
-use super::phase::{DayKind, Phase, table};
+use super::phase::{DayKind, Phase, assumed, beside, table};
 use crate::tick::Publisher;
 
 /// A place of trading with a day of its own.
@@ -128,7 +129,10 @@ pub struct Day<'a> {
     pub source: Option<&'a str>,
     /// How far it is known.
     pub certainty: Certainty,
-    /// Its phases in order, without those in which it is closed; none on a closed day.
+    /// What of its phases is assumed, since no notice was found.
+    pub assumed: Vec<&'static str>,
+    /// Its phases by their beginning, without those in which it is closed; none on a closed day. Closing-price trading may run
+    /// beside another phase, behind which it stands where both begin at once.
     pub sessions: Vec<Session>,
 }
 
@@ -154,8 +158,8 @@ pub struct Calendar {
     days: [Vec<Entry>; Venue::ALL.len()],
     /// What an entry's `note` means, from 1.
     notes: Vec<Note>,
-    /// Phases that an operator gave, in place of the tables.
-    own_hours: BTreeMap<(Date, Venue), Vec<(u32, Phase)>>,
+    /// Phases that an operator gave, in place of a feed's tables. Of derivatives the night is a feed of its own.
+    own_hours: HashMap<(Date, Publisher), Vec<(u32, Phase)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -245,11 +249,22 @@ impl Calendar {
             State::Trading(kind) => noted.or_else(|| kind.reason()),
             _ => noted.or(Some(WEEKEND)),
         };
-        let sessions = if is_trading { self.sessions_of(venue, date) } else { Vec::new() };
-        Ok(Day { date, venue, is_trading, reason, source, certainty: entry.certainty, sessions })
+        let mut sessions = if is_trading { self.sessions_of(venue, date) } else { Vec::new() };
+        if let State::Trading(kind) = entry.state
+            && is_trading
+            && !self.has_own_hours(venue, date)
+            && let Some((from, to)) = beside(venue.publishers()[0], kind, kst::number_of(date))
+        {
+            // What the table has of it is a part.
+            sessions.retain(|session| session.phase != Phase::ClosingPrice || session.from < from || session.to > to);
+            sessions.push(Session { phase: Phase::ClosingPrice, from, to });
+        }
+        sessions.sort_by_key(|session| session.from);
+        let assumed = if is_trading { self.assumed(venue, date, entry) } else { Vec::new() };
+        Ok(Day { date, venue, is_trading, reason, source, certainty: entry.certainty, assumed, sessions })
     }
 
-    /// The phases of a venue's day in order, without those in which it is closed; none on a closed day.
+    /// The phases of a venue's day by their beginning, as [`Day::sessions`]; none on a closed day.
     ///
     /// # Errors
     ///
@@ -258,7 +273,8 @@ impl Calendar {
         Ok(self.day(venue, date)?.sessions)
     }
 
-    /// What a venue does at an instant (ns since the UNIX epoch).
+    /// What a venue does at an instant (ns since the UNIX epoch): one phase at a time, that of its auctions and continuous trading
+    /// before closing-price trading beside them.
     ///
     /// # Errors
     ///
@@ -275,7 +291,7 @@ impl Calendar {
     pub fn session_at(&self, venue: Venue, ns: u64) -> Result<Option<(Date, Session)>, Unknown> {
         let (today, second) = date_and_second(ns);
         let of_day = |date, second| {
-            let sessions = self.sessions(venue, date)?;
+            let sessions = self.chain(venue, date)?;
             Ok(sessions
                 .into_iter()
                 .find(|session| (session.from..session.to).contains(&second))
@@ -305,7 +321,7 @@ impl Calendar {
         }
         loop {
             let mut end = None;
-            for session in self.sessions(venue, date)? {
+            for session in self.chain(venue, date)? {
                 let opens = end != Some(session.from);
                 end = Some(session.to);
                 if let Some(at) = kst::instant(date, session.from)
@@ -358,22 +374,53 @@ impl Calendar {
         if !self.own_hours.is_empty()
             && let Some(date) = kst::date_of(number)
         {
-            let own = self.own_hours.get(&(date, venue));
-            match (publisher, own) {
-                // What both exchanges do together is not told by the hours of one.
-                (Publisher::KisUn, _) if own.is_some() || self.own_hours.contains_key(&(date, Venue::Nxt)) => {
-                    return Plan::Untold;
-                }
-                (Publisher::KisKrxNight, Some(_)) => return Plan::Closed,
-                (_, Some(hours)) => return Plan::Table(hours),
-                (_, None) => {}
+            // What both exchanges do together is not told by the hours of one.
+            if publisher == Publisher::KisUn && [Venue::Krx, Venue::Nxt].iter().any(|of| self.has_own_hours(*of, date))
+            {
+                return Plan::Untold;
+            }
+            if let Some(hours) = self.own_hours.get(&(date, publisher)) {
+                return Plan::Table(hours);
             }
         }
         match table(publisher, kind, number) {
             None => Plan::Untold,
-            Some(_) if publisher == Publisher::KisKrxNight && !entry.has_night => Plan::Closed,
+            Some(_) if publisher == Publisher::KisKrxNight && !entry.has_night => match entry.certainty {
+                Certainty::Final | Certainty::Operator => Plan::Closed,
+                // A feed may bring something: it is neither parked nor awaited.
+                Certainty::Expected | Certainty::Projected => Plan::Untold,
+            },
             Some(table) => Plan::Table(table),
         }
+    }
+
+    fn assumed(&self, venue: Venue, date: Date, entry: Entry) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        if let State::Trading(kind) = entry.state
+            && !self.has_own_hours(venue, date)
+        {
+            found.extend(assumed(venue.publishers()[0], kind, kst::number_of(date)));
+        }
+        if venue == Venue::KrxDerivatives
+            && matches!(self.plan(Publisher::KisKrxNight, kst::number_of(date)), Plan::Table(_))
+            && entry.certainty != Certainty::Operator
+            && self.is_holiday_ahead(venue, date)
+        {
+            found.push("a night session is held before a holiday");
+        }
+        found
+    }
+
+    /// Whether a weekday without trading lies before the next trading day.
+    fn is_holiday_ahead(&self, venue: Venue, date: Date) -> bool {
+        let is_holiday = |entry: &Entry| entry.state == State::Closed && entry.note != 0;
+        let days = date.series(jiff::Span::new().days(1)).skip(1).map_while(|date| self.entry(venue, date).ok());
+        days.take_while(|entry| entry.state == State::Closed).any(|entry| is_holiday(&entry))
+    }
+
+    /// The phases of a venue's day, one behind the other; none on a closed day.
+    fn chain(&self, venue: Venue, date: Date) -> Result<Vec<Session>, Unknown> {
+        Ok(if self.is_trading_day(venue, date)? { self.sessions_of(venue, date) } else { Vec::new() })
     }
 
     fn sessions_of(&self, venue: Venue, date: Date) -> Vec<Session> {
@@ -392,8 +439,12 @@ impl Calendar {
     }
 
     fn has_begun(&self, venue: Venue, date: Date) -> bool {
-        self.own_hours.contains_key(&(date, venue))
+        self.has_own_hours(venue, date)
             || table(venue.publishers()[0], DayKind::Ordinary, kst::number_of(date)).is_some()
+    }
+
+    fn has_own_hours(&self, venue: Venue, date: Date) -> bool {
+        venue.publishers().iter().any(|publisher| self.own_hours.contains_key(&(date, *publisher)))
     }
 
     fn entry(&self, venue: Venue, date: Date) -> Result<Entry, Unknown> {

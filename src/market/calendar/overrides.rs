@@ -6,7 +6,7 @@
 //! reason = "by-election, notice of the exchange of 2027-03-15"
 //! venues = ["KRX", "NXT"]          # all when left out
 //!
-//! [[open]]                         # a day that the calendar takes for closed
+//! [[open]]                         # a day that the calendar takes for closed, refused on any other
 //! date = 2027-05-03
 //! reason = "no substitute holiday, list of the exchange of 2026-12-18"
 //!
@@ -27,6 +27,11 @@
 //!
 //! A phase whose end is not after its beginning ends the next morning. The kinds of entry may stand together for one date, but not
 //! contradict each other.
+//!
+//! Where KRX's first trading day of a year becomes another, that one has its hours: trading begins at 10:00.
+//!
+//! Phases of KRX-DERIVATIVES are those of its day. Its night session remains as the calendar has it unless `night` is among the phases,
+//! or an entry of [[hours]] says `night = false`, or `true`: alone, or beside `kind` or `phases`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +45,7 @@ use super::super::kst;
 use super::super::phase::{DayKind, Phase};
 use super::data::{date as date_of, second as second_of};
 use super::{Calendar, Certainty, Entry, Note, State, Venue, slot};
+use crate::tick::Publisher;
 
 /// Why a file of corrections is refused; nothing of it is applied then.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +98,8 @@ struct Hours {
     venues: Option<Vec<Spanned<String>>>,
     kind: Option<DayKind>,
     phases: Option<Vec<PhaseHours>>,
+    /// Whether derivatives have a night session.
+    night: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,19 +140,24 @@ impl Calendar {
         for change in &file.close {
             let (date, venues, note) =
                 merge.place(Does::Close, &change.date, &change.reason, change.venues.as_deref())?;
-            merge.set(date, &venues, note, State::Closed);
+            merge.set(date, &venues, note, Some(State::Closed));
         }
         for change in &file.open {
             let (date, venues, note) =
                 merge.place(Does::Open, &change.date, &change.reason, change.venues.as_deref())?;
-            merge.set(date, &venues, note, State::Trading(DayKind::Ordinary));
+            let venues = merge.closed(date, venues, change)?;
+            merge.set(date, &venues, note, Some(State::Trading(DayKind::Ordinary)));
         }
+        merge.move_first_trading_days(self);
         for hours in &file.hours {
             merge.hours(hours)?;
         }
         Ok(merge.calendar)
     }
 }
+
+/// Of what the file says.
+const SOURCE: &str = "the operator's overrides";
 
 /// Where in the text, and what.
 type Problem = (usize, String);
@@ -209,16 +222,72 @@ impl Merge<'_> {
             }
             self.seen.insert((day, *venue, does), place);
         }
-        let (reason, source) = (reason.get_ref().clone(), "the operator's overrides".to_owned());
+        let (reason, source) = (reason.get_ref().clone(), SOURCE.to_owned());
         self.calendar.notes.push(Note { reason, source });
         let note = u16::try_from(self.calendar.notes.len()).map_err(|_| (place, "too many entries".to_owned()))?;
         Ok((day, named, note))
     }
 
-    fn set(&mut self, date: Date, venues: &[Venue], note: u16, state: State) {
+    /// The venues that an entry of [[open]] opens: all must be closed; one that had not begun must not be named.
+    fn closed(&self, date: Date, venues: Vec<Venue>, change: &Change) -> Result<Vec<Venue>, Problem> {
+        let place = change.date.span().start;
+        let begun = |venue: &Venue| self.calendar.has_begun(*venue, date);
+        if let Some(venue) = venues.iter().find(|venue| !begun(venue)).filter(|_| change.venues.is_some()) {
+            return Err((place, format!("{} had not begun on {date}: take it out of `venues`", venue.name())));
+        }
+        let venues: Vec<Venue> = venues.into_iter().filter(begun).collect();
+        for venue in &venues {
+            let day = self.calendar.day(*venue, date).map_err(|error| (place, error.to_string()))?;
+            if day.is_trading {
+                let kind = day.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                let problem = format!(
+                    "{date} is a trading day of {} already{kind}: remove the entry; [[hours]] changes its hours",
+                    venue.name()
+                );
+                return Err((place, problem));
+            }
+        }
+        Ok(venues)
+    }
+
+    /// The opening ceremony is held on the first day on which KRX trades: where that is another than it was, its hours go along.
+    fn move_first_trading_days(&mut self, before: &Calendar) {
+        let first_of = |calendar: &Calendar, year: i16| {
+            let eve = Date::new(year, 1, 1).ok()?.yesterday().ok()?;
+            calendar.next_trading_day(Venue::Krx, eve).ok().filter(|date| date.year() == year)
+        };
+        for year in before.first.year()..=before.last.year() {
+            let (Some(was), Some(is)) = (first_of(before, year), first_of(&self.calendar, year)) else { continue };
+            if was == is {
+                continue;
+            }
+            self.calendar.notes.push(Note { reason: String::new(), source: SOURCE.to_owned() });
+            let note = self.calendar.notes.len() as u16;
+            for (date, from, to) in
+                [(was, DayKind::FirstTradingDay, DayKind::Ordinary), (is, DayKind::Ordinary, DayKind::FirstTradingDay)]
+            {
+                for venue in Venue::ALL {
+                    let index = slot(kst::number_of(date)).expect("a date of the years known");
+                    let entry = &mut self.calendar.days[venue as usize][index];
+                    if entry.state != State::Trading(from) {
+                        continue;
+                    }
+                    entry.state = State::Trading(to);
+                    // What the operator said of a day stays.
+                    if entry.certainty != Certainty::Operator {
+                        *entry = Entry { note, certainty: Certainty::Operator, ..*entry };
+                    }
+                }
+            }
+        }
+    }
+
+    /// A state, or what it was.
+    fn set(&mut self, date: Date, venues: &[Venue], note: u16, state: Option<State>) {
         for venue in venues {
             let index = slot(kst::number_of(date)).expect("the date was checked");
             let entry = &mut self.calendar.days[*venue as usize][index];
+            let state = state.unwrap_or(entry.state);
             *entry = Entry { state, note, certainty: Certainty::Operator, has_night: entry.has_night };
         }
     }
@@ -236,25 +305,48 @@ impl Merge<'_> {
                 return Err((place, problem));
             }
         }
+        let derivatives = Venue::KrxDerivatives;
+        if let Some(night) = &hours.night {
+            let alone = hours.kind.is_none() && hours.phases.is_none();
+            if !venues.contains(&derivatives) || (alone && venues.len() > 1) {
+                let problem = "`night` is of derivatives: name them, venues = [\"KRX-DERIVATIVES\"]".to_owned();
+                return Err((night.span().start, problem));
+            }
+            let index = slot(kst::number_of(date)).expect("the date was checked");
+            self.calendar.days[derivatives as usize][index].has_night = *night.get_ref();
+        }
         match (&hours.kind, &hours.phases) {
-            (Some(kind), None) => self.set(date, &venues, note, State::Trading(*kind)),
+            (None, None) if hours.night.is_some() => self.set(date, &venues, note, None),
+            (Some(kind), None) => self.set(date, &venues, note, Some(State::Trading(*kind))),
             (None, Some(phases)) => {
                 let [venue] = venues[..] else {
                     return Err((place, "phases are of one venue: name it, venues = [\"KRX\"]".to_owned()));
                 };
-                let table = own_table(phases, place)?;
-                self.calendar.own_hours.insert((date, venue), table);
-                self.set(date, &venues, note, State::Trading(DayKind::Ordinary));
+                let stretches = own_stretches(phases, place)?;
+                let (night, day): (Vec<Stretch>, Vec<Stretch>) =
+                    stretches.into_iter().partition(|(phase, ..)| venue == derivatives && *phase == Phase::Night);
+                if let Some(no) = hours.night.as_ref().filter(|told| !told.get_ref() && !night.is_empty()) {
+                    return Err((no.span().start, "`phases` has a night: leave one of them out".to_owned()));
+                }
+                let own_hours = &mut self.calendar.own_hours;
+                own_hours.insert((date, venue.publishers()[0]), own_table(&day));
+                if !night.is_empty() {
+                    own_hours.insert((date, Publisher::KisKrxNight), own_table(&night));
+                }
+                self.set(date, &venues, note, None);
             }
-            _ => return Err((place, "give either `kind` or `phases`".to_owned())),
+            _ => return Err((place, "give either `kind` or `phases`, or for derivatives `night`".to_owned())),
         }
         Ok(())
     }
 }
 
-/// Phases as a table: beginnings, and `Closed` where none follows at once.
-fn own_table(phases: &[PhaseHours], place: usize) -> Result<Vec<(u32, Phase)>, Problem> {
-    let mut table = Vec::new();
+/// A phase, from when to when.
+type Stretch = (Phase, u32, u32);
+
+/// Phases in order, none of which begins before the one above it ends.
+fn own_stretches(phases: &[PhaseHours], place: usize) -> Result<Vec<Stretch>, Problem> {
+    let mut stretches = Vec::new();
     let mut end = 0;
     for hours in phases {
         let phase = phase_named(hours.phase.get_ref())
@@ -266,21 +358,29 @@ fn own_table(phases: &[PhaseHours], place: usize) -> Result<Vec<(u32, Phase)>, P
                 "the phase begins before the one above it ends: put them in order, without overlap".to_owned();
             return Err((hours.from.span().start, problem));
         }
-        if !table.is_empty() && from > end {
-            table.push((end, Phase::Closed));
-        }
-        table.push((from, phase));
+        stretches.push((phase, from, to));
         end = to;
     }
-    if table.is_empty() {
+    if stretches.is_empty() {
         return Err((place, "`phases` is empty: use [[close]] for a day without trading".to_owned()));
     }
     // The day after begins at 07:00.
     if end > 86_400 + super::super::phase::at(7, 0, 0) {
         return Err((place, "the last phase ends after 07:00 of the next day".to_owned()));
     }
-    table.push((end, Phase::Closed));
-    Ok(table)
+    Ok(stretches)
+}
+
+/// As a table: beginnings, and `Closed` where none follows at once.
+fn own_table(stretches: &[Stretch]) -> Vec<(u32, Phase)> {
+    let mut table: Vec<(u32, Phase)> = Vec::new();
+    for (phase, from, to) in stretches {
+        if table.last().is_some_and(|(end, _)| end == from) {
+            table.pop();
+        }
+        table.extend([(*from, *phase), (*to, Phase::Closed)]);
+    }
+    table
 }
 
 fn second(time: &Spanned<Datetime>) -> Result<u32, Problem> {

@@ -74,13 +74,23 @@ fn each_year_has_one_first_trading_day_and_an_exam() {
 
 #[test]
 fn an_ordinary_day_before_and_after_2026_09_14() {
-    let morning =
-        ["opening_auction 08:30-09", "continuous 09-15:20", "closing_auction 15:20-15:30", "closing_price 15:40-16"];
+    let morning = [
+        "opening_auction 08:30-09",
+        "closing_price 08:30-08:40",
+        "continuous 09-15:20",
+        "closing_auction 15:20-15:30",
+        "closing_price 15:40-16",
+    ];
     let with = |evening| morning.into_iter().chain([evening]).collect::<Vec<_>>();
     assert_eq!(day(Venue::Krx, date(2026, 9, 11)), with("single_price 16-18"));
     assert_eq!(day(Venue::Krx, date(2026, 9, 14)), with("after_market 16-20"));
-    let nxt =
-        ["pre_market 08-08:50", "continuous 09:00:30-15:20", "after_auction 15:30-15:40", "after_market 15:40-20"];
+    let nxt = [
+        "pre_market 08-08:50",
+        "continuous 09:00:30-15:20",
+        "after_auction 15:30-15:40",
+        "closing_price 15:30-16",
+        "after_market 15:40-20",
+    ];
     assert_eq!(day(Venue::Nxt, date(2026, 9, 11)), nxt);
     assert_eq!(day(Venue::Nxt, date(2026, 9, 14)), nxt);
     let derivatives =
@@ -95,18 +105,25 @@ fn the_exam_s_day_the_first_trading_day_and_a_holiday() {
         day(Venue::Krx, exam),
         [
             "opening_auction 09:30-10",
+            "closing_price 09:30-09:40",
             "continuous 10-16:20",
             "closing_auction 16:20-16:30",
             "closing_price 16:40-17",
             "after_market 17-20"
         ]
     );
-    assert_eq!(day(Venue::Nxt, exam), ["continuous 10-16:20", "after_auction 16:30-16:40", "after_market 16:40-20"]);
+    assert_eq!(
+        day(Venue::Nxt, exam),
+        ["continuous 10-16:20", "after_auction 16:30-16:40", "closing_price 16:30-17", "after_market 16:40-20"]
+    );
     assert_eq!(day(Venue::KrxDerivatives, exam).last().unwrap(), "night 19-06");
     assert_eq!(shipped().day(Venue::Krx, exam).unwrap().certainty, Certainty::Expected);
     let first = date(2026, 1, 2);
-    assert_eq!(day(Venue::Krx, first)[..2], ["opening_auction 09:30-10", "continuous 10-15:20"]);
-    assert_eq!(day(Venue::Nxt, first)[0], "continuous 10:00:30-15:20");
+    let morning = ["opening_auction 09:30-10", "closing_price 09:30-09:40", "continuous 10-15:20"];
+    assert_eq!(day(Venue::Krx, first)[..3], morning);
+    let nxt =
+        ["continuous 10:00:30-15:20", "after_auction 15:30-15:40", "closing_price 15:30-16", "after_market 15:40-20"];
+    assert_eq!(day(Venue::Nxt, first), nxt);
     assert_eq!(day(Venue::KrxDerivatives, first)[1], "continuous 09:45-15:35");
     let holiday = shipped().day(Venue::Nxt, date(2026, 7, 17)).unwrap();
     assert_eq!((holiday.is_trading, holiday.reason, holiday.sessions.len()), (false, Some("Constitution Day"), 0));
@@ -115,7 +132,7 @@ fn the_exam_s_day_the_first_trading_day_and_a_holiday() {
 #[test]
 fn days_of_the_past_have_the_hours_of_their_time() {
     let early = [
-        "closing_price 07:30-08",
+        "closing_price 07:30-08:30",
         "opening_auction 08-09",
         "continuous 09-14:50",
         "closing_auction 14:50-15",
@@ -127,6 +144,8 @@ fn days_of_the_past_have_the_hours_of_their_time() {
         day(Venue::KrxDerivatives, date(2016, 7, 29)),
         ["opening_auction 08-09", "continuous 09-15:05", "closing_auction 15:05-15:15"]
     );
+    assert_eq!(day(Venue::Krx, date(2017, 11, 23))[..2], ["closing_price 08:30-09:30", "opening_auction 09-10"]);
+    assert_eq!(day(Venue::Krx, date(2017, 1, 2))[..2], ["closing_price 08:30-09:30", "opening_auction 09-10"]);
     let nxt = shipped().day(Venue::Nxt, date(2025, 3, 3)).unwrap();
     assert!(!nxt.is_trading && nxt.reason.is_some());
     assert_eq!(shipped().day(Venue::Nxt, date(2025, 2, 28)).unwrap().reason, Some("the venue had not begun"));
@@ -139,6 +158,24 @@ fn the_eve_of_long_holidays_has_no_night_and_says_so_to_derivatives_alone() {
     assert_eq!(day(Venue::KrxDerivatives, eve).last().unwrap(), "closing_auction 15:35-15:45");
     assert!(shipped().day(Venue::KrxDerivatives, eve).unwrap().reason.unwrap().starts_with("no night session"));
     assert_eq!(shipped().day(Venue::Krx, eve).unwrap().reason, None);
+}
+
+#[test]
+fn evenings_before_long_holidays_to_come_are_without_a_night_as_far_as_is_known() {
+    let eves = [
+        (date(2026, 9, 23), Certainty::Expected),
+        (date(2027, 2, 5), Certainty::Projected),
+        (date(2027, 9, 13), Certainty::Projected),
+    ];
+    for (eve, certainty) in eves {
+        let day = shipped().day(Venue::KrxDerivatives, eve).unwrap();
+        assert_eq!(day.certainty, certainty, "{eve}");
+        assert!(day.reason.unwrap().starts_with("no night session: Eve of"), "{eve}");
+        assert_eq!(text(&day.sessions).last().unwrap(), "closing_auction 15:35-15:45", "{eve}");
+        assert!(shipped().hours(Publisher::KisKrxNight, eve).is_err(), "{eve}: it isn't certain");
+        assert!(shipped().day(Venue::Krx, eve).unwrap().reason.is_none());
+    }
+    assert_eq!(shipped().hours(Publisher::KisKrxNight, date(2026, 2, 13)), Ok(None));
 }
 
 #[test]
@@ -176,6 +213,26 @@ fn the_phase_of_an_instant_is_exact() {
     assert_eq!(phase(Venue::KrxDerivatives, instant(date(2026, 11, 21), 5, 59)), Phase::Night);
     assert_eq!(phase(Venue::KrxDerivatives, instant(date(2026, 11, 21), 6, 0)), Phase::Closed);
     assert_eq!(phase(Venue::Krx, instant(date(2015, 1, 1), 3, 0)), Phase::Closed);
+}
+
+#[test]
+fn closing_price_trading_beside_an_auction_is_listed_and_the_auction_remains_the_phase() {
+    let monday = date(2026, 11, 23);
+    let beside = |venue, date| {
+        let sessions = shipped().sessions(venue, date).unwrap();
+        let ascends = sessions.is_sorted_by_key(|session| session.from);
+        let found = sessions.into_iter().find(|session| session.phase == Phase::ClosingPrice);
+        (text(found.as_slice()), ascends)
+    };
+    assert_eq!(beside(Venue::Krx, monday), (vec!["closing_price 08:30-08:40".to_owned()], true));
+    assert_eq!(beside(Venue::Nxt, monday), (vec!["closing_price 15:30-16".to_owned()], true));
+    assert_eq!(beside(Venue::KrxDerivatives, monday).0, [""; 0]);
+    let phase = |venue, date, hour, minute| shipped().phase_at(venue, instant(date, hour, minute)).unwrap();
+    assert_eq!(phase(Venue::Krx, monday, 8, 35), Phase::OpeningAuction);
+    assert_eq!(phase(Venue::Nxt, monday, 15, 35), Phase::AfterAuction);
+    assert_eq!(phase(Venue::Krx, date(2018, 6, 1), 8, 15), Phase::OpeningAuction);
+    let opening = shipped().next_open(Venue::Krx, instant(monday, 8, 30)).unwrap();
+    assert_eq!((opening.date, opening.second), (monday, at(15, 40, 0)), "nothing opens at 08:40");
 }
 
 #[test]
@@ -276,13 +333,84 @@ fn an_operator_closes_opens_and_moves_days() {
     assert_eq!(calendar.phase_at(Venue::Krx, instant(date(2027, 7, 19), 15, 25)).unwrap(), Phase::Closed);
     assert!(calendar.is_trading_day(Venue::Nxt, date(2027, 7, 19)).unwrap());
     let moved = calendar.day(Venue::Krx, date(2027, 11, 25)).unwrap();
-    assert_eq!(text(&moved.sessions)[1], "continuous 10-16:20");
+    assert_eq!(text(&moved.sessions)[2], "continuous 10-16:20");
     // The rest is as it was.
     assert_eq!(calendar.day(Venue::Krx, date(2026, 11, 19)), shipped().day(Venue::Krx, date(2026, 11, 19)));
     assert_eq!(
         corrected("").unwrap().sessions(Venue::Krx, date(2027, 1, 4)),
         shipped().sessions(Venue::Krx, date(2027, 1, 4))
     );
+}
+
+#[test]
+fn hours_of_a_day_of_derivatives_leave_them_their_night() {
+    let entry = |lines: &str| {
+        format!("[[hours]]\nvenues = [\"KRX-DERIVATIVES\"]\nreason = \"late after a failure\"\n{lines}\n")
+    };
+    let day = "{ phase = \"continuous\", from = 10:45:00, to = 15:35:00 }";
+    let night = "{ phase = \"night\", from = 20:00:00, to = 06:00:00 }";
+    let monday = date(2026, 11, 23);
+    let told = |lines: &str| {
+        let calendar = corrected(&entry(lines)).unwrap();
+        let feed = |publisher| calendar.hours(publisher, monday).unwrap();
+        let at = |second| kst::instant(monday, second).unwrap();
+        let hours = [Publisher::KisKrxDeriv, Publisher::KisKrxNight]
+            .map(feed)
+            .map(|hours| hours.map(|(from, to)| ((from - at(0)) / NS / 60, (to - at(0)) / NS / 60)));
+        (text(&calendar.sessions(Venue::KrxDerivatives, monday).unwrap()), hours)
+    };
+    let (in_minutes, standard) = (Some((645, 935)), Some((1080, 1800)));
+    assert_eq!(
+        told(&format!("date = 2026-11-23\nphases = [{day}]")),
+        (vec!["continuous 10:45-15:35".to_owned(), "night 18-06".to_owned()], [in_minutes, standard])
+    );
+    assert_eq!(
+        told(&format!("date = 2026-11-23\nphases = [{day}, {night}]")),
+        (vec!["continuous 10:45-15:35".to_owned(), "night 20-06".to_owned()], [in_minutes, Some((1200, 1800))])
+    );
+    assert_eq!(
+        told(&format!("date = 2026-11-23\nnight = false\nphases = [{day}]")),
+        (vec!["continuous 10:45-15:35".to_owned()], [in_minutes, None])
+    );
+    assert_eq!(told(&format!("date = 2026-11-23\nphases = [{night}]")).1, [None, Some((1200, 1800))]);
+    let (sessions, hours) = told("date = 2026-11-23\nnight = false");
+    assert_eq!((sessions.last().unwrap().as_str(), hours[1]), ("closing_auction 15:35-15:45", None));
+    // An evening that the calendar takes to be without one.
+    let eve = corrected(&entry("date = 2026-02-13\nnight = true")).unwrap();
+    let evening = instant(date(2026, 2, 13), 19, 0);
+    assert_eq!(eve.phase_at(Venue::KrxDerivatives, evening).unwrap(), Phase::Night);
+    // The exam's night begins later, whatever its day's hours are.
+    let exam = corrected(&entry(&format!("date = 2026-11-19\nphases = [{day}]"))).unwrap();
+    let sessions = text(&exam.sessions(Venue::KrxDerivatives, date(2026, 11, 19)).unwrap());
+    assert_eq!(sessions.last().unwrap(), "night 19-06");
+}
+
+#[test]
+fn the_hours_of_the_first_trading_day_go_along_when_another_day_becomes_it() {
+    let close = "[[close]]\ndate = 2027-01-04\nreason = \"a day of mourning\"\n";
+    let calendar = corrected(close).unwrap();
+    for venue in Venue::ALL {
+        assert!(!calendar.is_trading_day(venue, date(2027, 1, 4)).unwrap());
+        let first = calendar.day(venue, date(2027, 1, 5)).unwrap();
+        assert_eq!((first.reason, first.certainty), (DayKind::FirstTradingDay.reason(), Certainty::Operator));
+        let opens = first.sessions.iter().find(|session| session.phase == Phase::Regular).unwrap().from;
+        assert_eq!(opens, [at(10, 0, 0), at(10, 0, 30), at(9, 45, 0)][venue as usize]);
+        assert_eq!(calendar.day(venue, date(2027, 1, 6)), shipped().day(venue, date(2027, 1, 6)));
+    }
+    // One that is opened before it takes them away; the operator's own word stands.
+    let calendar = corrected("[[open]]\ndate = 2027-01-01\nreason = \"no holiday\"\n").unwrap();
+    let opens = |calendar: &Calendar, day| calendar.sessions(Venue::Krx, day).unwrap()[0].from;
+    assert_eq!((opens(&calendar, date(2027, 1, 1)), opens(&calendar, date(2027, 1, 4))), (at(9, 30, 0), at(8, 30, 0)));
+    let ordinary = "[[hours]]\ndate = 2027-01-05\nkind = \"ordinary\"\nreason = \"without a ceremony\"\n";
+    let calendar = corrected(&format!("{close}{ordinary}")).unwrap();
+    assert_eq!(opens(&calendar, date(2027, 1, 5)), at(8, 30, 0));
+    // Nextrade's holiday alone moves no ceremony.
+    let calendar = corrected(&close.replace("reason", "venues = [\"NXT\"]\nreason")).unwrap();
+    assert_eq!(calendar.day(Venue::Nxt, date(2027, 1, 5)), shipped().day(Venue::Nxt, date(2027, 1, 5)));
+    // Before Nextrade began a day is opened without it.
+    let calendar = corrected("[[open]]\ndate = 2020-08-17\nreason = \"no holiday\"\n").unwrap();
+    assert!(calendar.is_trading_day(Venue::Krx, date(2020, 8, 17)).unwrap());
+    assert!(!calendar.is_trading_day(Venue::Nxt, date(2020, 8, 17)).unwrap());
 }
 
 #[test]
@@ -302,9 +430,22 @@ fn an_override_that_is_not_in_order_is_refused_with_its_line_and_what_to_do() {
         (entry(&format!("{good}\nvenues = []")), 3, "`venues` is empty"),
         (entry(&format!("{good}\n[[close]]\n{good}")), 6, "told in line 3 already"),
         (entry(&format!("{good}\n[[open]]\n{good}\nvenues = [\"NXT\"]")), 6, "told in line 3 already"),
+        (format!("[[open]]\n{good}"), 2, "is a trading day of KRX already: remove the entry"),
+        ("[[open]]\ndate = 2026-11-19\nreason = \"r\"".to_owned(), 2, "already (college entrance exam (CSAT))"),
+        ("[[open]]\ndate = 2020-08-17\nreason = \"r\"\nvenues = [\"NXT\"]".to_owned(), 2, "NXT had not begun"),
         (format!("[[closed]]\n{good}"), 1, "unknown field `closed`"),
         (format!("[[hours]]\n{good}"), 2, "either `kind` or `phases`"),
         (format!("[[hours]]\n{good}\nkind = \"exam\""), 4, "unknown variant `exam`"),
+        (format!("[[hours]]\n{good}\nnight = true"), 4, "`night` is of derivatives"),
+        (format!("[[hours]]\n{good}\nvenues = [\"KRX\"]\nnight = true"), 5, "`night` is of derivatives"),
+        (
+            format!(
+                "[[hours]]\n{good}\nvenues = [\"KRX-DERIVATIVES\"]\nnight = false\n\
+                 phases = [{{ phase = \"night\", from = 20:00:00, to = 06:00:00 }}]"
+            ),
+            5,
+            "leave one of them out",
+        ),
         (format!("[[hours]]\n{good}\nphases = []"), 2, "name it, venues"),
         (format!("[[hours]]\n{good}\nvenues = [\"NXT\"]\nphases = []"), 2, "use [[close]]"),
         (

@@ -28,7 +28,7 @@ const fn krx(auction: u32, open: u32, close: u32, evening: Phase, end: u32) -> [
 }
 
 /// The same before 2019-04-29: closing-price trading began half an hour before the order entry for the opening auction, and
-/// went on beside it for another half.
+/// went on beside it for another half ([`BESIDE`]).
 const fn krx_before_2019(auction: u32, open: u32, close: u32) -> [(u32, Phase); 8] {
     let [a, b, c, d, e, f, g] = krx(auction, open, close, Phase::SinglePrice, at(18, 0, 0));
     [(auction - 30 * MINUTE, Phase::ClosingPrice), a, b, c, d, e, f, g]
@@ -156,11 +156,49 @@ pub(super) const TABLES: [(Publisher, DayKind, u32, Table); 32] = [
     (KisKrxNight, Exam, 20_250_609, &night(at(19, 0, 0))),
 ];
 
+/// Closing-price trading that runs beside other phases, from when to when, by venue, kind of day and date as in [`TABLES`].
+pub(super) const BESIDE: [(Publisher, DayKind, u32, (u32, u32)); 8] = [
+    (KisKrx, Ordinary, 0, (at(7, 30, 0), at(8, 30, 0))),
+    (KisKrx, Ordinary, 20_190_429, (at(8, 30, 0), at(8, 40, 0))),
+    (KisKrx, First, 0, (at(8, 30, 0), at(9, 30, 0))),
+    (KisKrx, First, 20_190_429, (at(9, 30, 0), at(9, 40, 0))),
+    (KisKrx, Exam, 0, (at(8, 30, 0), at(9, 30, 0))),
+    (KisKrx, Exam, 20_190_429, (at(9, 30, 0), at(9, 40, 0))),
+    (KisNxt, Ordinary, 20_250_304, (at(15, 30, 0), at(16, 0, 0))),
+    (KisNxt, Exam, 20_250_304, (at(16, 30, 0), at(17, 0, 0))),
+];
+
+/// When closing-price trading runs beside what the table tells; `None` where it does not.
+pub(in crate::market) fn beside(publisher: Publisher, kind: DayKind, date: u32) -> Option<(u32, u32)> {
+    latest(&BESIDE, publisher, kind, date)
+}
+
+/// What of a venue's day is assumed: on which kinds of day, from which date on and before which.
+const ASSUMED: [(Publisher, &[DayKind], u32, u32, &str); 5] = [
+    (KisKrx, &[Exam], 20_260_914, u32::MAX, "the after-market begins an hour later, and ends at 20:00"),
+    (KisKrx, &[First, Exam], 0, u32::MAX, "the opening auction takes as long as ever"),
+    (KisKrx, &[Ordinary, First, Exam], 0, 20_160_801, "closing-price trading and auctions took as long as later"),
+    (KisKrxDeriv, &[First, Exam], 0, u32::MAX, "the opening auction takes as long as ever"),
+    (KisKrxDeriv, &[Ordinary, First, Exam], 0, 20_190_429, "orders were taken when the stock market took them"),
+];
+
+/// What of a venue's day is assumed.
+pub(in crate::market) fn assumed(publisher: Publisher, kind: DayKind, date: u32) -> impl Iterator<Item = &'static str> {
+    let of_day = move |(venue, kinds, from, before, _): &&(Publisher, &[DayKind], u32, u32, &str)| {
+        *venue == publisher && kinds.contains(&kind) && (*from..*before).contains(&date)
+    };
+    ASSUMED.iter().filter(of_day).map(|(.., what)| *what)
+}
+
 /// What holds for a venue on a kind of day; `None` for one that is not known here, or not yet open on that date.
 pub(in crate::market) fn table(publisher: Publisher, kind: DayKind, date: u32) -> Option<Table> {
+    latest(&TABLES, publisher, kind, date)
+}
+
+fn latest<T: Copy>(rows: &[(Publisher, DayKind, u32, T)], publisher: Publisher, kind: DayKind, date: u32) -> Option<T> {
     let of = |kind| {
         let holds = |(venue, of_kind, from, _): &&_| *venue == publisher && *of_kind == kind && *from <= date;
-        TABLES.iter().rev().find(holds).map(|(.., table)| *table)
+        rows.iter().rev().find(holds).map(|(.., found)| *found)
     };
     of(kind).or_else(|| of(Ordinary))
 }

@@ -149,7 +149,8 @@ fn there_is_no_interruption_on_the_day_of_a_listing() {
 fn interruptions_have_the_published_rates() {
     use ViClass::{Kospi200, Other};
     use ViKind::{Dynamic, Static};
-    let percent = |kind, class, phase| vi_percent(kind, class, phase, TODAY, ViDay::Ordinary);
+    let last_of_single_price = date(2026, 9, 11);
+    let percent = |kind, class, phase| vi_percent(kind, class, phase, last_of_single_price, ViDay::Ordinary);
     let published = [
         (Phase::Regular, [Some(3), Some(6), Some(10)]),
         (Phase::ClosingAuction, [Some(2), Some(4), Some(10)]),
@@ -161,6 +162,10 @@ fn interruptions_have_the_published_rates() {
     for (phase, rates) in published {
         let found = [percent(Dynamic, Kospi200, phase), percent(Dynamic, Other, phase), percent(Static, Other, phase)];
         assert_eq!(found, rates, "{phase:?}");
+    }
+    for class in [Kospi200, Other] {
+        assert_eq!(vi_percent(Dynamic, class, Phase::SinglePrice, date(2026, 9, 14), ViDay::Ordinary), None);
+        assert!(vi_percent(Dynamic, class, Phase::Regular, date(2026, 9, 14), ViDay::Ordinary).is_some());
     }
     assert_eq!(vi_percent(Dynamic, Other, Phase::ClosingAuction, TODAY, ViDay::Expiry), Some(1));
     assert_eq!(vi_percent(Static, Other, Phase::Regular, date(2015, 6, 14), ViDay::Ordinary), None);

@@ -50,6 +50,14 @@ impl TickTable {
         band.map(|(_, tick)| *tick)
     }
 
+    /// The tick that holds at every price; `None` where it goes by the price, or is not known.
+    pub fn single(self) -> Option<u64> {
+        match self.bands {
+            [(_, tick)] if self.known_from == 0 => Some(*tick),
+            _ => None,
+        }
+    }
+
     /// Whether a price may be given.
     pub fn is_on_tick(self, price: u64) -> bool {
         price > 0 && self.size(price).is_some_and(|tick| price.is_multiple_of(tick))

@@ -55,6 +55,10 @@ pub fn vi_percent(kind: ViKind, class: ViClass, phase: Phase, on: Date, day: ViD
     if on < KNOWN_FROM || (day == ViDay::Listing && on >= date(2021, 10, 18)) {
         return None;
     }
+    // Held for the last time on 2026-09-11.
+    if phase == Phase::SinglePrice && on >= date(2026, 9, 14) {
+        return None;
+    }
     match (kind, phase, class) {
         (ViKind::Dynamic, Phase::ClosingAuction, _) if day == ViDay::Expiry => Some(1),
         (ViKind::Dynamic, Phase::Regular | Phase::SinglePrice, ViClass::Kospi200) => Some(3),

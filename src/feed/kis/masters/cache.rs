@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 use super::{Masters, MastersError};
+use crate::market::kst;
 use crate::sys::file;
 
 /// Folder of a day that is not whole yet, or that was replaced and is about to go.
@@ -60,6 +61,13 @@ impl Cache {
     /// The folder of a day.
     pub fn folder(&self, date: Date) -> PathBuf {
         self.dir.join(date.to_string())
+    }
+
+    /// The Korean date on which a day was put in; `None` where there is none.
+    pub fn put_in_on(&self, date: Date) -> Option<Date> {
+        let at = fs::metadata(self.folder(date)).and_then(|folder| folder.modified()).ok()?;
+        let ns = at.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos();
+        Some(kst::civil(u64::try_from(ns).ok()?).date())
     }
 
     /// Reads a day: one whole state of it, also while another process replaces it.

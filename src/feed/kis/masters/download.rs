@@ -4,12 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use jiff::civil::Date;
+use jiff::ToSpan as _;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 
 use super::archive;
 use super::files::{FILES, MasterFile};
 use super::{Cache, Masters, MastersError};
 use crate::feed::kis::rest::is_loopback;
+use crate::market::kst;
 
 /// Where the broker has its master files.
 pub const DOWNLOAD_URL: &str = "https://new.real.download.dws.co.kr";
@@ -39,6 +42,33 @@ pub struct Downloaded {
 ///
 /// A file can't be had, is no whole archive, or the cache can't be written. Nothing in the cache was changed then.
 pub fn download(dir: &Path, date: Date, base_url: &str) -> Result<Downloaded, MastersError> {
+    store(dir, date, get_all(base_url)?.0)
+}
+
+/// As [`download`], as the files of the day on which the server made its list of KOSPI, where it tells (`Last-Modified`): at night and
+/// at a weekend that is a day before today.
+///
+/// # Errors
+///
+/// As [`download`].
+pub fn download_newest(dir: &Path, today: Date, base_url: &str) -> Result<Downloaded, MastersError> {
+    let (files, made) = get_all(base_url)?;
+    // Older ones than any holidays are long are the word of a clock that is wrong.
+    let oldest = today.checked_sub(14.days()).unwrap_or(Date::MIN);
+    store(dir, made.filter(|made| (oldest..=today).contains(made)).unwrap_or(today), files)
+}
+
+fn store(dir: &Path, date: Date, files: Archives) -> Result<Downloaded, MastersError> {
+    Cache::new(dir).install(date, &files)?;
+    let masters = Masters::read(date, files.iter().map(|(name, bytes)| (&**name, &**bytes)));
+    Ok(Downloaded { masters, bytes: files.iter().map(|(_, bytes)| bytes.len() as u64).sum() })
+}
+
+/// Archives by name.
+type Archives = Vec<(String, Vec<u8>)>;
+
+/// All files that the server has, and when it made the first of them.
+fn get_all(base_url: &str) -> Result<(Archives, Option<Date>), MastersError> {
     let base = base_url.trim_end_matches('/');
     let config = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -50,10 +80,14 @@ pub fn download(dir: &Path, date: Date, base_url: &str) -> Result<Downloaded, Ma
     let config = if is_loopback(base) { config.proxy(None) } else { config };
     let agent: ureq::Agent = config.build().into();
     let mut files = Vec::with_capacity(FILES.len());
+    let mut made = None;
     for (place, file) in FILES.iter().enumerate() {
         let url = format!("{base}{FOLDER}{}", file.archive());
         match fetch_patiently(&agent, &url, file) {
-            Ok(Some(bytes)) => files.push((file.archive(), bytes)),
+            Ok(Some(served)) => {
+                made = if place == 0 { served.made } else { made };
+                files.push((file.archive(), served.bytes));
+            }
             Ok(None) if place > 1 => tracing::warn!(url, "the server doesn't have this file"),
             Ok(None) => {
                 let message = "the server doesn't have it; is the address right?".to_owned();
@@ -62,9 +96,20 @@ pub fn download(dir: &Path, date: Date, base_url: &str) -> Result<Downloaded, Ma
             Err(Refused { message, .. }) => return Err(MastersError::Download { url, message }),
         }
     }
-    Cache::new(dir).install(date, &files)?;
-    let masters = Masters::read(date, files.iter().map(|(name, bytes)| (&**name, &**bytes)));
-    Ok(Downloaded { masters, bytes: files.iter().map(|(_, bytes)| bytes.len() as u64).sum() })
+    Ok((files, made))
+}
+
+/// A file as it was served.
+struct Served {
+    bytes: Vec<u8>,
+    /// Korean date on which it was made.
+    made: Option<Date>,
+}
+
+/// The Korean date of a moment as HTTP writes it.
+fn date_of(header: &str) -> Option<Date> {
+    let at = DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", header).ok()?.to_zoned(TimeZone::UTC).ok()?;
+    Some(kst::civil(u64::try_from(at.timestamp().as_nanosecond()).ok()?).date())
 }
 
 /// Why a file was not had.
@@ -74,7 +119,7 @@ struct Refused {
     may_pass: bool,
 }
 
-fn fetch_patiently(agent: &ureq::Agent, url: &str, file: &MasterFile) -> Result<Option<Vec<u8>>, Refused> {
+fn fetch_patiently(agent: &ureq::Agent, url: &str, file: &MasterFile) -> Result<Option<Served>, Refused> {
     let delays = ExponentialBuilder::default().with_min_delay(RETRY_DELAY).with_max_times(RETRIES).with_jitter();
     for delay in delays.build() {
         match fetch(agent, url, file) {
@@ -89,7 +134,7 @@ fn fetch_patiently(agent: &ureq::Agent, url: &str, file: &MasterFile) -> Result<
 }
 
 /// An archive that can be unpacked; `None` where the server has none.
-fn fetch(agent: &ureq::Agent, url: &str, file: &MasterFile) -> Result<Option<Vec<u8>>, Refused> {
+fn fetch(agent: &ureq::Agent, url: &str, file: &MasterFile) -> Result<Option<Served>, Refused> {
     let unreached = |error: ureq::Error| Refused { message: error.to_string(), may_pass: true };
     let mut response = agent.get(url).call().map_err(unreached)?;
     match response.status().as_u16() {
@@ -97,9 +142,10 @@ fn fetch(agent: &ureq::Agent, url: &str, file: &MasterFile) -> Result<Option<Vec
         404 => return Ok(None),
         status => return Err(Refused { message: format!("HTTP {status}"), may_pass: status >= 500 }),
     }
+    let made = response.headers().get("last-modified").and_then(|at| date_of(at.to_str().ok()?));
     let bytes = response.body_mut().with_config().limit(ARCHIVE_BYTES_MAX).read_to_vec().map_err(unreached)?;
     match archive::unpack(&bytes, file.name) {
-        Ok(_) => Ok(Some(bytes)),
+        Ok(_) => Ok(Some(Served { bytes, made })),
         Err(message) => Err(Refused { message, may_pass: true }),
     }
 }

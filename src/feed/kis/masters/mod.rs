@@ -44,9 +44,10 @@ use jiff::civil::Date;
 
 pub use self::cache::Cache;
 pub use self::changes::{Change, Changed, Changes};
-pub use self::download::{DOWNLOAD_URL, Downloaded, download};
+pub use self::download::{DOWNLOAD_URL, Downloaded, download, download_newest};
 pub use self::files::{FILES, MasterFile};
 pub use self::reject::{FileReport, REJECTS_KEPT, Reject, RejectReason};
+pub use self::search::Query;
 use crate::market::security::{Board, Indices, Kind, Security};
 
 /// Why master files can't be had; says what to do.

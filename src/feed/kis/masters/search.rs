@@ -31,17 +31,24 @@ impl Masters {
     }
 }
 
-/// A query in the form it is compared in.
-struct Query {
+/// What [`Masters::search`] looks for, in the form it is compared in.
+#[derive(Clone, Debug)]
+pub struct Query {
     text: String,
     folded: Vec<char>,
 }
 
 impl Query {
-    fn new(text: &str) -> Query {
+    /// Of a text: a code or its beginning, an ISIN, a part of a name, initial consonants.
+    pub fn new(text: &str) -> Query {
         let mut folded = Vec::new();
         fold(text, &mut folded);
         Query { text: text.trim().to_owned(), folded }
+    }
+
+    /// Whether it finds an entry; an empty one finds all.
+    pub fn finds(&self, security: &Security) -> bool {
+        self.folded.is_empty() || self.rank(security, &mut Vec::new()).is_some()
     }
 
     /// How well an entry is met; higher is better.

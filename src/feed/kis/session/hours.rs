@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::ToSpan as _;
+use jiff::civil::Date;
 
 use crate::market::calendar::Calendar;
 use crate::market::kst;
@@ -26,10 +27,17 @@ pub(super) fn is_near(
         days.iter().any(|date| match calendar.hours(publisher, *date) {
             Ok(Some((from, to))) => (from.saturating_sub(lead)..to + after).contains(&market_ns),
             Ok(None) => false,
-            // Yesterday and tomorrow only widen what is known of today.
-            Err(_) => *date == today,
+            // The other days only widen what is known of the trading day.
+            Err(_) => *date == trading_day(publisher, market_ns),
         })
     })
+}
+
+/// The date whose hours hold for a feed at a moment: a night is that of the evening on which it began.
+fn trading_day(publisher: Publisher, market_ns: u64) -> Date {
+    let now = kst::civil(market_ns);
+    let is_small_hour = publisher == Publisher::KisKrxNight && now.hour() < 7;
+    if is_small_hour { now.date().yesterday().unwrap_or(now.date()) } else { now.date() }
 }
 
 #[cfg(test)]
@@ -59,6 +67,14 @@ mod tests {
         assert!(!near(Publisher::KisNxt, date(2026, 12, 25), 10, 0));
         assert!(near(Publisher::KisKrxNight, date(2026, 11, 21), 5, 0), "the night of Friday ends on Saturday");
         assert!(!near(Publisher::KisKrxNight, date(2026, 11, 22), 5, 0));
+    }
+
+    #[test]
+    fn a_night_that_is_only_expected_to_be_none_may_come_and_one_that_is_none_does_not() {
+        let night = |day, hour| near(Publisher::KisKrxNight, day, hour, 0);
+        assert!(night(date(2026, 9, 23), 20) && night(date(2026, 9, 24), 3));
+        assert!(!night(date(2026, 9, 24), 8) && !night(date(2026, 9, 24), 20));
+        assert!(!night(date(2026, 2, 13), 20) && !night(date(2026, 2, 14), 3));
     }
 
     #[test]

@@ -286,14 +286,12 @@ fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
         _ => "Internal Server Error",
     };
     let (content, body) = match archive {
-        Some(archive) => ("application/x-zip-compressed", archive.to_vec()),
+        Some(archive) => ("application/x-zip-compressed", archive.bytes.clone()),
         None => ("application/json; charset=utf-8", body.to_string().into_bytes()),
     };
     let now = jiff::Timestamp::now();
-    let date = now
-        .checked_add(jiff::SignedDuration::from_secs(*date_skew_s))
-        .unwrap_or(now)
-        .strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let text = |at: jiff::Timestamp| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = text(now.checked_add(jiff::SignedDuration::from_secs(*date_skew_s)).unwrap_or(now));
     let mut head = format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: {content}\r\nContent-Length: {}\r\nDate: {date}\r\n",
         body.len()
@@ -301,6 +299,9 @@ fn response(request: &Request, answer: &Answer, close: bool) -> Vec<u8> {
     if let Some(tr_id) = request.header("tr_id") {
         let gt_uid = request.header("gt_uid").unwrap_or("");
         head.push_str(&format!("tr_id: {tr_id}\r\ntr_cont: {tr_cont}\r\ngt_uid: {gt_uid}\r\n"));
+    }
+    if let Some(made) = archive.as_ref().and_then(|archive| archive.made) {
+        head.push_str(&format!("Last-Modified: {}\r\n", text(made)));
     }
     if close {
         head.push_str("Connection: close\r\n");

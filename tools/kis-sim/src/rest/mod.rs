@@ -21,8 +21,9 @@ mod rows;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use jiff::ToSpan as _;
 use jiff::civil::Date;
+use jiff::tz::{TimeZone, offset};
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use crate::auth::{Auth, Denied};
@@ -93,7 +94,14 @@ struct Answer {
     /// Seconds by which the header `Date` is ahead.
     date_skew_s: i64,
     /// Takes the place of the body.
-    archive: Option<Arc<[u8]>>,
+    archive: Option<Box<Archive>>,
+}
+
+/// A file, and when it was made.
+#[derive(Debug)]
+struct Archive {
+    bytes: Vec<u8>,
+    made: Option<Timestamp>,
 }
 
 impl Answer {
@@ -212,7 +220,12 @@ impl Rest {
     /// A master file; the real server has them on a host of their own, and wants no key for them.
     fn master(&self, path: &str) -> Answer {
         match self.archive(path) {
-            Some(archive) => Answer { archive: Some(archive.zip.as_slice().into()), ..Answer::new(200, Value::Null) },
+            Some(archive) => {
+                // On the morning of the day, before it trades.
+                let made = self.date.at(6, 30, 0, 0).to_zoned(TimeZone::fixed(offset(9))).ok().map(|at| at.timestamp());
+                let archive = Archive { bytes: archive.zip.clone(), made };
+                Answer { archive: Some(Box::new(archive)), ..Answer::new(200, Value::Null) }
+            }
             None => Answer::new(404, Value::Null),
         }
     }
