@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A secret text. `Debug` and `Display` show stars; only [`expose`](Secret::expose) gives the value. Overwritten in memory
 /// when it is dropped.
@@ -41,6 +41,15 @@ pub enum SecretError {
     /// An environment variable is not set.
     #[error("environment variable {0} is not set: export it, or name a credentials_file instead")]
     NotSet(String),
+    /// What should name a variable may be the secret itself, so that it isn't shown.
+    #[error(
+        "{field} names no environment variable that is set, and looks like no name of one: write the NAME of a variable there, \
+         never the secret, or name a file instead"
+    )]
+    NoName {
+        /// The field of the configuration.
+        field: &'static str,
+    },
     /// The file can't be read.
     #[error("credentials file {path}: {source}")]
     Read {
@@ -62,6 +71,30 @@ pub enum SecretError {
     Format(PathBuf),
 }
 
+/// Characters from which on a word is rather a secret than the name of a variable.
+const NAME_CHARS_MAX: usize = 32;
+
+/// The secret that an environment variable holds, which a field of the configuration names.
+///
+/// # Errors
+///
+/// It is not set. A name that could be a secret is not shown.
+pub(crate) fn from_variable(field: &'static str, name: &str) -> Result<Secret, SecretError> {
+    let value = std::env::var(name).map(Zeroizing::new);
+    match value.as_ref().map(|value| value.trim()) {
+        Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
+        _ => {
+            let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
+            let is_name = name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_ascii_digit());
+            if is_name && name.len() < NAME_CHARS_MAX {
+                Err(SecretError::NotSet(name.to_owned()))
+            } else {
+                Err(SecretError::NoName { field })
+            }
+        }
+    }
+}
+
 /// App key and secret of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -74,11 +107,10 @@ pub struct Credentials {
 impl Credentials {
     /// From two environment variables.
     pub fn from_env(key_name: &str, secret_name: &str) -> Result<Credentials, SecretError> {
-        let read = |name: &str| match std::env::var(name) {
-            Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value.trim())),
-            _ => Err(SecretError::NotSet(name.to_owned())),
-        };
-        Ok(Credentials { app_key: read(key_name)?, app_secret: read(secret_name)? })
+        Ok(Credentials {
+            app_key: from_variable("app_key_env", key_name)?,
+            app_secret: from_variable("app_secret_env", secret_name)?,
+        })
     }
 
     /// From a file that only its owner may read.
@@ -145,5 +177,11 @@ mod tests {
         let error = Credentials::from_file(file.path()).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
         assert!(Credentials::from_env("HOGA_TEST_NO_SUCH", "X").unwrap_err().to_string().contains("credentials_file"));
+        // A key where its variable's name belongs.
+        for secret in ["PSsimGeycRFAFbUmcznSXxHGX7CRDi3Q2boC", "hunter2+hunter2/", "2hunter", "hunter 2", ""] {
+            let error = Credentials::from_env(secret, "X").unwrap_err();
+            assert!(secret.is_empty() || !format!("{error} {error:?}").contains(secret), "{error}");
+            assert!(error.to_string().starts_with("app_key_env"), "{error}");
+        }
     }
 }

@@ -318,6 +318,83 @@ fn holidays_are_asked_for_once_a_day_and_held_against_the_calendar() {
 }
 
 #[test]
+fn the_one_call_of_the_day_for_the_calendar_is_noted_where_all_programs_look() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let december = ["--from", "2026-12-01", "--to", "2026-12-31"];
+    rig.whole("holidays", "one", &december);
+    let asked = || rig.venue.rest_counts().requests_of("chk-holiday");
+    let before = asked();
+    let told = rig.whole("holidays", "other", &december);
+    assert_eq!((told["days"].as_array().unwrap().len(), asked()), (31, before), "from the note");
+    let (status, _, said) = rig.fetch("holidays", "third", &["--from", "2026-11-20", "--to", "2026-12-31"]);
+    assert!(status == 1 && said.contains("--again") && asked() == before, "{said}");
+    // A call that failed at the broker was one; the next start doesn't make it again.
+    let tomorrow = [&december[..], &["--as-of", "2026-11-21T09:00:00"]].concat();
+    rig.venue.script_rest(vec![fault("chk-holiday", 9, refuse(500, "EGW00206"))]);
+    for word in ["EGW00206", "nothing came of it"] {
+        let (status, _, said) = rig.fetch("holidays", "fourth", &tomorrow);
+        assert!(status == 1 && said.contains(word), "{said}");
+    }
+    assert_eq!(asked(), before + 1);
+    // One that did not reach the broker was none.
+    let later = [&december[..], &["--as-of", "2026-11-22T09:00:00"]].concat();
+    rig.venue.script_rest(vec![fault("chk-holiday", 5, RestFault::Cut { after: 0 })]);
+    assert_eq!(rig.fetch("holidays", "fourth", &later).0, 1);
+    rig.venue.script_rest(Vec::new());
+    rig.whole("holidays", "fourth", &later);
+}
+
+#[test]
+fn where_a_symbol_can_not_be_looked_up_days_without_rows_are_not_taken_for_its_absence() {
+    // The mock server has no search-stock-info.
+    let rig = Rig::new(SimConfig { mock: true, ..sim() }, 1, 400.0);
+    let none = r#"{"rt_cd":"0","msg_cd":"MCA00000","msg1":"ok","output1":{},"output2":[]}"#;
+    let none = RestFault::Answer { status: 200, body: none.to_owned(), more: false };
+    rig.venue.script_rest(vec![fault("inquire-daily-itemchartprice", 9, none)]);
+    let code = rig.symbols(1).remove(0);
+    let told = rig.whole(
+        "daily",
+        "out",
+        &["--symbols", &code, "--from", "2026-11-02", "--to", "2026-11-19", "--prices", "raw"],
+    );
+    assert_eq!((&told["units_done"], &told["rows"]), (&1.into(), &0.into()));
+}
+
+#[test]
+fn an_answer_without_a_verdict_is_no_day_without_rows() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let range = ["--symbols", &code, "--from", "2026-11-02", "--to", "2026-11-19", "--prices", "raw"];
+    let empty = RestFault::Answer { status: 200, body: "{}".to_owned(), more: false };
+    rig.venue.script_rest(vec![fault("inquire-daily-itemchartprice", 99, empty)]);
+    let (status, told, said) = rig.fetch("daily", "out", &range);
+    assert!(status == 1 && told["units_done"] == 0 && said.contains("neither that the call succeeded"), "{said}{told}");
+    // A page that refuses ends it: it would refuse all others.
+    rig.venue.script_rest(vec![fault("inquire-daily-itemchartprice", 99, RestFault::Page { status: 403 })]);
+    let before = rig.venue.rest_counts().requests_of("inquire-daily-itemchartprice");
+    let (status, told, _) = rig.fetch("daily", "out", &range);
+    assert!(status == 1 && told["fatal"].as_str().is_some_and(|fatal| fatal.contains("403")), "{told}");
+    assert_eq!(rig.venue.rest_counts().requests_of("inquire-daily-itemchartprice") - before, 1);
+}
+
+#[test]
+fn a_server_that_is_away_while_a_token_is_needed_is_waited_for() {
+    let mut rig = Rig::new(sim(), 1, 400.0);
+    let address = rig.venue.rest_url().trim_start_matches("http://").parse().unwrap();
+    let code = rig.symbols(1).remove(0);
+    rig.venue = Venue::start(sim()).unwrap();
+    let range = ["--symbols", &code, "--from", "2026-11-16", "--to", "2026-11-18", "--patience", "2"];
+    let (status, told, _) = rig.fetch("bars", "out", &range);
+    assert!(status == 1 && told["fatal"].as_str().is_some_and(|fatal| fatal.contains("out of reach")), "{told}");
+    let patient = rig.command("bars", "out", &[&range[..6], &["--patience", "60"]].concat()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    rig.venue = Venue::start(SimConfig { rest_listen: address, ..sim() }).unwrap();
+    let (status, told, said) = ended(patient.wait_with_output().unwrap());
+    assert_eq!((status, &told["units_done"]), (0, &3.into()), "{said}{told}");
+    assert_eq!(rig.venue.rest_counts().requests_of("tokenP"), 1);
+}
+
+#[test]
 fn masters_go_where_instruments_are_looked_for_and_are_kept_for_the_day() {
     let folder = tempfile::tempdir().unwrap();
     let venue = Venue::start(SimConfig { symbols: 5, ..SimConfig::default() }).unwrap();

@@ -111,6 +111,36 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+fn what_would_have_an_app_key_blocked_or_shown_is_refused_before_anything_is_sent() {
+    let home = Home::new();
+    let venue = Venue::start(quiet()).expect("a venue");
+    home.init_for(&venue, &[]);
+    let written = std::fs::read_to_string(home.path("hoga.toml")).expect("a configuration");
+    let file = written.lines().find(|line| line.starts_with("credentials_file")).expect("a file of credentials");
+    let twin = format!("\n[[kis.account]]\nname = \"twin\"\n{file}\n");
+    let secret = "PSsimGeycRFAFbUmcznSXxHGX7CRDi3Q2boC";
+    let swapped = format!("app_key_env = \"{secret}\"\napp_secret_env = \"hunter2/hunter2\"");
+    for (text, word) in
+        [(format!("{written}{twin}"), "main and twin with the same app key"), (written.replace(file, &swapped), "NAME")]
+    {
+        std::fs::write(home.path("hoga.toml"), text).expect("written");
+        for args in [
+            &["run", "--config", "hoga.toml", "--check"][..],
+            &["run", "--config", "hoga.toml", "--seconds", "1"],
+            &["fetch", "holidays", "--config", "hoga.toml", "--out", "out"],
+        ] {
+            let output = home.hoga(args);
+            let said = self::text(&output.stderr);
+            assert!(
+                output.status.code() == Some(2) && said.contains(word) && !said.contains(secret),
+                "{args:?}: {said}"
+            );
+        }
+    }
+    assert!(venue.rest_counts().requests.is_empty() && !home.path("journal").exists());
+}
+
+#[test]
 fn from_nothing_to_a_recorded_market_takes_three_commands() {
     let home = Home::new();
     let venue = Venue::start(endless()).expect("a venue");
@@ -233,7 +263,9 @@ fn init_writes_one_file_refuses_to_replace_it_and_says_what_is_next() {
     let checked = |home: &Home| {
         let mut command = home.command(&["run", "--config", "hoga.toml", "--check"]);
         for number in ["", "_2"] {
-            command.env(format!("KIS_APP_KEY{number}"), "k").env(format!("KIS_APP_SECRET{number}"), "s");
+            command
+                .env(format!("KIS_APP_KEY{number}"), format!("k{number}"))
+                .env(format!("KIS_APP_SECRET{number}"), "s");
         }
         command.output().expect("hoga").status.code()
     };

@@ -20,6 +20,8 @@ use kis_sim::{AppKey, At, Fault, FaultSpec, OpenWhen, RestFault, RestFaultSpec, 
 use rig::{Record, Stage, read, reference, sessions, sim, trades, wait_until};
 
 const TRADES: &[&str] = &["H0STCNT0"];
+/// The broker is right.
+const CORRECTION: &str = "[[close]]\ndate = 2026-11-24\nreason = \"notice of the exchange\"\n";
 
 /// Trades of two symbols for as long as the test likes, in continuous trading; a second of the venue lasts `1 / scale`.
 fn endless(scale: f64, faults: Vec<FaultSpec>) -> SimConfig {
@@ -123,6 +125,31 @@ fn the_calendar_is_held_against_the_brokers_once_a_day_over_restarts() {
     let differs = of(&ticks, SessionEvent::CalendarDiffers);
     let told: Vec<String> = differs.iter().map(|session| text(&session.text)).collect();
     assert_eq!(told, ["2026-11-24: closed at the broker, a trading day in the calendar"]);
+}
+
+#[test]
+fn a_correction_of_the_calendar_settles_the_difference_on_the_same_day() {
+    let mut config = endless(1.0, Vec::new());
+    config.closures = vec![jiff::civil::date(2026, 11, 24)];
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.kis.session.check_calendar = true;
+    let corrections = stage.folder.path().join("corrections.toml");
+    std::fs::write(&corrections, CORRECTION).expect("written");
+    for (run, is_corrected) in [(1, false), (2, true)] {
+        stage.config.kis.calendar_overrides = is_corrected.then(|| corrections.clone());
+        let mut engine = start(&stage, 1.0);
+        until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2 * run);
+        if is_corrected {
+            // It is looked at again within moments.
+            std::thread::sleep(Duration::from_millis(700));
+            assert_eq!(engine.summary().get(Counter::CalendarDifferences), 0);
+        } else {
+            wait_until("the check", || engine.summary().get(Counter::CalendarDifferences) == 1);
+        }
+        engine.stop();
+        engine.join().expect("it ends well");
+    }
+    assert_eq!(stage.venue.rest_counts().requests_of("chk-holiday"), 1);
 }
 
 #[test]

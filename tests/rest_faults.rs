@@ -1,14 +1,16 @@
 //! What the broker refuses, delays and cuts: repeated where the table says so, and never otherwise.
 
 mod rest_rig;
+mod traces;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hoga::feed::kis::rest::codes::{CODES, Reaction};
-use hoga::feed::kis::rest::quotations::Venue as Market;
-use hoga::feed::kis::rest::{BreakerState, RestError, RestSection};
+use hoga::feed::kis::rest::quotations::{Period, Prices, Venue as Market};
+use hoga::feed::kis::rest::{BreakerState, Client, RestError, RestSection};
+use hoga::feed::kis::session::Account;
 use kis_sim::{RestFault, RestFaultSpec, SimConfig, Venue};
 use rest_rig::{client, fault, refuse, settings, sim};
 
@@ -83,6 +85,105 @@ fn cut_slow_and_foreign_answers_are_asked_for_again() {
         assert_eq!(client.report().counts.unreached - before, 2, "{trouble:?}");
         assert!(begun.elapsed() < Duration::from_secs(2), "{trouble:?} took {:?}", begun.elapsed());
     }
+}
+
+/// An answer of somebody's own.
+fn answer(status: u16, body: &str) -> RestFault {
+    RestFault::Answer { status, body: body.to_owned(), more: false }
+}
+
+#[test]
+fn an_answer_that_does_not_say_that_it_succeeded_is_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let venue = Venue::start(sim()).unwrap();
+    let client = client(&venue, &settings(folder.path()), 1);
+    let symbol = venue.symbols()[0].code.clone();
+    let days = || client.bars_between(Market::Krx, &symbol, Period::Day, 20_261_102, 20_261_119, Prices::Raw);
+    const PATH: &str = "inquire-daily-itemchartprice";
+    for body in [r#"{"rt_cd":1,"msg_cd":"EGW00206","msg1":"no"}"#, r#"{"rt_cd":"1","msg_cd":"EGW00206","msg1":"no"}"#] {
+        venue.script_rest(vec![fault(PATH, 1, answer(200, body))]);
+        assert_eq!(days().unwrap_err().code(), Some("EGW00206"), "{body}");
+    }
+    for body in ["{}", r#"{"output1":{},"output2":[]}"#, r#"{"rt_cd":true,"output1":{},"output2":[]}"#] {
+        venue.script_rest(vec![fault(PATH, 1, answer(200, body))]);
+        assert!(matches!(days(), Err(RestError::Unreadable { status: 200, .. })), "{body}");
+    }
+    // That it succeeded, without what was asked for.
+    venue.script_rest(vec![fault(PATH, 1, answer(200, r#"{"rt_cd":"0","msg_cd":"MCA00000"}"#))]);
+    let error = days().unwrap_err().to_string();
+    assert!(error.contains("output2 is missing"), "{error}");
+    let numbers = r#"{"rt_cd":0,"output1":{},"output2":[{"stck_bsop_date":"20261119","stck_oprc":100,"stck_hgpr":101,
+        "stck_lwpr":99.5,"stck_clpr":100,"acml_vol":5,"acml_tr_pbmn":500}]}"#;
+    venue.script_rest(vec![fault(PATH, 1, answer(200, numbers))]);
+    let found = days().unwrap();
+    let day = &found[0];
+    assert_eq!((day.open_px, day.low_px, day.volume), (100_000_000_000, 99_500_000_000, 5));
+}
+
+#[test]
+fn a_page_that_refuses_is_not_asked_for_again_and_opens_the_breaker() {
+    let folder = tempfile::tempdir().unwrap();
+    let venue = Venue::start(sim()).unwrap();
+    let settings = RestSection { breaker_failures: 2, ..settings(folder.path()) };
+    let client = client(&venue, &settings, 1);
+    let symbol = venue.symbols()[0].code.clone();
+    client.quote(Market::Krx, &symbol).unwrap();
+    venue.script_rest(vec![fault("inquire-price", 99, RestFault::Page { status: 403 })]);
+    let before = venue.rest_counts().requests_of("inquire-price");
+    for _ in 0..2 {
+        let error = client.quote(Market::Krx, &symbol).unwrap_err();
+        assert!(matches!(error, RestError::Unreadable { status: 403, .. }), "{error}");
+    }
+    let error = client.quote(Market::Krx, &symbol).unwrap_err().to_string();
+    assert!(error.contains("did not answer as the broker"), "{error}");
+    assert_eq!(venue.rest_counts().requests_of("inquire-price") - before, 2);
+}
+
+#[test]
+fn pages_that_do_not_lead_on_end_at_the_first_that_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = r#"{"rt_cd":"0","msg_cd":"MCA00000","msg1":"ok","ctx_area_nk":"SAME","ctx_area_fk":"","output":[
+        {"bass_dt":"20261101","bzdy_yn":"Y","tr_day_yn":"Y","opnd_yn":"Y","sttl_day_yn":"Y"}]}"#;
+    let same = RestFault::Answer { status: 200, body: page.to_owned(), more: true };
+    let venue = Venue::start(SimConfig { rest_faults: vec![fault("chk-holiday", 999, same)], ..sim() }).unwrap();
+    let client = client(&venue, &settings(folder.path()), 1);
+    let error = client.holidays(20_261_101, 200).unwrap_err();
+    assert!(matches!(error, RestError::SamePage { page: 2, .. }), "{error}");
+    assert_eq!(venue.rest_counts().requests_of("chk-holiday"), 2);
+}
+
+#[test]
+fn a_connection_for_the_token_that_is_refused_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let venue = Venue::start(sim()).unwrap();
+    let address = venue.rest_url().trim_start_matches("http://").parse().unwrap();
+    let symbol = venue.symbols()[0].code.clone();
+    let settings =
+        RestSection { retries_max: 8, retry_delay_ms: 200, breaker_failures: 100, ..settings(folder.path()) };
+    let client = client(&venue, &settings, 1);
+    drop(venue);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| client.quote(Market::Krx, &symbol));
+        std::thread::sleep(Duration::from_millis(300));
+        let venue = Venue::start(SimConfig { rest_listen: address, ..sim() }).unwrap();
+        asking.join().unwrap().unwrap();
+        assert_eq!(venue.rest_counts().requests_of("tokenP"), 1);
+    });
+    assert!(client.report().counts.unreached > 0);
+}
+
+#[test]
+fn two_accounts_with_one_app_key_are_refused_and_both_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = kis_sim::AppKey::generate(1).remove(0);
+    let named = |name: &str| Account { name: name.to_owned(), ..rest_rig::account(&key) };
+    let other = rest_rig::account(&kis_sim::AppKey::generate(2).remove(1));
+    let accounts = [other, named("one"), named("two")];
+    let error = Client::new("http://127.0.0.1:1", &accounts, &settings(folder.path())).unwrap_err();
+    assert!(matches!(&error, RestError::SameAppKey { one, other } if one == "one" && other == "two"), "{error}");
+    assert!(Client::new("http://127.0.0.1:1", &accounts[..2], &settings(folder.path())).is_ok());
+    let in_clear = Client::new("http://192.0.2.1", &accounts[..2], &settings(folder.path())).unwrap_err();
+    assert!(in_clear.to_string().contains("https://"), "{in_clear}");
 }
 
 #[test]
@@ -204,8 +305,6 @@ fn no_secret_is_in_any_log_error_or_foreign_file() {
         ("token", token.expose()),
         ("approval key", approval.expose()),
     ] {
-        if let Some(at) = shown.find(secret) {
-            panic!("the {name} is shown after: {}", &shown[at.saturating_sub(200)..at]);
-        }
+        assert_eq!(traces::trace_of(shown.as_bytes(), secret), None, "of the {name}");
     }
 }

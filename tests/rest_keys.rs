@@ -258,6 +258,51 @@ fn a_token_that_is_refused_and_given_again_is_an_error_and_no_loop() {
 }
 
 #[test]
+fn a_token_that_was_refused_and_given_again_is_not_asked_for_again_until_six_hours_are_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = vec![fault("inquire-price", 99, refuse(500, "EGW00121"))];
+    let venue = Venue::start(SimConfig { rest_faults: faults, ..fast() }).unwrap();
+    let settings = minute_in_a_second(folder.path());
+    let symbol = &venue.symbols()[0].code;
+    for _ in 0..3 {
+        // Another program each time, after the minute.
+        let error = client(&venue, &settings, 1).quote(Market::Krx, symbol).unwrap_err();
+        assert!(matches!(error, RestError::Keys(KeyError::SameAgain { .. })), "{error}");
+        std::thread::sleep(Duration::from_millis(2_100));
+    }
+    assert_eq!(venue.rest_counts().requests_of("tokenP"), 2);
+    // As if the first issue were long ago.
+    let file = key_file(folder.path());
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let issued = kept["token"]["issued"].as_u64().unwrap();
+    kept["token"]["issued"] = (issued - 6 * 3600).into();
+    std::fs::write(&file, kept.to_string()).unwrap();
+    client(&venue, &settings, 1).quote(Market::Krx, symbol).unwrap_err();
+    assert_eq!(venue.rest_counts().requests_of("tokenP"), 3);
+}
+
+#[test]
+fn a_lifetime_that_is_no_number_or_beyond_all_bounds_costs_no_token() {
+    for lifetime in ["\"86400\"", "18446744073709551615", "\"soon\"", "0"] {
+        let folder = tempfile::tempdir().unwrap();
+        let body = format!(r#"{{"Access_Token":"{}","token_type":"Bearer","expires_in":{lifetime}}}"#, "T".repeat(300));
+        let answer = RestFault::Answer { status: 200, body, more: false };
+        let venue = Venue::start(SimConfig { rest_faults: vec![fault("tokenP", 9, answer)], ..sim() }).unwrap();
+        let first = keys(&venue, &settings(folder.path())).token(None, soon()).unwrap();
+        assert_eq!(first.expose().len(), 300);
+        assert_eq!(keys(&venue, &settings(folder.path())).token(None, soon()).unwrap(), first, "{lifetime}");
+        assert_eq!(venue.rest_counts().requests_of("tokenP"), 1, "{lifetime}");
+        // Neither does a time in the file that no clock shows.
+        let file = key_file(folder.path());
+        let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        kept["token"]["asked"] = u64::MAX.into();
+        kept["token"]["expires"] = 0.into();
+        std::fs::write(&file, kept.to_string()).unwrap();
+        keys(&venue, &settings(folder.path())).token(None, soon()).unwrap();
+    }
+}
+
+#[test]
 fn a_key_near_its_end_is_renewed_and_kept_when_that_fails() {
     let folder = tempfile::tempdir().unwrap();
     let faults = vec![kis_sim::RestFaultSpec { from: 2, ..fault("tokenP", 1, refuse(500, "EGW00001")) }];

@@ -6,9 +6,11 @@
 //! to the test, but it is a UUID, and nothing else in a journal is written as one.
 
 mod rig;
+mod traces;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -68,6 +70,18 @@ fn assert_no_secret(journal: &Path, key: &AppKey) {
         }
         assert!(!has_uuid(bytes), "{name} holds an approval key");
     }
+}
+
+/// Tokens and approval keys in a folder of keys.
+fn kept_keys(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    files(folder, &mut found);
+    let kept = found.iter().filter_map(|(_, bytes)| serde_json::from_slice::<serde_json::Value>(bytes).ok());
+    let values = kept.flat_map(|kept| [&kept["token"]["value"], &kept["approval"]["value"]].map(Clone::clone));
+    let values: Vec<String> =
+        values.filter_map(|value| value.as_str().filter(|value| !value.is_empty()).map(str::to_owned)).collect();
+    assert!(!values.is_empty(), "a run keeps the keys it was given");
+    values
 }
 
 /// Answers in stream `raw` whose fields `iv` and `key` are overwritten.
@@ -161,6 +175,41 @@ fn so_they_are_without_stream_raw() {
     hostile(Placement::Fused, false);
 }
 
+/// Appends the configuration of a stage, whose secrets stand in the environment.
+fn recorder<'a>(stage: &Stage, key: &AppKey, command: &'a mut Command) -> &'a mut Command {
+    let mut config = stage.config.clone();
+    let env = |name: &str| Some(name.to_owned());
+    config.kis.account = vec![KisAccount {
+        name: "a".to_owned(),
+        app_key_env: env("TEST_KEY"),
+        app_secret_env: env("TEST_SECRET"),
+        ..KisAccount::default()
+    }];
+    let file = stage.folder.path().join("hoga.toml");
+    std::fs::write(&file, toml::to_string(&config).expect("TOML")).expect("written");
+    command.arg("--config").arg(&file).env("TEST_KEY", &key.app_key).env("TEST_SECRET", &key.app_secret);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped())
+}
+
+#[test]
+fn a_recorder_that_crashes_leaves_no_core_file_of_its_memory() {
+    let stage = Stage::new(SimConfig { open_when: OpenWhen::Immediately, ..sim(2, 600.0, 200.0) }, &["H0STCNT0"]);
+    let key = stage.venue.config().app_keys[0].clone();
+    // Somebody who wants core files of everything.
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c unlimited 2>/dev/null; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hoga"), "run"]);
+    let child = recorder(&stage, &key, &mut command).current_dir(stage.folder.path()).spawn().expect("hoga run");
+    let dir = stage.dir();
+    wait_until("trades", || dir.join("raw").is_dir() && rig::try_read(&dir, Stream::Ticks).len() > 20);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("its limits");
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    assert_eq!(cores.split_whitespace().nth(4), Some("0"), "{cores}");
+    let sent = Command::new("kill").args(["-s", "ABRT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let status = child.wait_with_output().expect("its output").status;
+    assert!(status.signal().is_some() && !status.core_dumped(), "{status}");
+}
+
 #[test]
 fn the_most_talkative_log_shows_no_secret() {
     let refused = |n, code: &str| FaultSpec {
@@ -172,34 +221,19 @@ fn the_most_talkative_log_shows_no_secret() {
     let open_when = OpenWhen::Registrations { count: 2 };
     let stage = Stage::new(SimConfig { faults, open_when, ..sim(4, 600.0, 200.0) }, &["H0STCNT0"]);
     let key = stage.venue.config().app_keys[0].clone();
-    let mut config = stage.config.clone();
-    let env = |name: &str| Some(name.to_owned());
-    config.kis.account = vec![KisAccount {
-        name: "a".to_owned(),
-        app_key_env: env("TEST_KEY"),
-        app_secret_env: env("TEST_SECRET"),
-        ..KisAccount::default()
-    }];
-    let file = stage.folder.path().join("hoga.toml");
-    std::fs::write(&file, toml::to_string(&config).expect("TOML")).expect("written");
-    let child = Command::new(env!("CARGO_BIN_EXE_hoga"))
-        .args(["run", "--config"])
-        .arg(&file)
-        .env("TEST_KEY", &key.app_key)
-        .env("TEST_SECRET", &key.app_secret)
-        .env("HOGA_LOG", "trace")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("hoga run");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
+    let child = recorder(&stage, &key, command.arg("run")).env("HOGA_LOG", "trace").spawn().expect("hoga run");
     let dir = stage.dir();
     wait_until("trades", || dir.join("raw").is_dir() && rig::try_read(&dir, Stream::Ticks).len() > 20);
     let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     let output = child.wait_with_output().expect("its output");
     assert!(output.status.success());
+    let kept = kept_keys(&stage.folder.path().join("keys"));
     for text in [&output.stdout, &output.stderr] {
-        assert!(!contains(text, key.app_key.as_bytes()) && !contains(text, key.app_secret.as_bytes()));
+        for secret in [&key.app_key, &key.app_secret].into_iter().chain(&kept) {
+            assert_eq!(traces::trace_of(text, secret), None);
+        }
         assert!(!has_uuid(text), "{}", String::from_utf8_lossy(text));
     }
     assert!(contains(&output.stderr, b"OPSP0008"), "the log tells of refusals");
@@ -305,13 +339,11 @@ fn a_run_in_which_everything_goes_wrong_leaves_no_secret_anywhere() {
         assert!(contains(of("its log"), word.as_bytes()), "the log tells of {word}");
     }
     assert!(of("hoga dump of raw").len() > 10_000 && of("hoga dump").len() > 10_000);
+    let kept = kept_keys(&stage.folder.path().join("keys"));
+    let told = [("the app key", key.app_key.as_str()), ("the app secret", &key.app_secret), ("the HTS id", HTS_ID)];
     for (name, bytes) in &found {
-        for (what, secret) in
-            [("the app key", key.app_key.as_str()), ("the app secret", &key.app_secret), ("the HTS id", HTS_ID)]
-        {
-            assert!(!contains(bytes, secret.as_bytes()), "{name} holds {what}");
-            // Neither its first half alone.
-            assert!(!contains(bytes, &secret.as_bytes()[..secret.len() / 2]), "{name} holds half of {what}");
+        for (what, secret) in told.into_iter().chain(kept.iter().map(|key| ("a key of the broker", key.as_str()))) {
+            assert_eq!(traces::trace_of(bytes, secret), None, "{name} holds a part of {what}");
         }
         assert!(!has_uuid(bytes), "{name} holds an approval key");
     }

@@ -95,6 +95,7 @@ impl Finding {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
+    super::keep_memory_private();
     if let Some(path) = args.config.as_ref().filter(|path| !path.is_file()) {
         eprintln!("hoga doctor: {} is no file; `hoga init` writes a configuration", path.display());
         return ExitCode::from(2);

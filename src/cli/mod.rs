@@ -75,6 +75,13 @@ enum Command {
     Fetch(fetch::Args),
 }
 
+/// For a subcommand that holds secrets: neither a core file nor another program of the user shows them.
+fn keep_memory_private() {
+    if let Err(error) = crate::sys::process::keep_memory_private() {
+        tracing::warn!(%error, "a core file of this process would show app keys and tokens");
+    }
+}
+
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

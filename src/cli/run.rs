@@ -44,6 +44,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
+    super::keep_memory_private();
     if args.check {
         return check(&args.config);
     }
@@ -198,9 +199,7 @@ fn checked(path: &Path) -> Result<Config, UniverseError> {
     let mut config = Config::load(path)?;
     universe::resolve(&mut config, &mut universe::Local)?;
     config.check()?;
-    for account in &config.kis.account {
-        account.credentials()?;
-    }
+    config.accounts()?;
     Ok(config)
 }
 

@@ -1,9 +1,9 @@
 //! Ranges of the values, and how they must agree.
 
-use super::{Config, ConfigError, KisSubscription, RetentionSection};
+use super::{Config, ConfigError, KisSubscription, RetentionSection, broker};
 use crate::feed::kis::control::is_notice;
 use crate::feed::kis::environment::{Environment, MOCK_TRS};
-use crate::feed::kis::rest::is_mock;
+use crate::feed::kis::rest::{check_address, is_mock, is_websocket};
 use crate::tick::{Instrument, tr_number};
 
 impl Config {
@@ -70,9 +70,18 @@ impl Config {
         if let Err((field, value, expected)) = self.kis.session.check() {
             return refuse(field, value, expected);
         }
+        if let Err(expected) = check_address(&self.kis.rest_url) {
+            return refuse("kis.rest_url", self.kis.rest_url.clone(), expected);
+        }
+        if !is_websocket(&self.kis.ws_url) {
+            let expected = "an address as ws://ops.koreainvestment.com:21000: the broker offers no TLS there";
+            return refuse("kis.ws_url", self.kis.ws_url.clone(), expected);
+        }
+        if let Err((field, value, expected)) = broker::check(&self.kis) {
+            return refuse(field, value, expected);
+        }
         if let Some(time) = &self.kis.market_time {
-            let is_real = |url: &str| url.contains("koreainvestment.com");
-            if is_real(&self.kis.rest_url) || is_real(&self.kis.ws_url) {
+            if broker::is_broker(&self.kis.rest_url) || broker::is_broker(&self.kis.ws_url) {
                 let expected = "none: at the broker's hosts market time is wall time; this is for a simulated venue";
                 return refuse("kis.market_time", time.start.clone(), expected);
             }

@@ -20,13 +20,14 @@ pub struct KisSection {
     /// `real` (default), `mock` or `simulator`: hosts, ports, TLS, pace, and what may be registered.
     #[serde(default)]
     pub environment: Environment,
-    /// REST base address; default that of the environment, of the real server `https://openapi.koreainvestment.com:9443`.
+    /// REST base address, `http` for this host alone; default that of the environment, of the real server `https://openapi.koreainvestment.com:9443`.
     #[serde(default)]
     pub rest_url: String,
     /// WebSocket address; default that of the environment, of the real server `ws://ops.koreainvestment.com:21000`.
     #[serde(default)]
     pub ws_url: String,
-    /// Milliseconds between two registrations on one connection; default 100 (KIS asks for pacing). At least 1.
+    /// Milliseconds between two registrations on one connection; default 100 (KIS asks for pacing). At least 1, with the
+    /// broker 50.
     #[serde(default = "default_pace_ms")]
     pub subscribe_pace_ms: u64,
     /// Registrations one app key may hold; default 41 (the broker's limit).

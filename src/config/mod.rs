@@ -3,6 +3,7 @@
 //! The file is TOML. Unknown keys are refused with a suggestion; secrets are named, never written: an environment
 //! variable or a file of mode 0600 holds them. `examples/hoga.toml` shows every field.
 
+mod broker;
 mod check;
 mod engine;
 mod journal;
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use self::engine::{EngineSection, Placement};
 pub use self::journal::{JournalSection, RetentionSection};
 pub use self::kis::{KisAccount, KisSection, KisSubscription, MarketTime};
+use crate::feed::kis::rest::same_app_key;
+use crate::feed::kis::session::Account;
 use crate::secret::SecretError;
 
 /// The whole configuration of an engine.
@@ -99,6 +102,29 @@ impl Config {
         config.kis.complete();
         config.check()?;
         Ok(config)
+    }
+
+    /// The accounts with their credentials, from where they are kept.
+    ///
+    /// # Errors
+    ///
+    /// The first that can't be had, or two that name one app key: each holds one session at the broker.
+    pub fn accounts(&self) -> Result<Vec<Account>, ConfigError> {
+        let account = |account: &KisAccount| -> Result<Account, ConfigError> {
+            Ok(Account { name: account.name.clone(), credentials: account.credentials()? })
+        };
+        let accounts = self.kis.account.iter().map(account).collect::<Result<Vec<Account>, ConfigError>>()?;
+        match same_app_key(&accounts) {
+            None => Ok(accounts),
+            Some((one, other)) => Err(ConfigError::Value {
+                field: "kis.account",
+                value: format!("{one} and {other} with the same app key"),
+                expected:
+                    "one account for an app key, which holds one session at the broker: name another app key, or \
+                           drop one of them"
+                        .to_owned(),
+            }),
+        }
     }
 
     /// Checks that the lists that `[[kis.subscribe]]` names were looked up ([`universe::resolve`]).

@@ -51,9 +51,9 @@ fn one_word_sets_hosts_and_pace_and_a_host_that_is_named_stays() {
         assert_eq!(kis.rest.pace(&kis.rest_url), pace, "{word}");
     }
     assert_eq!(load(GOOD).unwrap().kis.environment, Environment::Real);
-    let kis = with("environment = \"mock\"\nrest_url = \"http://10.0.0.1:1\"\nrest.calls_per_second = 2.0");
-    assert_eq!((kis.rest_url.as_str(), kis.rest.pace(&kis.rest_url)), ("http://10.0.0.1:1", 2.0));
-    assert_eq!(with("environment = \"mock\"\nrest_url = \"http://10.0.0.1:1\"").rest.pace("http://10.0.0.1:1"), 1.0);
+    let kis = with("environment = \"mock\"\nrest_url = \"https://10.0.0.1:1\"\nrest.calls_per_second = 2.0");
+    assert_eq!((kis.rest_url.as_str(), kis.rest.pace(&kis.rest_url)), ("https://10.0.0.1:1", 2.0));
+    assert_eq!(with("environment = \"mock\"\nrest_url = \"https://10.0.0.1:1\"").rest.pace("https://10.0.0.1:1"), 1.0);
 }
 
 #[test]
@@ -152,5 +152,51 @@ fn values_out_of_range_say_what_they_may_be() {
     ] {
         let error = load(&GOOD.replace(from, to)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn secrets_are_not_sent_in_clear_and_a_wrong_address_says_what_to_write() {
+    let with = |line: &str| load(&GOOD.replace("[kis]", &format!("[kis]\n{line}")));
+    with("rest_url = \"https://openapi.koreainvestment.com:9443\"").unwrap();
+    with("rest_url = \"http://127.0.0.1:9443\"\nws_url = \"ws://127.0.0.1:21000\"").unwrap();
+    for (line, words) in [
+        ("rest_url = \"http://openapi.koreainvestment.com:9443\"", "kis.rest_url"),
+        ("rest_url = \"http://192.0.2.1\"", "https://"),
+        ("rest_url = \"ftp://x\"", "an address as https://"),
+        ("rest_url = \"openapi.koreainvestment.com:9443\"", "an address as https://"),
+        ("ws_url = \"ops.koreainvestment.com:21000\"", "an address as ws://"),
+        ("ws_url = \"http://127.0.0.1:1\"", "kis.ws_url"),
+    ] {
+        let error = with(line).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn at_the_brokers_hosts_limits_can_not_be_configured_away() {
+    let venue = "[kis]\nrest_url = \"http://127.0.0.1:1\"\nws_url = \"ws://127.0.0.1:2\"\n";
+    let mock = "[kis]\nenvironment = \"mock\"\n";
+    for (head, line, least) in [
+        ("[kis]\n", "rest.token_interval_s = 1", "rest.token_interval_s = 60"),
+        ("[kis]\n", "rest.approval_interval_s = 1", "rest.approval_interval_s = 60"),
+        ("[kis]\n", "rest.calls_per_second = 18.5", "rest.calls_per_second = 18"),
+        ("[kis]\nrest.new_customer = true\n", "rest.calls_per_second = 4.0", "rest.calls_per_second = 3.0"),
+        (mock, "rest.calls_per_second = 2.0", "rest.calls_per_second = 1.0"),
+        ("[kis]\n", "max_registrations = 42", "max_registrations = 41"),
+        ("[kis]\n", "subscribe_pace_ms = 1", "subscribe_pace_ms = 50"),
+        ("[kis]\n", "session.connect_budget = 0", "session.connect_budget = 1"),
+        ("[kis]\n", "session.connect_budget = 21", "session.connect_budget = 5"),
+        ("[kis]\n", "session.connect_window_s = 599", "session.connect_window_s = 600"),
+        ("[kis]\n", "session.changes_max = 0", "session.changes_max = 10"),
+        ("[kis]\n", "session.change_window_s = 1", "session.change_window_s = 240"),
+        ("[kis]\n", "session.data_silence_s = 59", "session.data_silence_s = 0"),
+    ] {
+        let with = |head: &str, line: &str| load(&GOOD.replace("[kis]\n", &format!("{head}{line}\n")));
+        let error = with(head, line).unwrap_err().to_string();
+        let field = format!("kis.{}", line.split_once(" = ").unwrap().0);
+        assert!(error.contains(&field), "{line}: {error}");
+        with(head, least).unwrap_or_else(|error| panic!("{least}: {error}"));
+        with(venue, line).unwrap_or_else(|error| panic!("a simulated venue, {line}: {error}"));
     }
 }

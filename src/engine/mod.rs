@@ -130,11 +130,7 @@ impl Engine {
     /// Opens the journal, decodes again what a dead writer left behind, and starts every thread.
     pub fn start(config: &Config, options: Options) -> Result<Engine, EngineError> {
         config.check()?;
-        let mut accounts = Vec::new();
-        for account in &config.kis.account {
-            accounts.push(Account { name: account.name.clone(), credentials: account.credentials()? });
-        }
-        Self::start_with(config, accounts, options)
+        Self::start_with(config, config.accounts()?, options)
     }
 
     /// The same with credentials at hand (a simulated venue's).

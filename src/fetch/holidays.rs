@@ -1,12 +1,13 @@
 //! The broker's list of days, kept, and held against the calendar.
 //!
 //! The broker asks for one such call a day: what was asked for is kept in a file, and a second download on one Korean date
-//! makes no call.
+//! makes no call, nor does one after a recorder's call with the same app key.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hoga_table::Temporary;
 use jiff::ToSpan as _;
@@ -14,13 +15,15 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::Moment;
-use crate::feed::kis::rest::quotations::Holiday;
+use crate::feed::kis::holiday_note::{AskError, NotedDay};
 use crate::feed::kis::rest::{Client, Priority, RestError};
 use crate::market::calendar::{Calendar, Difference, HolidayRow, compare};
 use crate::market::kst;
 use crate::sys::file::sync_folder;
 
 const FILE: &str = "holidays.json";
+/// How long another process may ask.
+const NOTE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,24 @@ pub enum HolidayError {
         from: Date,
         /// Last date known.
         to: Date,
+    },
+    /// It was asked today, and what came is not known.
+    #[error(
+        "the broker asks for one such call a day, and was asked before on this day; nothing came of it: wait, or insist with \
+         --again"
+    )]
+    NothingCame,
+    /// Another process asks.
+    #[error("another program with this app key asks the broker just now: try again when it is done")]
+    Busy,
+    /// The note of the day can't be read or written.
+    #[error("note of the day's call in the folder of keys: {0}")]
+    Note(io::Error),
+    /// A day of the broker's that is none.
+    #[error("the broker's day {bass_dt:?} is no date, or has columns that are neither Y nor N")]
+    Day {
+        /// Its date as it was told.
+        bass_dt: String,
     },
     /// The kept list can't be read.
     #[error("{path}: {message}; remove it, and ask again")]
@@ -115,17 +136,32 @@ pub fn download(
         let mut days = from.series(1.day()).take_while(|date| *date <= to);
         days.all(|date| dates.binary_search(&kst::number_of(date)).is_ok())
     };
-    let is_kept = kept.asked_on == today && covers(&kept) && !again;
+    let mut is_kept = kept.asked_on == today && covers(&kept) && !again;
     if !is_kept {
         if kept.asked_on == today && !again {
-            let at = |day: Option<&KeptDay>| day.and_then(|day| kst::date_of(day.date)).unwrap_or(from);
-            return Err(HolidayError::AskedToday { from: at(kept.days.first()), to: at(kept.days.last()) });
+            return Err(asked_today(&kept, from));
         }
-        let asked = ask(client, first, last)?;
+        let note = client.holiday_note().take(Instant::now() + NOTE_PATIENCE).map_err(HolidayError::Note)?;
+        let note = note.ok_or(HolidayError::Busy)?;
+        let known = (note.noted.asked_on == today && !again).then(|| note.noted.days.clone());
+        is_kept = known.is_some();
+        let told = match known {
+            Some(days) => days.ok_or(HolidayError::NothingCame)?,
+            None => note.asking(today, |has_come| ask(client, first, last, has_come)).map_err(|error| match error {
+                AskError::Note(error) => HolidayError::Note(error),
+                AskError::Call(error) => HolidayError::Rest(error),
+            })?,
+        };
         let mut days: BTreeMap<u32, KeptDay> = kept.days.into_iter().map(|day| (day.date, day)).collect();
-        days.extend(asked.into_iter().map(|day| (day.date, keep(&day))));
+        for day in &told {
+            let day = keep(day).ok_or_else(|| HolidayError::Day { bass_dt: day.bass_dt.clone() })?;
+            days.insert(day.date, day);
+        }
         kept = Kept { asked_on: today, days: days.into_values().collect() };
         write(&path, &kept).map_err(|source| HolidayError::Io { path: path.clone(), source })?;
+        if is_kept && !covers(&kept) {
+            return Err(asked_today(&kept, from));
+        }
     }
     let days: Vec<KeptDay> = kept.days.into_iter().filter(|day| (first..=last).contains(&day.date)).collect();
     let row = |day: &KeptDay| HolidayRow {
@@ -136,27 +172,39 @@ pub fn download(
     Ok(Holidays { days, is_kept, differences: compare(calendar, &rows) })
 }
 
+/// What is known of today's call, for a message.
+fn asked_today(kept: &Kept, from: Date) -> HolidayError {
+    let at = |day: Option<&KeptDay>| day.and_then(|day| kst::date_of(day.date)).unwrap_or(from);
+    HolidayError::AskedToday { from: at(kept.days.first()), to: at(kept.days.last()) }
+}
+
 /// Pages until the last date is told; the broker's answer may end with the year.
-fn ask(client: &Client, first: u32, last: u32) -> Result<Vec<Holiday>, RestError> {
+fn ask(client: &Client, first: u32, last: u32, has_come: &mut bool) -> Result<Vec<NotedDay>, RestError> {
     let client = client.with_priority(Priority::Backfill);
-    let mut days: Vec<Holiday> = Vec::new();
+    let mut days: Vec<NotedDay> = Vec::new();
     for page in client.pages("domestic-stock/chk-holiday", &[("BASS_DT", &first.to_string())], 200)? {
-        days.extend(Holiday::of(&page?)?);
-        if days.last().is_some_and(|day| day.date >= last) {
+        days.extend(NotedDay::of(&page?)?);
+        *has_come = true;
+        if days.last().and_then(keep).is_some_and(|day| day.date >= last) {
             break;
         }
     }
     Ok(days)
 }
 
-fn keep(day: &Holiday) -> KeptDay {
-    KeptDay {
-        date: day.date,
-        business_day: day.business_day,
-        trading_day: day.trading_day,
-        open: day.open,
-        settlement_day: day.settlement_day,
-    }
+fn keep(day: &NotedDay) -> Option<KeptDay> {
+    let yes = |text: &str| match text {
+        "Y" | "y" => Some(true),
+        "N" | "n" => Some(false),
+        _ => None,
+    };
+    Some(KeptDay {
+        date: day.bass_dt.parse().ok().filter(|date| kst::date_of(*date).is_some())?,
+        business_day: yes(&day.bzdy_yn)?,
+        trading_day: yes(&day.tr_day_yn)?,
+        open: yes(&day.opnd_yn)?,
+        settlement_day: yes(&day.sttl_day_yn)?,
+    })
 }
 
 fn read(path: &Path) -> Result<Kept, HolidayError> {

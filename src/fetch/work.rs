@@ -11,7 +11,7 @@ use super::state::{Done, Folder, StateError};
 use super::walk::{WalkError, Walked, Walker};
 use super::{Format, Moment, Plan, Request};
 use crate::feed::kis::rest::codes::Reaction;
-use crate::feed::kis::rest::{Client, Priority, RestError};
+use crate::feed::kis::rest::{Client, KeyError, Priority, RestError};
 
 /// Times that a unit is tried when the server is not reached for it though it is for others.
 const TRIES_MAX: u32 = 5;
@@ -192,6 +192,7 @@ fn download(job: &Job<'_>, client: &Client, at: usize, shared: &Mutex<Shared<'_>
         if halt.load(Ordering::Relaxed) {
             return Ended::Stopped;
         }
+        let calls_before = walker.calls();
         let error = match walker.walk(job.request, unit) {
             Ok(walked) => return Ended::Done(walked),
             Err(WalkError::Stopped) => return Ended::Stopped,
@@ -200,8 +201,17 @@ fn download(job: &Job<'_>, client: &Client, at: usize, shared: &Mutex<Shared<'_>
                 return Ended::Failed { is_refusal: matches!(error, WalkError::NoSymbol(_)), error: error.to_string() };
             }
         };
+        // Of several calls all but the last were answered.
+        if walker.calls() > calls_before + 1 {
+            lock(shared).reached = Instant::now();
+        }
         let wait = match &error {
             RestError::CircuitOpen { retry_in, .. } => (*retry_in).max(SLICE),
+            // Somebody before the broker refuses everything.
+            RestError::Unreadable { status: 400..500, .. } => return Ended::Fatal(error.to_string()),
+            // All units wait for the same token: no try of this one.
+            RestError::Keys(KeyError::TooSoon { wait, .. }) => *wait,
+            RestError::Keys(keys) if keys.may_pass() => Duration::from_secs(1),
             RestError::Transport { .. } | RestError::Unreadable { .. } | RestError::TooSlow { .. } => {
                 tries += 1;
                 Duration::from_secs(1)

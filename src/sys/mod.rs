@@ -4,6 +4,7 @@ pub mod clock;
 pub mod file;
 pub mod map;
 pub mod priority;
+pub mod process;
 pub mod shared;
 pub mod socket;
 #[doc(hidden)]

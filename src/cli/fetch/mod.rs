@@ -16,7 +16,6 @@ use super::seal::day;
 use crate::config::Config;
 use crate::feed::kis::rest::quotations::{Period, Prices};
 use crate::feed::kis::rest::{Client, RestSection, is_mock};
-use crate::feed::kis::session::Account;
 use crate::fetch::{Folder, Format, Job, Market, Moment, Plan, Request, What, work};
 use crate::journal;
 use crate::market::calendar::Calendar;
@@ -156,6 +155,7 @@ fn prices(text: &str) -> Result<Prices, String> {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
+    super::keep_memory_private();
     let (what, range, common) = match args.what {
         Fetch::Bars { range, common } => (What::Bars, Some(range), common),
         Fetch::Daily { range, period, prices, common } => (What::Daily { period, prices }, Some(range), common),
@@ -206,11 +206,7 @@ impl Means {
     }
 
     fn client(&self) -> Result<Client, String> {
-        let account = |account: &crate::config::KisAccount| {
-            let credentials = account.credentials().map_err(|error| error.to_string())?;
-            Ok(Account { name: account.name.clone(), credentials })
-        };
-        let accounts = self.config.kis.account.iter().map(account).collect::<Result<Vec<Account>, String>>()?;
+        let accounts = self.config.accounts().map_err(|error| error.to_string())?;
         Client::new(&self.config.kis.rest_url, &accounts, &self.settings()).map_err(|error| error.to_string())
     }
 }

@@ -22,6 +22,7 @@ mod decoder;
 mod emit;
 pub mod environment;
 mod expected;
+pub(crate) mod holiday_note;
 mod layout;
 pub mod masters;
 mod misc;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::masters::{Cache, Masters, MastersError};
 use super::rest::{Client, RestError};
-use super::session::Account;
 use crate::config::{Config, ConfigError};
 
 /// Longest wait for a ranking, with its turn and its token.
@@ -112,10 +111,7 @@ impl<'a> Live<'a> {
 
     fn ask(&self, count: u32) -> Result<Vec<String>, UniverseError> {
         let kis = &self.config.kis;
-        let account = |account: &crate::config::KisAccount| {
-            Ok(Account { name: account.name.clone(), credentials: account.credentials()? })
-        };
-        let accounts = kis.account.iter().map(account).collect::<Result<Vec<Account>, ConfigError>>()?;
+        let accounts = self.config.accounts()?;
         let failed = |source| UniverseError::Ranking { count, source };
         let client = Client::new(&kis.rest_url, &accounts, &kis.rest).map_err(failed)?.with_patience(RANKING_PATIENCE);
         // 3: by won turned over.

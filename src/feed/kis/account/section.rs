@@ -4,11 +4,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::feed::kis::control::is_notice;
 use crate::feed::kis::rest::is_mock;
 use crate::feed::kis::session::ledger::Registration;
-use crate::secret::{Secret, SecretError};
+use crate::secret::{Secret, SecretError, from_variable};
 use crate::tick::tr_number;
 
 /// Account notices; without this section none are asked for. The HTS id is a secret: it is named here, never written.
@@ -31,8 +32,9 @@ impl NoticesSection {
     /// The first value out of its range: its field, what it is, what it may be.
     pub fn check(&self, accounts: &[String]) -> Result<(), (&'static str, String, &'static str)> {
         if self.hts_id_env.is_some() == self.hts_id_file.is_some() {
-            let found = format!("{:?}, {:?}", self.hts_id_env, self.hts_id_file);
-            return Err(("kis.notices", found, "either hts_id_env or hts_id_file"));
+            // Not what stands there: somebody may have written the id itself.
+            let found = if self.hts_id_env.is_some() { "both" } else { "neither" };
+            return Err(("kis.notices", found.to_owned(), "either hts_id_env or hts_id_file"));
         }
         if let Some(unknown) = self.account.as_ref().filter(|name| !accounts.contains(name)) {
             return Err(("kis.notices.account", unknown.clone(), "the name of a [[kis.account]]"));
@@ -49,13 +51,13 @@ impl NoticesSection {
     ///
     /// Where it is not, or that others could read it.
     pub fn hts_id(&self) -> Result<Secret, SecretError> {
-        let (text, name) = match (&self.hts_id_env, &self.hts_id_file) {
-            (Some(name), _) => (std::env::var(name).map_err(|_| SecretError::NotSet(name.clone()))?, name.clone()),
-            (None, Some(path)) => (read_private(path)?, path.display().to_string()),
+        let path = match (&self.hts_id_env, &self.hts_id_file) {
+            (Some(name), _) => return from_variable("hts_id_env", name),
+            (None, Some(path)) => path,
             (None, None) => return Err(SecretError::NotSet("hts_id_env".to_owned())),
         };
-        match text.trim() {
-            "" => Err(SecretError::NotSet(name)),
+        match Zeroizing::new(read_private(path)?).trim() {
+            "" => Err(SecretError::NotSet(path.display().to_string())),
             id => Ok(Secret::new(id)),
         }
     }

@@ -1,5 +1,9 @@
 //! HTTP: pooled connections for queries, a fresh one for each post; secrets in headers that no log shows.
+//!
+//! At level `trace` the HTTP library logs the bytes of heads and bodies, whatever is marked as sensitive: that level is not
+//! compiled, by a feature of the crate `log`.
 
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,8 +13,12 @@ use zeroize::Zeroizing;
 use super::settings::RestSection;
 use crate::secret::{Credentials, Secret};
 
+const _: () = assert!(log::STATIC_MAX_LEVEL as usize <= log::LevelFilter::Debug as usize, "bytes would be logged");
+
 /// Longest answer; the longest known are under 1 MiB.
 const BODY_BYTES_MAX: u64 = 16 << 20;
+/// Longer than any answer of the token endpoints.
+const BODY_BYTES_FIRST: usize = 16 << 10;
 
 /// Calls one server.
 #[derive(Debug)]
@@ -27,7 +35,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     /// Whether the header `tr_cont` says that pages follow.
     pub(super) more: bool,
-    pub(super) body: Vec<u8>,
+    /// Overwritten when it is dropped: it may hold a token.
+    pub(super) body: Zeroizing<Vec<u8>>,
 }
 
 /// The server was not reached, or its answer broke off.
@@ -134,9 +143,32 @@ fn reply(outcome: Result<Response<ureq::Body>, ureq::Error>) -> Result<Reply, Un
     let status = response.status().as_u16();
     let tr_cont = response.headers().get("tr_cont").map(|value| value.as_bytes().trim_ascii());
     let more = matches!(tr_cont, Some(b"F" | b"M"));
-    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
-    let body = body.map_err(|error| Unreached::new(&error))?;
+    // Room for any answer with a token: growing would leave copies behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(BODY_BYTES_FIRST));
+    let mut reader = response.body_mut().with_config().limit(BODY_BYTES_MAX).reader();
+    reader.read_to_end(&mut body).map_err(|error| Unreached::new(&ureq::Error::from(error)))?;
     Ok(Reply { status, more, body })
+}
+
+/// Whether secrets may go to an address: over TLS, or without it to this host alone. Otherwise what to write instead.
+pub(crate) fn check_address(rest_url: &str) -> Result<(), &'static str> {
+    let uri = rest_url.parse::<ureq::http::Uri>().ok();
+    let has_host = uri.as_ref().and_then(|uri| uri.host()).is_some_and(|host| !host.is_empty());
+    match uri.as_ref().and_then(|uri| uri.scheme_str()) {
+        Some("https") if has_host => Ok(()),
+        Some("http") if is_loopback(rest_url) => Ok(()),
+        Some("http") => {
+            Err("https://...: without TLS app key, secret and token could be read on their way; http:// is for a \
+                             venue on this host, as http://127.0.0.1:9443")
+        }
+        _ => Err("an address as https://openapi.koreainvestment.com:9443"),
+    }
+}
+
+/// Whether an address is of a WebSocket without TLS, which is all that the broker offers.
+pub(crate) fn is_websocket(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
+    uri.scheme_str() == Some("ws") && uri.host().is_some_and(|host| !host.is_empty())
 }
 
 /// Whether an address is of this host.
@@ -162,6 +194,23 @@ mod tests {
         assert!(
             !is_loopback("https://openapi.koreainvestment.com:9443") && !is_loopback("http://127.0.0.1.example.com")
         );
+    }
+
+    #[test]
+    fn secrets_go_over_tls_or_to_this_host_alone() {
+        for good in
+            ["https://openapi.koreainvestment.com:9443", "http://127.0.0.1:1", "http://[::1]:9", "http://localhost"]
+        {
+            assert_eq!(check_address(good), Ok(()), "{good}");
+        }
+        for plain in ["http://openapi.koreainvestment.com:9443", "http://192.0.2.1", "http://127.0.0.1@192.0.2.1"] {
+            assert!(check_address(plain).unwrap_err().contains("https://"), "{plain}");
+        }
+        for wrong in ["ftp://x", "openapi.koreainvestment.com:9443", "https://", "", "file:///etc", "ws://127.0.0.1"] {
+            assert!(check_address(wrong).is_err(), "{wrong}");
+        }
+        assert!(is_websocket("ws://ops.koreainvestment.com:21000") && !is_websocket("ops.koreainvestment.com:21000"));
+        assert!(!is_websocket("https://ops.koreainvestment.com") && !is_websocket("ws://"));
     }
 
     #[test]

@@ -42,6 +42,16 @@ pub(super) fn parse(bytes: &mut [u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// The same of an answer that holds a secret: no buffer of the parser's keeps a copy of it.
+pub(super) fn parse_private(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(fields)) => {
+            Some(fields.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect())
+        }
+        _ => None,
+    }
+}
+
 fn lower(value: OwnedValue) -> Value {
     match value {
         OwnedValue::Static(value) => {
@@ -65,31 +75,61 @@ fn lower(value: OwnedValue) -> Value {
 
 /// What a body refuses, if it does: `rt_cd` other than 0, or an `error_code`.
 pub(super) fn refusal(body: &Map<String, Value>) -> Option<Refusal> {
-    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let text = |name: &str| body.get(name).and_then(plain).unwrap_or_default().trim().to_owned();
     if body.contains_key("error_code") {
         return Some(Refusal { code: text("error_code"), text: text("error_description") });
     }
-    match body.get("rt_cd").and_then(Value::as_str) {
+    match verdict(body).as_deref() {
         None | Some("0") => None,
         Some(_) => Some(Refusal { code: text("msg_cd"), text: text("msg1") }),
     }
 }
 
+/// Whether a body says that the query succeeded. One that says nothing is no answer of the broker.
+pub(super) fn succeeded(body: &Map<String, Value>) -> bool {
+    verdict(body).as_deref() == Some("0")
+}
+
+fn verdict(body: &Map<String, Value>) -> Option<String> {
+    body.get("rt_cd").and_then(plain).map(|text| text.trim().to_owned())
+}
+
+/// The text of a value: the broker's are texts, and a number is one by its digits.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(match number.as_f64().filter(|_| number.is_f64()) {
+            // Never with an exponent.
+            Some(number) => number.to_string(),
+            None => number.to_string(),
+        }),
+        _ => None,
+    }
+}
+
 impl Answer {
-    /// The rows of an output, `output`, `output1` and so on: one object is one row, none is none.
+    /// The rows of an output, `output`, `output1` and so on: one object is one row, an empty list or `null` is none.
     ///
     /// # Errors
     ///
-    /// [`RestError::Field`] when the output is neither object nor list of objects.
+    /// [`RestError::Field`] when the output is not there, or neither object nor list of objects.
     pub fn rows(&self, output: &str) -> Result<Vec<Row>, RestError> {
         let wrong = |found: &str| RestError::Field {
             what: self.endpoint.clone(),
             field: output.to_owned(),
             found: found.to_owned(),
         };
-        let row = |fields: &Map<String, Value>| Row { endpoint: self.endpoint.clone(), fields: fields.clone() };
+        let row = |fields: &Map<String, Value>| {
+            let text = |value: &Value| match value {
+                Value::Number(_) => plain(value).map_or(Value::Null, Value::String),
+                other => other.clone(),
+            };
+            let fields = fields.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+            Row { endpoint: self.endpoint.clone(), fields }
+        };
         match self.body.get(&output.to_lowercase()) {
-            None | Some(Value::Null) => Ok(Vec::new()),
+            None => Err(wrong("missing")),
+            Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Object(fields)) => Ok(vec![row(fields)]),
             Some(Value::Array(items)) => items
                 .iter()
@@ -114,13 +154,16 @@ impl Answer {
 }
 
 impl Row {
-    /// The value of a field without blanks around it, or `None` when it isn't there or is no text.
+    /// The value of a field without blanks around it, a number by its digits, or `None` when it isn't there or is neither.
     pub fn get(&self, field: &str) -> Option<&str> {
-        let value = self.fields.get(field).or_else(|| self.fields.get(&field.to_lowercase()))?;
-        value.as_str().map(str::trim)
+        self.value(field)?.as_str().map(str::trim)
     }
 
-    /// All fields, keys in lower case.
+    fn value(&self, field: &str) -> Option<&Value> {
+        self.fields.get(field).or_else(|| self.fields.get(&field.to_lowercase()))
+    }
+
+    /// All fields, keys in lower case, numbers as texts of their digits.
     pub fn fields(&self) -> &Map<String, Value> {
         &self.fields
     }
@@ -135,7 +178,12 @@ impl Row {
         field: &str,
         parse: impl FnOnce(Text<'_>) -> Result<Option<T>, E>,
     ) -> Result<Option<T>, RestError> {
-        let text = self.get(field).unwrap_or_default();
+        let text = match self.value(field) {
+            None | Some(Value::Null) => "",
+            Some(Value::String(text)) => text.trim(),
+            // A column that can't be read is no empty one.
+            Some(other) => return Err(self.wrong(field, &other.to_string())),
+        };
         parse(Text::from(text.as_bytes())).map_err(|_| self.wrong(field, text))
     }
 
@@ -248,7 +296,25 @@ mod tests {
         assert_eq!(answer.rows("output").unwrap().len(), 1);
         assert_eq!(answer.rows("output1").unwrap().len(), 2);
         assert!(answer.rows("output2").is_err() && answer.rows("output3").is_err());
-        assert!(answer.rows("output9").unwrap().is_empty() && answer.row("output9").is_err());
+        let missing = answer.rows("output9").unwrap_err().to_string();
+        assert!(missing.contains("output9 is missing") && answer.row("output9").is_err(), "{missing}");
+    }
+
+    #[test]
+    fn numbers_of_a_row_are_read_by_their_digits_and_other_things_are_named() {
+        let answer = answer(
+            r#"{"output":[{"p":71900,"q":18446744073709551615,"f":-0.25,"w":5.0,"t":90000,"b":true,"l":[1],"n":null}],"o":[]}"#,
+        );
+        let row = answer.row("output").unwrap();
+        assert_eq!((row.px("p").unwrap(), row.get("p")), (71_900_000_000_000, Some("71900")));
+        assert_eq!((row.quantity("w").unwrap(), row.px("f").unwrap()), (5, -250_000_000));
+        assert_eq!((row.get("q"), row.get("f")), (Some("18446744073709551615"), Some("-0.25")));
+        assert_eq!(row.px("n").unwrap(), UNDEF_PX);
+        for field in ["b", "l"] {
+            let error = row.quantity(field).unwrap_err().to_string();
+            assert!(error.contains(&format!("field {field} is ")), "{error}");
+        }
+        assert!(answer.rows("o").unwrap().is_empty());
     }
 
     #[test]
@@ -258,7 +324,14 @@ mod tests {
         assert_eq!(gateway, Some(("EGW00201".to_owned(), "too fast".to_owned())));
         let token = of(r#"{"error_description":"soon","error_code":"EGW00133"}"#);
         assert_eq!(token, Some(("EGW00133".to_owned(), "soon".to_owned())));
+        let number = of(r#"{"rt_cd":1,"msg_cd":"EGW00201","msg1":"too fast"}"#);
+        assert_eq!(number, Some(("EGW00201".to_owned(), "too fast".to_owned())));
         assert_eq!(of(r#"{"rt_cd":"0","msg_cd":"MCA00000"}"#), None);
+        let is_success = |text: &str| succeeded(&answer(text).body);
+        assert!(is_success(r#"{"rt_cd":"0"}"#) && is_success(r#"{"RT_CD":0}"#));
+        for text in ["{}", r#"{"rt_cd":"1"}"#, r#"{"rt_cd":true}"#, r#"{"rt_cd":""}"#, r#"{"rt_cd":null}"#] {
+            assert!(!is_success(text), "{text}");
+        }
         assert!(parse(&mut b"[1]".to_vec()).is_err() && parse(&mut b"<html>".to_vec()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The circuit breaker of a host: who can't be reached is left alone for a while, then tried by one call.
+//! The circuit breaker of a host: who can't be reached, or doesn't answer as the broker, is left alone for a while, then tried by one call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

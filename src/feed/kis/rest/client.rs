@@ -16,8 +16,10 @@ use super::endpoints::Endpoint;
 use super::keys::{KeyError, Keys, scrub};
 use super::pacer::{Pacer, Priority};
 use super::pages::Pages;
-use super::settings::RestSection;
+use super::settings::{RestSection, is_mock};
+use crate::feed::kis::holiday_note::HolidayNote;
 use crate::feed::kis::session::Account;
+use crate::feed::kis::session::budget::Budget;
 use crate::secret::{Credentials, Secret};
 
 /// Longest wait between two repetitions.
@@ -62,6 +64,8 @@ enum Attempt {
     Done(Answer),
     /// The server was not reached, or answered without a word of the broker.
     Unreached(RestError),
+    /// Somebody before the broker refused; asked again, they refuse again.
+    Barred(RestError),
     /// The broker refused.
     Refused(RestError, Reaction),
 }
@@ -71,10 +75,14 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// There is no app key, or the folder of keys can't be used.
+    /// There is no app key, or one is named twice; the address would let secrets be read on their way; the folder of keys
+    /// can't be used.
     pub fn new(rest_url: &str, accounts: &[Account], settings: &RestSection) -> Result<Client, RestError> {
         if accounts.is_empty() {
             return Err(RestError::NoAppKey(": name one in [[kis.account]]".to_owned()));
+        }
+        if let Some((one, other)) = same_app_key(accounts) {
+            return Err(RestError::SameAppKey { one: one.to_owned(), other: other.to_owned() });
         }
         let agent = Arc::new(Agent::new(rest_url, settings, accounts.len() * CONNECTIONS_PER_KEY));
         let counters = Arc::new(Counters::default());
@@ -167,6 +175,18 @@ impl Client {
         self.shared.lanes.get(account).map(|lane| &lane.keys)
     }
 
+    /// Where the day's call for the broker's calendar is noted: beside the keys of the first app key.
+    pub(crate) fn holiday_note(&self) -> HolidayNote {
+        // There is at least one, or there would be no client.
+        let lane = &self.shared.lanes[0];
+        HolidayNote::new(lane.keys.folder(), &Budget::name(&lane.credentials.app_key))
+    }
+
+    /// Whether the server is the broker's for paper trading.
+    pub fn is_mock(&self) -> bool {
+        is_mock(self.shared.agent.base())
+    }
+
     /// The usable app key whose queue is shortest; of equals the next in turn.
     fn lane(&self) -> Result<&Lane, RestError> {
         let lanes = &self.shared.lanes;
@@ -230,11 +250,18 @@ impl Client {
                     lane = self.after(lane)?;
                     continue;
                 }
-                Err(error @ KeyError::Transport { .. }) => {
+                Err(error @ KeyError::Transport { perhaps_sent, .. }) => {
                     if let Ok(pass) = shared.breaker.enter(Instant::now()) {
                         self.unreached(pass);
                     }
-                    return Err(error.into());
+                    // What was not sent may be sent again.
+                    let delay = if perhaps_sent { None } else { delays.next() };
+                    let wait = delay.map(|delay| delay.mul_f64(fastrand::f64()));
+                    match wait.filter(|wait| Instant::now() + *wait <= deadline) {
+                        Some(wait) => std::thread::sleep(wait),
+                        None => return Err(error.into()),
+                    }
+                    continue;
                 }
                 token => token?,
             };
@@ -246,7 +273,7 @@ impl Client {
                 shared.agent.query(endpoint.path, endpoint.tr_id, parameters, next_page, &lane.credentials, &token);
             let attempt = read(endpoint, reply, &lane.credentials, &token);
             match &attempt {
-                Attempt::Unreached(_) => self.unreached(pass),
+                Attempt::Unreached(_) | Attempt::Barred(_) => self.unreached(pass),
                 _ => pass.reached(),
             }
             let took_ms = begun.elapsed().as_millis() as u64;
@@ -256,6 +283,7 @@ impl Client {
                     return Ok(answer);
                 }
                 Attempt::Unreached(error) => (error, Reaction::Retry),
+                Attempt::Barred(error) => (error, Reaction::GiveUp),
                 Attempt::Refused(error, reaction) => {
                     shared.counters.add(Event::Refusal);
                     (error, reaction)
@@ -302,7 +330,10 @@ impl Client {
         shared.counters.add(Event::Unreached);
         if pass.failed(Instant::now()) {
             shared.counters.add(Event::BreakerOpened);
-            tracing::warn!(host = shared.agent.base(), "the server can't be reached; calls pause");
+            tracing::warn!(
+                host = shared.agent.base(),
+                "the server was not reached, or did not answer as the broker; calls pause"
+            );
         }
     }
 
@@ -317,6 +348,15 @@ impl Client {
     }
 }
 
+/// The names of two accounts with one app key, where there are such.
+pub(crate) fn same_app_key(accounts: &[Account]) -> Option<(&str, &str)> {
+    accounts.iter().enumerate().find_map(|(at, one)| {
+        let mut others = accounts.get(at + 1..)?.iter();
+        let other = others.find(|other| other.credentials.app_key == one.credentials.app_key)?;
+        Some((one.name.as_str(), other.name.as_str()))
+    })
+}
+
 /// Judges what came back.
 fn read(endpoint: &Endpoint, reply: Result<Reply, Unreached>, credentials: &Credentials, token: &Secret) -> Attempt {
     let what = endpoint.name();
@@ -327,8 +367,11 @@ fn read(endpoint: &Endpoint, reply: Result<Reply, Unreached>, credentials: &Cred
     let status = reply.status;
     let body = match answer::parse(&mut reply.body) {
         Ok(body) => body,
-        // A page of some proxy before the broker.
-        Err(message) => return Attempt::Unreached(RestError::Unreadable { what, status, message }),
+        // A page of something before the broker: a proxy that finds no way may find one later, one that refuses does not.
+        Err(message) => {
+            let error = RestError::Unreadable { what, status, message };
+            return if (400..500).contains(&status) { Attempt::Barred(error) } else { Attempt::Unreached(error) };
+        }
     };
     match answer::refusal(&body) {
         Some(refusal) => {
@@ -336,9 +379,11 @@ fn read(endpoint: &Endpoint, reply: Result<Reply, Unreached>, credentials: &Cred
             let reaction = Reaction::to(&refusal.code);
             Attempt::Refused(RestError::Refused { what, status, code: refusal.code, text }, reaction)
         }
-        None if status == 200 => Attempt::Done(Answer { endpoint: what, body, more: reply.more }),
+        None if status == 200 && answer::succeeded(&body) => {
+            Attempt::Done(Answer { endpoint: what, body, more: reply.more })
+        }
         None => {
-            let message = "an error without a code".to_owned();
+            let message = "it says neither that the call succeeded nor why not".to_owned();
             Attempt::Refused(RestError::Unreadable { what, status, message }, Reaction::GiveUp)
         }
     }

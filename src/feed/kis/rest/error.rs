@@ -35,8 +35,8 @@ pub enum RestError {
         /// What the HTTP library said.
         message: String,
     },
-    /// The server could not be reached several times in a row and is left alone for a while.
-    #[error("{what}: {host} is not asked for another {} ms: it could not be reached", retry_in.as_millis())]
+    /// The server was not reached, or did not answer as the broker, several times in a row and is left alone for a while.
+    #[error("{what}: {host} is not asked for another {} ms: it was not reached, or did not answer as the broker", retry_in.as_millis())]
     CircuitOpen {
         /// Path that was to be called.
         what: String,
@@ -93,6 +93,14 @@ pub enum RestError {
         /// The bound.
         pages_max: usize,
     },
+    /// The broker says that more pages follow, and sends the last one again.
+    #[error("{what}: page {page} is the one before it again, and would be without end")]
+    SamePage {
+        /// Short name of the endpoint.
+        what: String,
+        /// Number of the page, from 1.
+        page: usize,
+    },
     /// A value that the call itself checks.
     #[error("{what}: {field} = {value}: {expected}")]
     Argument {
@@ -108,6 +116,17 @@ pub enum RestError {
     /// Token or approval key can't be had.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// Two accounts name one app key.
+    #[error(
+        "accounts {one} and {other} have the same app key, which holds one session at the broker: name another app key, or \
+         drop one of the accounts"
+    )]
+    SameAppKey {
+        /// Name of the first.
+        one: String,
+        /// Name of the other.
+        other: String,
+    },
     /// There is no app key to call with, or the broker refused each of them.
     #[error("no usable app key{0}")]
     NoAppKey(String),

@@ -28,9 +28,11 @@ mod reach;
 mod settings;
 
 pub(in crate::feed::kis) use self::agent::is_loopback;
+pub(crate) use self::agent::{check_address, is_websocket};
 pub use self::answer::{Answer, Row};
 pub use self::breaker::BreakerState;
 pub use self::client::Client;
+pub(crate) use self::client::same_app_key;
 pub use self::counters::{AppKeyReport, Counts, Report};
 pub use self::endpoints::{Endpoint, endpoints};
 pub use self::error::RestError;

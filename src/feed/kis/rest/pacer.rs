@@ -1,15 +1,16 @@
 //! The pace of one app key: calls go out one at a time, evenly spaced, the most urgent first.
 //!
-//! Turns are shared with all processes that share the folder of keys. The broker's second isn't aligned with ours, so nothing is sent in bursts: the limiter (GCRA) gives one turn at a
-//! time. A refusal for too many calls slows the pace by three tenths after a pause of a second; then it rises again by a
-//! twentieth of the full pace a second.
+//! Turns, and how far refusals have slowed the pace, are shared with all processes that share the folder of keys. The broker's
+//! second isn't aligned with ours, so nothing is sent in bursts: the limiter (GCRA) gives one turn at a time. A refusal for
+//! too many calls slows the pace by three tenths after a pause of a second; then it rises again by a twentieth of the full
+//! pace a second.
 
 mod turns;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, MonotonicClock};
@@ -18,7 +19,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use serde::Serialize;
 
-use self::turns::{Held, Turns};
+use self::turns::{Held, Slowed, Turns};
+use crate::sys::file::monotonic_ns;
 
 /// Who goes first when several calls wait for their turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -39,6 +41,14 @@ const RAISED_BY: f64 = 0.05;
 const LEAST_PART: f64 = 0.1;
 /// The broker counts over a second; refusals of calls already under way are one refusal.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longest that the file of turns is waited for at once: its holders read and write some bytes.
+const FILE_PATIENCE: Duration = Duration::from_millis(2);
+/// After it was held for longer it is looked at again so soon.
+const FILE_BUSY: Duration = Duration::from_millis(5);
+/// Longest that a refusal waits to be told to others at once; it is with the next turn.
+const REFUSAL_PATIENCE: Duration = Duration::from_millis(50);
+/// A file held for so long is worth a word.
+const STUCK: Duration = Duration::from_secs(2);
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
@@ -53,11 +63,11 @@ pub(super) struct Pacer {
 struct State {
     limiter: Limiter,
     /// What other processes took.
-    turns: Option<Turns>,
-    rate: f64,
-    /// No turn is given before.
-    held_until: Instant,
-    changed_at: Instant,
+    turns: Option<Arc<Turns>>,
+    /// Of this process's pace, as far as it knows; the newest word of all is kept to.
+    slowed: Slowed,
+    /// Since when another process holds the file of turns, and whether that was said.
+    busy: Option<(Instant, bool)>,
     waiting: BTreeSet<(Priority, u64)>,
     tickets: u64,
 }
@@ -79,13 +89,11 @@ impl Pacer {
     ///
     /// The file can't be made or opened.
     pub(super) fn new(per_second: f64, shared: Option<&Path>) -> std::io::Result<Pacer> {
-        let now = Instant::now();
         let state = State {
             limiter: limiter(per_second),
-            turns: shared.map(Turns::open).transpose()?,
-            rate: per_second,
-            held_until: now,
-            changed_at: now,
+            turns: shared.map(Turns::open).transpose()?.map(Arc::new),
+            slowed: Slowed::NOT,
+            busy: None,
             waiting: BTreeSet::new(),
             tickets: 0,
         };
@@ -106,7 +114,7 @@ impl Pacer {
             let now = Instant::now();
             let mut wait = deadline.saturating_duration_since(now);
             if state.waiting.first() == Some(&ticket) {
-                match state.take(now, self.full) {
+                match state.take(self.full) {
                     None => break Ok(()),
                     // Nobody waits for a turn that comes too late.
                     Some(until) if until > wait => break Err(NoTurn),
@@ -125,79 +133,111 @@ impl Pacer {
 
     /// The broker refused a call of this app key for too many in a second.
     pub(super) fn refused(&self) {
-        let now = Instant::now();
-        let mut state = self.lock();
-        if now < state.held_until {
-            return;
-        }
-        state.rate = (state.rate * SLOWED_BY).max(self.full * LEAST_PART);
-        state.limiter = limiter(state.rate);
-        state.held_until = now + PAUSE;
-        state.changed_at = now + PAUSE;
+        self.lock().refused(self.full);
     }
 
     /// Calls a second at present.
     pub(super) fn rate(&self) -> f64 {
-        self.lock().rate
+        self.full * self.lock().slowed.part
     }
 
     /// Seconds that a call of a priority would wait, roughly: what stands before it at the present pace.
     pub(super) fn queue_seconds(&self, priority: Priority) -> f64 {
         let state = self.lock();
         let before = state.waiting.iter().filter(|(other, _)| *other <= priority).count();
-        let held = state.held_until.saturating_duration_since(Instant::now()).as_secs_f64();
-        held + before as f64 / state.rate
+        let paused = Duration::from_nanos(state.slowed.since.saturating_sub(monotonic_ns())).as_secs_f64();
+        paused + before as f64 / (self.full * state.slowed.part)
     }
 }
 
 impl State {
     /// Takes the next turn, or says how long until there is one.
-    fn take(&mut self, now: Instant, full: f64) -> Option<Duration> {
-        if now < self.held_until {
-            return Some(self.held_until - now);
-        }
-        // Taken out, and put back unless it fails: the broker's refusals are what is left to keep to then.
-        let shared = self.turns.take();
-        let turns = match shared.as_ref().map(Turns::lock).transpose() {
-            Ok(turns) => turns,
+    fn take(&mut self, full: f64) -> Option<Duration> {
+        let Some(shared) = self.turns.clone() else { return self.take_own(full, None) };
+        match shared.lock(FILE_PATIENCE) {
+            Ok(Some(held)) => {
+                self.busy = None;
+                self.take_own(full, Some(held))
+            }
+            Ok(None) => Some(self.file_is_busy()),
             Err(error) => {
                 tracing::warn!(%error, "from here on turns are not shared with other processes");
-                return Some(Duration::ZERO);
+                // The broker's refusals are what is left to keep to.
+                self.turns = None;
+                Some(Duration::ZERO)
             }
-        };
-        let until = self.take_own(now, full, turns);
-        self.turns = shared;
-        until
+        }
+    }
+
+    /// How soon the file of turns is looked at again; who holds it for long is said once.
+    fn file_is_busy(&mut self) -> Duration {
+        let (since, was_said) = self.busy.get_or_insert((Instant::now(), false));
+        if !*was_said && since.elapsed() > STUCK {
+            *was_said = true;
+            tracing::warn!("another process holds the file of turns, and calls wait for it; is one of them stuck?");
+        }
+        FILE_BUSY
     }
 
     /// Takes the next turn of this process, if the time of the one of all has come.
-    fn take_own(&mut self, now: Instant, full: f64, turns: Option<Held<'_>>) -> Option<Duration> {
+    fn take_own(&mut self, full: f64, turns: Option<Held<'_>>) -> Option<Duration> {
+        let now = turns.as_ref().map_or_else(monotonic_ns, Held::now);
+        if let Some(turns) = &turns {
+            self.hear(turns.slowed(), full);
+        }
+        if now < self.slowed.since {
+            return Some(Duration::from_nanos(self.slowed.since - now));
+        }
         if let Some(wait) = turns.as_ref().map(Held::wait).filter(|wait| !wait.is_zero()) {
             return Some(wait);
         }
         if let Err(not_until) = self.limiter.check() {
             return Some(not_until.wait_time_from(MonotonicClock.now()).max(Duration::from_micros(50)));
         }
-        if let Some(Err(error)) = turns.map(|turns| turns.take(Duration::from_secs_f64(1.0 / self.rate))) {
-            tracing::warn!(%error, "a turn is not told to other processes");
-        }
-        let since = now.saturating_duration_since(self.changed_at);
-        if self.rate < full && since >= PAUSE {
+        let period = Duration::from_secs_f64(1.0 / (full * self.slowed.part));
+        let since = Duration::from_nanos(now - self.slowed.since);
+        if self.slowed.part < 1.0 && since >= PAUSE {
             // Additive, a step for each second, with a turn taken from the new limiter: this one.
             let steps = since.as_secs_f64().floor();
-            self.rate = (self.rate + full * RAISED_BY * steps).min(full);
-            self.limiter = limiter(self.rate);
-            self.changed_at = now;
+            self.slowed = Slowed { part: (self.slowed.part + RAISED_BY * steps).min(1.0), since: now };
+            self.limiter = limiter(full * self.slowed.part);
             let _ = self.limiter.check();
         }
+        if let Some(Err(error)) = turns.map(|turns| turns.take(period, self.slowed)) {
+            tracing::warn!(%error, "a turn is not told to other processes");
+        }
         None
+    }
+
+    /// Keeps to what another process knows, if it is newer.
+    fn hear(&mut self, told: Slowed, full: f64) {
+        if told.since > self.slowed.since {
+            self.slowed = told;
+            self.limiter = limiter(full * told.part);
+        }
+    }
+
+    fn refused(&mut self, full: f64) {
+        let shared = self.turns.clone();
+        let turns = shared.as_ref().and_then(|turns| turns.lock(REFUSAL_PATIENCE).ok().flatten());
+        if let Some(turns) = &turns {
+            self.hear(turns.slowed(), full);
+        }
+        let now = monotonic_ns();
+        // Within the pause it is of a call that was under way before, by whichever process.
+        if now >= self.slowed.since {
+            let part = (self.slowed.part * SLOWED_BY).max(LEAST_PART);
+            self.slowed = Slowed { part, since: now + PAUSE.as_nanos() as u64 };
+            self.limiter = limiter(full * part);
+            if let Some(Err(error)) = turns.map(|turns| turns.slow(self.slowed)) {
+                tracing::warn!(%error, "a slower pace is not told to other processes");
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn alone(per_second: f64) -> Pacer {
@@ -243,7 +283,7 @@ mod tests {
             thread
         };
         // The turn is held until all are in line.
-        pacer.lock().held_until = Instant::now() + Duration::from_millis(300);
+        pacer.lock().slowed.since = monotonic_ns() + 300_000_000;
         let threads =
             [Priority::Backfill, Priority::Backfill, Priority::Interactive, Priority::Session, Priority::Interactive]
                 .map(wait_in_line);
@@ -268,7 +308,7 @@ mod tests {
         // A step of 5 a second, however late the thread wakes.
         assert!((74.9..90.1).contains(&pacer.rate()), "{}", pacer.rate());
         for _ in 0..40 {
-            pacer.lock().held_until = Instant::now();
+            pacer.lock().slowed.since = 0;
             pacer.refused();
         }
         assert!((pacer.rate() - 10.0).abs() < 1e-9, "never slower than a tenth");
@@ -282,5 +322,44 @@ mod tests {
         assert_eq!(pacer.acquire(Priority::Interactive, begun + Duration::from_secs(1)), Err(NoTurn));
         assert!(begun.elapsed() < Duration::from_millis(500));
         assert!(pacer.lock().waiting.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_held_for_long_is_waited_for_and_shared_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turns");
+        let pacer = Pacer::new(5.0, Some(&path)).unwrap();
+        let stuck = std::fs::File::open(&path).unwrap();
+        stuck.lock().unwrap();
+        let begun = Instant::now();
+        assert_eq!(pacer.acquire(Priority::Session, begun + Duration::from_millis(300)), Err(NoTurn));
+        assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < Duration::from_secs(2));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| pacer.acquire(Priority::Session, soon()));
+            std::thread::sleep(Duration::from_millis(300));
+            stuck.unlock().unwrap();
+            assert_eq!(waiting.join().unwrap(), Ok(()));
+        });
+        let other = Pacer::new(5.0, Some(&path)).unwrap();
+        let begun = Instant::now();
+        other.acquire(Priority::Session, soon()).unwrap();
+        assert!(begun.elapsed() > Duration::from_millis(100), "the turn of the first is known to the other");
+    }
+
+    #[test]
+    fn a_refusal_slows_all_who_share_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turns");
+        let [one, other] = [Pacer::new(100.0, Some(&path)).unwrap(), Pacer::new(100.0, Some(&path)).unwrap()];
+        let begun = Instant::now();
+        one.refused();
+        other.refused();
+        other.acquire(Priority::Session, soon()).unwrap();
+        assert!(begun.elapsed() > Duration::from_millis(900), "the broker's second is waited for by all");
+        assert!((other.rate() - 70.0).abs() < 1e-3, "one second's refusals are one: {}", other.rate());
+        // One that comes later begins there, too.
+        let third = Pacer::new(100.0, Some(&path)).unwrap();
+        third.acquire(Priority::Session, soon()).unwrap();
+        assert!(third.rate() < 80.0, "{}", third.rate());
     }
 }

@@ -1,5 +1,7 @@
 //! Pages: the broker says by a header that more follow, and takes its own marks back as parameters.
 
+use serde_json::{Map, Value};
+
 use super::RestError;
 use super::answer::Answer;
 use super::client::Client;
@@ -14,6 +16,8 @@ pub struct Pages {
     taken: usize,
     pages_max: usize,
     more: bool,
+    /// What the last page held, when more follow.
+    last: Option<Map<String, Value>>,
 }
 
 impl Pages {
@@ -23,7 +27,7 @@ impl Pages {
         parameters: Vec<(String, String)>,
         pages_max: usize,
     ) -> Pages {
-        Pages { client, endpoint, parameters, taken: 0, pages_max, more: true }
+        Pages { client, endpoint, parameters, taken: 0, pages_max, more: true, last: None }
     }
 }
 
@@ -42,6 +46,12 @@ impl Iterator for Pages {
             Err(error) => return Some(Err(error)),
         };
         self.taken += 1;
+        // The same marks and rows again: so would all pages to come be.
+        let held = content(&answer);
+        if self.last.as_ref() == Some(&held) {
+            return Some(Err(RestError::SamePage { what: self.endpoint.name(), page: self.taken }));
+        }
+        self.last = answer.more.then_some(held);
         self.more = answer.more;
         for (name, value) in &mut self.parameters {
             let mark = Some(name.to_lowercase()).filter(|name| name.starts_with("ctx_area_"));
@@ -51,4 +61,10 @@ impl Iterator for Pages {
         }
         Some(Ok(answer))
     }
+}
+
+/// Marks and rows: all but the broker's remarks.
+fn content(answer: &Answer) -> Map<String, Value> {
+    let is_remark = |name: &str| matches!(name, "rt_cd" | "msg_cd" | "msg1");
+    answer.body.iter().filter(|(name, _)| !is_remark(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

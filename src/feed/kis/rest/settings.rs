@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct RestSection {
     /// Calls a second and app key; default 15 on the real server (it allows 18), 1 on the mock server, 3 for a new customer.
-    /// All programs that use an app key share the broker's allowance; those that share `keys_dir` share the pace.
+    /// More than the broker allows is for simulated venues. All programs that use an app key share the broker's allowance;
+    /// those that share `keys_dir` share the pace.
     pub calls_per_second: Option<f64>,
     /// Whether the app keys are in their first three days, in which the broker allows 3 calls a second; default false.
     pub new_customer: bool,
@@ -34,7 +35,7 @@ pub struct RestSection {
     pub keys_dir: Option<PathBuf>,
     /// Seconds between two issues of a token; default 60 (the broker's limit, and each one sends the customer a message).
     pub token_interval_s: u64,
-    /// Seconds between two issues of an approval key; default 60.
+    /// Seconds between two issues of an approval key; default 60, with the broker at least so many.
     pub approval_interval_s: u64,
     /// Seconds before its expiry from which a key is renewed; default 3600.
     pub renew_before_s: u64,
@@ -79,8 +80,14 @@ impl RestSection {
             ("kis.rest.retry_delay_ms", self.retry_delay_ms, 1, 60_000, "1 to 60000"),
             ("kis.rest.breaker_failures", u64::from(self.breaker_failures), 1, 1_000, "1 to 1000"),
             ("kis.rest.breaker_pause_ms", self.breaker_pause_ms, 1, 60_000, "1 to 60000"),
-            ("kis.rest.token_interval_s", self.token_interval_s, 1, 86_400, "1 to 86400, and 60 with the broker"),
-            ("kis.rest.approval_interval_s", self.approval_interval_s, 1, 86_400, "1 to 86400"),
+            ("kis.rest.token_interval_s", self.token_interval_s, 1, 86_400, "1 to 86400, with the broker at least 60"),
+            (
+                "kis.rest.approval_interval_s",
+                self.approval_interval_s,
+                1,
+                86_400,
+                "1 to 86400, with the broker at least 60",
+            ),
             ("kis.rest.renew_before_s", self.renew_before_s, 0, 43_200, "0 to 43200"),
         ];
         match ranges.iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value)) {

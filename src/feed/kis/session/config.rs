@@ -11,15 +11,16 @@ pub struct SessionSection {
     /// least 15 (the broker asks each 10 to 14 s whether an idle client is there), 0: never.
     pub silence_s: u64,
     /// Seconds without data on a line whose pairs should tick, though it is asked whether it is there; then it is made anew,
-    /// the second time in a row after twice as long, and so on; default 180, 0: never.
+    /// the second time in a row after twice as long, and so on; default 180, with the broker at least 60, 0: never.
     pub data_silence_s: u64,
     /// Seconds after which a pair that should tick in the present phase and doesn't is said to be silent, once; the line
     /// stays; default 300, 0: never.
     pub pair_silence_s: u64,
     /// Connects an app key may make within `connect_window_s`, over restarts of the program; default 10. The broker blocks
-    /// connect loops, and doesn't say from how many on. 0: any number, for simulated venues alone.
+    /// connect loops, and doesn't say from how many on, so that with it more than 20 are refused. 0: any number, for simulated
+    /// venues alone.
     pub connect_budget: usize,
-    /// Seconds of that window; default 600.
+    /// Seconds of that window; default 600, with the broker at least 60 a connect.
     pub connect_window_s: u64,
     /// Seconds in session hours after which the symbols of a line that is down are polled by REST, 30 a call, behind all
     /// other calls; default 60, 0: never. What comes are snapshots, not ticks.
@@ -27,9 +28,10 @@ pub struct SessionSection {
     /// Seconds between two polls of a symbol, at best; default 10.
     pub poll_every_s: u64,
     /// Changes (withdrawals, and registrations after one) a pair may go through within `change_window_s`; beyond, they wait.
-    /// Default 4: the broker blocks endless subscribing and unsubscribing. 0: any number, for simulated venues alone.
+    /// Default 4, with the broker at most 20: it blocks endless subscribing and unsubscribing. 0: any number, for simulated
+    /// venues alone.
     pub changes_max: usize,
-    /// Seconds of that window; default 600.
+    /// Seconds of that window; default 600, with the broker at least 60 a change.
     pub change_window_s: u64,
     /// Whether the calendar is held against the broker's once a day, by one call of REST; default true. The broker's mock
     /// server does not have it, and is not asked.

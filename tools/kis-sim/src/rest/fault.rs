@@ -58,6 +58,17 @@ pub enum RestFault {
         #[serde(default = "status")]
         status: u16,
     },
+    /// An answer that is not the venue's, word for word.
+    Answer {
+        /// HTTP status. Default 200.
+        #[serde(default = "good")]
+        status: u16,
+        /// The body.
+        body: String,
+        /// Whether the header `tr_cont` says that a page follows. Default false.
+        #[serde(default)]
+        more: bool,
+    },
     /// All tokens have expired.
     ExpireTokens,
     /// The clock of the server is wrong, as the header `Date` of the answer tells.
@@ -74,6 +85,10 @@ const APPS_MAX: usize = 1024;
 
 fn status() -> u16 {
     500
+}
+
+fn good() -> u16 {
+    200
 }
 
 /// What REST was asked and how it answered.

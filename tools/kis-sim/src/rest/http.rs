@@ -182,11 +182,12 @@ fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
             RestFault::SkewDate { seconds } => date_skew_s = seconds,
             RestFault::Page { status } => {
                 let page = "<html><body>Bad Gateway</body></html>";
-                let head = format!(
-                    "HTTP/1.1 {status} Error\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n",
-                    page.len()
-                );
-                return Met::Bytes(format!("{head}{page}").into_bytes());
+                return Met::Bytes(foreign(status, "Content-Type: text/html", page));
+            }
+            RestFault::Answer { status, body, more } => {
+                let tr_cont = if more { "M" } else { "D" };
+                let head = format!("Content-Type: application/json; charset=utf-8\r\ntr_cont: {tr_cont}");
+                return Met::Bytes(foreign(status, &head, &body));
             }
         }
     }
@@ -202,6 +203,11 @@ fn met(request: &Request, rest: &Rest, stop: &AtomicBool) -> Met {
         }
         None => Met::Answer(answer),
     }
+}
+
+/// An answer that the venue did not make.
+fn foreign(status: u16, head: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} Foreign\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// A request and the bytes it took, `None` while it is not whole, or the HTTP status of its fault.

@@ -40,6 +40,9 @@ pub(super) struct Slot {
     pub(super) issued: u64,
     /// When it expires.
     pub(super) expires: u64,
+    /// When the broker gave the value again after it had refused it; 0: never.
+    #[serde(default)]
+    pub(super) refused: u64,
 }
 
 /// Where the file of one app key and environment stands.
@@ -73,6 +76,11 @@ impl Place {
 
     fn failed(&self, source: std::io::Error) -> KeyError {
         KeyError::File { path: self.path.clone(), source }
+    }
+
+    /// Where the file stands.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// Beside the file, of the same app key.
@@ -135,7 +143,7 @@ impl Locked<'_> {
     }
 
     fn nothing(&self, asked: u64) -> Kept {
-        let slot = || Slot { asked, value: String::new(), issued: 0, expires: 0 };
+        let slot = || Slot { asked, value: String::new(), issued: 0, expires: 0, refused: 0 };
         Kept {
             version: VERSION,
             environment: self.place.environment.clone(),

@@ -3,7 +3,8 @@
 //! - A key is valid for 24 hours and renewed an hour before; while it can't be renewed the old one is used to its end.
 //! - It is asked for at most once a minute, over all processes: the time of the last attempt is written *before* the
 //!   attempt, under the file's lock.
-//! - Within six hours the broker gives the same token again. One that it refuses and gives again is an error, not a loop.
+//! - Within six hours the broker gives the same token again. One that it refuses and gives again is an error, not a loop: it
+//!   is not asked for again until they are over.
 
 mod file;
 
@@ -13,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use self::file::{Kept, Place, Slot};
-use super::agent::{Agent, Unreached, post_patience};
+use super::agent::{Agent, Unreached, check_address, post_patience};
 use super::answer;
 use super::codes::Reaction;
 use super::counters::Counters;
@@ -26,6 +28,10 @@ use crate::secret::{Credentials, Secret};
 
 /// How often the file is looked at while somebody else's issue is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// So long after an issue the broker gives the same token again.
+const SAME_FOR_S: u64 = 6 * 3600;
+/// A token is valid for 24 hours by the broker's documents, whatever an answer says beyond.
+const TOKEN_LIFETIME_S: u64 = 86_400;
 /// The broker says no lifetime of approval keys: 24 hours by its documents.
 const APPROVAL_LIFETIME_S: u64 = 86_400;
 
@@ -36,6 +42,14 @@ pub enum KeyError {
     /// No folder is configured and the environment names none.
     #[error("no folder for tokens: set kis.rest.keys_dir, or HOME")]
     NoFolder,
+    /// Secrets could be read on their way there.
+    #[error("{url}: expected {expected}")]
+    Address {
+        /// Where keys were to be asked for.
+        url: String,
+        /// What to write.
+        expected: &'static str,
+    },
     /// The folder can't be made or read.
     #[error("folder of keys {path}: {source}")]
     Folder {
@@ -161,6 +175,21 @@ pub struct Keys {
     memory: Mutex<[Option<(Secret, u64)>; 2]>,
 }
 
+impl KeyError {
+    /// Whether the same may succeed later, without anybody changing anything.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            KeyError::Transport { .. } | KeyError::TooSoon { .. } | KeyError::Busy { .. } => true,
+            // A page of something before the broker has no code.
+            KeyError::Refused { status, code, .. } if code.is_empty() => *status >= 500,
+            KeyError::Refused { code, .. } => {
+                matches!(Reaction::to(code), Reaction::Retry | Reaction::SlowDown | Reaction::WaitForToken)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Keys {
     /// Keys of an app key, in the folder of the settings. Nothing is asked for yet.
     ///
@@ -178,6 +207,9 @@ impl Keys {
         credentials: Credentials,
         settings: &RestSection,
     ) -> Result<Keys, KeyError> {
+        if let Err(expected) = check_address(agent.base()) {
+            return Err(KeyError::Address { url: agent.base().to_owned(), expected });
+        }
         let folder = settings.keys_folder().ok_or(KeyError::NoFolder)?;
         let place = Place::new(Path::new(&folder), agent.base(), &digest(credentials.app_key.expose()))?;
         Ok(Keys {
@@ -191,6 +223,11 @@ impl Keys {
             post_patience: post_patience(settings),
             memory: Mutex::default(),
         })
+    }
+
+    /// The folder of keys.
+    pub(super) fn folder(&self) -> &Path {
+        self.place.folder()
     }
 
     /// The file that says when the app key's next call may go out.
@@ -236,6 +273,10 @@ impl Keys {
             let usable = !slot.value.is_empty()
                 && wall_s() < slot.expires
                 && refused.is_none_or(|refused| refused.expose() != slot.value);
+            let is_refused = refused.is_some_and(|refused| refused.expose() == slot.value);
+            if is_refused && slot.refused > 0 && wall_s() < slot.issued.saturating_add(SAME_FOR_S) {
+                return Err(KeyError::SameAgain { kind: kind.name() });
+            }
             if usable && fresh(&slot.value, slot.expires) {
                 return Ok(self.remember(kind, slot));
             }
@@ -248,6 +289,9 @@ impl Keys {
                 match self.issue(kind, slot) {
                     Ok(()) => {
                         let again = refused.is_some_and(|refused| refused.expose() == slot.value);
+                        if again {
+                            slot.refused = wall_s();
+                        }
                         locked.write(&kept)?;
                         if again {
                             return Err(KeyError::SameAgain { kind: kind.name() });
@@ -302,7 +346,7 @@ impl Keys {
     fn wait(&self, kind: Kind, asked: u64) -> Duration {
         let (now, interval) = (wall_ms(), self.interval(kind) * 1000);
         // The file keeps whole seconds: the attempt may have been made at the end of its second.
-        let next = if asked == 0 { 0 } else { asked * 1000 + 1000 + interval };
+        let next = if asked == 0 { 0 } else { asked.saturating_mul(1000).saturating_add(1000 + interval) };
         let wait = next.saturating_sub(now);
         if wait > 2 * interval + 1000 { Duration::ZERO } else { Duration::from_millis(wait) }
     }
@@ -315,29 +359,50 @@ impl Keys {
         let body = credentials_body(secret_name, &self.credentials);
         let asked = wall_s();
         let sent = self.agent.post(kind.path(), &body);
-        let mut reply = sent.map_err(|Unreached { message, perhaps_sent }| KeyError::Transport {
+        let reply = sent.map_err(|Unreached { message, perhaps_sent }| KeyError::Transport {
             url: url.clone(),
             message,
             perhaps_sent,
         })?;
-        let body = answer::parse(&mut reply.body).unwrap_or_default();
+        let mut body = answer::parse_private(&reply.body).unwrap_or_default();
         if let Some(refusal) = answer::refusal(&body).or_else(|| worded(reply.status)) {
             let text = scrub(refusal.text, &self.credentials, None);
             return Err(KeyError::Refused { url, status: reply.status, code: refusal.code, text });
         }
         let (field, lifetime) = match kind {
-            Kind::Token => ("access_token", body.get("expires_in").and_then(serde_json::Value::as_u64)),
-            Kind::Approval => ("approval_key", Some(APPROVAL_LIFETIME_S)),
+            Kind::Token => ("access_token", lifetime(body.get("expires_in"))),
+            Kind::Approval => ("approval_key", APPROVAL_LIFETIME_S),
         };
-        let value = body.get(field).and_then(serde_json::Value::as_str).filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| KeyError::NoKey { url: url.clone(), field })?;
-        let lifetime = lifetime.ok_or(KeyError::NoKey { url, field: "expires_in" })?;
-        slot.value = value.to_owned();
-        slot.issued = asked;
-        slot.expires = asked + lifetime;
+        let value = match body.get_mut(field).map(Value::take) {
+            Some(Value::String(value)) if !value.is_empty() => Zeroizing::new(value),
+            _ => return Err(KeyError::NoKey { url, field }),
+        };
+        if *value != slot.value {
+            slot.value.zeroize();
+            slot.value.push_str(&value);
+            slot.issued = asked;
+            slot.refused = 0;
+        }
+        slot.expires = asked.saturating_add(lifetime);
         self.counters.issued(kind == Kind::Token);
         tracing::info!(kind = kind.name(), lifetime_s = lifetime, "key issued");
         Ok(())
+    }
+}
+
+/// Seconds that a token is valid, as the answer says by a number or a text, or as the documents say.
+fn lifetime(told: Option<&Value>) -> u64 {
+    let number = told.and_then(|told| match told {
+        Value::String(text) => text.trim().parse::<f64>().ok(),
+        other => other.as_f64(),
+    });
+    match number {
+        // Saturates.
+        Some(seconds) if seconds >= 1.0 => (seconds as u64).min(TOKEN_LIFETIME_S),
+        _ => {
+            tracing::warn!("the answer does not say how long the token is valid; taken for a day, as documented");
+            TOKEN_LIFETIME_S
+        }
     }
 }
 
@@ -380,4 +445,19 @@ fn wall_ms() -> u64 {
 
 fn wall_s() -> u64 {
     wall_ms() / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_may_be_a_text_and_is_never_longer_than_documented() {
+        let of = |json: &str| lifetime(Some(&serde_json::from_str(json).unwrap()));
+        assert_eq!((of("3600"), of("\"3600\""), of("\" 60.0 \"")), (3600, 3600, 60));
+        for odd in ["18446744073709551615", "1e300", "0", "-5", "\"soon\"", "null", "[]", "\"\""] {
+            assert_eq!(of(odd), TOKEN_LIFETIME_S, "{odd}");
+        }
+        assert_eq!(lifetime(None), TOKEN_LIFETIME_S);
+    }
 }

@@ -1,7 +1,8 @@
 //! The turns of an app key over all processes: a small file beside its keys says when the next one may be taken.
 //!
 //! Who may call holds the file's lock, sees that the time has come, and writes the time of the turn after. Nobody waits with
-//! the lock held, and nothing is taken ahead, so that in each process the most urgent call goes first.
+//! the lock held, and nothing is taken ahead, so that in each process the most urgent call goes first. How far the broker has
+//! slowed the pace stands there too: its refusals are of the app key, not of one process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -11,14 +12,30 @@ use std::time::{Duration, Instant};
 
 use crate::sys::file::{boot_id, monotonic_ns};
 
-/// Boot in which the time is valid, then nanoseconds of its monotonic clock.
-const FILE_BYTES: usize = 24;
+/// Boot in which the times are valid; by its monotonic clock the next turn and since when the pace is what it is, ns; the
+/// pace in millionths of the full one.
+const FILE_BYTES: usize = 40;
+const MILLION: f64 = 1e6;
 /// A turn that comes by so much too early is taken: clocks are read, and threads woken, no more exactly.
 const EARLY: Duration = Duration::from_micros(500);
 /// A time further ahead was never written by a pace that can be set (at least 0.01 calls a second, slowed to a tenth).
 const AHEAD_MAX: Duration = Duration::from_secs(1_100);
-/// Longest that the lock is waited for: its holders read and write 24 bytes.
-const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+/// A change further ahead than the broker's second is none.
+const CHANGE_AHEAD_MAX: Duration = Duration::from_secs(2);
+
+/// How far refusals have slowed the pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Slowed {
+    /// Of the full pace.
+    pub(super) part: f64,
+    /// Since when, ns of the monotonic clock: while it is to come, no turn is given.
+    pub(super) since: u64,
+}
+
+impl Slowed {
+    /// The full pace.
+    pub(super) const NOT: Slowed = Slowed { part: 1.0, since: 0 };
+}
 
 /// The file of turns.
 #[derive(Debug)]
@@ -33,6 +50,7 @@ pub(super) struct Held<'a> {
     turns: &'a Turns,
     now: u64,
     next: u64,
+    slowed: Slowed,
 }
 
 impl Turns {
@@ -44,39 +62,40 @@ impl Turns {
         Ok(Turns { file, boot: boot_id() })
     }
 
-    /// Takes the lock and looks at the time of the next turn.
-    pub(super) fn lock(&self) -> io::Result<Held<'_>> {
-        let until = Instant::now() + LOCK_PATIENCE;
+    /// Takes the lock and looks at the time of the next turn; `None` when another process keeps it so long.
+    pub(super) fn lock(&self, patience: Duration) -> io::Result<Option<Held<'_>>> {
+        let until = Instant::now() + patience;
         loop {
             match self.file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() < until => {
                     std::thread::sleep(Duration::from_micros(50));
                 }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "the file of turns is held by another process",
-                    ));
-                }
+                Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
         let now = monotonic_ns();
-        let mut held = Held { turns: self, now, next: 0 };
+        let mut held = Held { turns: self, now, next: 0, slowed: Slowed::NOT };
         let mut bytes = [0; FILE_BYTES];
         match self.file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
             // Fresh, or what a full disk left of it: nobody has taken a turn.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(held),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(held)),
             Err(error) => return Err(error),
         }
-        let [boot, next] = [&bytes[..16], &bytes[16..]];
-        let next = next.try_into().map_or(0, u64::from_le_bytes);
-        if boot == self.boot && next.saturating_sub(now) <= AHEAD_MAX.as_nanos() as u64 {
-            held.next = next;
+        let number = |at: usize| bytes[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
+        let (next, since, part) = (number(16), number(24), number(32) as f64 / MILLION);
+        if bytes[..16] == self.boot {
+            let is_near = |at: u64, most: Duration| at.saturating_sub(now) <= most.as_nanos() as u64;
+            if is_near(next, AHEAD_MAX) {
+                held.next = next;
+            }
+            if is_near(since, CHANGE_AHEAD_MAX) && (0.0..=1.0).contains(&part) && part > 0.0 {
+                held.slowed = Slowed { part, since };
+            }
         }
-        Ok(held)
+        Ok(Some(held))
     }
 }
 
@@ -87,12 +106,33 @@ impl Held<'_> {
         if wait <= EARLY { Duration::ZERO } else { wait }
     }
 
+    /// When the lock was taken, ns of the monotonic clock.
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// How far the pace is slowed, as far as other processes know.
+    pub(super) fn slowed(&self) -> Slowed {
+        self.slowed
+    }
+
     /// Takes the turn; the one after it comes a period later.
-    pub(super) fn take(self, period: Duration) -> io::Result<()> {
+    pub(super) fn take(self, period: Duration, slowed: Slowed) -> io::Result<()> {
         let next = self.next.max(self.now) + period.as_nanos() as u64;
+        self.write(next, slowed)
+    }
+
+    /// Slows the pace of all, after a pause for all.
+    pub(super) fn slow(self, slowed: Slowed) -> io::Result<()> {
+        self.write(self.next.max(slowed.since), slowed)
+    }
+
+    fn write(&self, next: u64, slowed: Slowed) -> io::Result<()> {
         let mut bytes = [0; FILE_BYTES];
         bytes[..16].copy_from_slice(&self.turns.boot);
-        bytes[16..].copy_from_slice(&next.to_le_bytes());
+        bytes[16..24].copy_from_slice(&next.to_le_bytes());
+        bytes[24..32].copy_from_slice(&slowed.since.to_le_bytes());
+        bytes[32..].copy_from_slice(&((slowed.part * MILLION) as u64).to_le_bytes());
         self.turns.file.write_all_at(&bytes, 0)
     }
 }
@@ -108,18 +148,21 @@ impl Drop for Held<'_> {
 mod tests {
     use super::*;
 
+    const SOON: Duration = Duration::from_millis(20);
+
     #[test]
     fn a_turn_taken_by_one_is_waited_for_by_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turns");
         let [one, other] = [Turns::open(&path).unwrap(), Turns::open(&path).unwrap()];
-        let held = one.lock().unwrap();
+        let held = one.lock(SOON).unwrap().unwrap();
         assert_eq!(held.wait(), Duration::ZERO);
-        let busy = other.lock().unwrap_err();
-        assert_eq!(busy.kind(), io::ErrorKind::TimedOut);
-        held.take(Duration::from_secs(10)).unwrap();
-        let wait = other.lock().unwrap().wait();
-        assert!(wait > Duration::from_secs(9) && wait <= Duration::from_secs(10), "{wait:?}");
+        assert!(other.lock(SOON).unwrap().is_none(), "it is held");
+        let slowed = Slowed { part: 0.7, since: monotonic_ns() };
+        held.take(Duration::from_secs(10), slowed).unwrap();
+        let held = other.lock(SOON).unwrap().unwrap();
+        assert!(held.wait() > Duration::from_secs(9) && held.wait() <= Duration::from_secs(10), "{:?}", held.wait());
+        assert_eq!(held.slowed(), slowed);
     }
 
     #[test]
@@ -127,17 +170,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turns");
         let turns = Turns::open(&path).unwrap();
-        let soon = monotonic_ns() + 10_000_000_000;
-        let file = |boot: [u8; 16], next: u64| [&boot[..], &next.to_le_bytes()].concat();
-        for (bytes, is_turn) in [
-            (file(boot_id(), soon), true),
-            (file([9; 16], soon), false),
-            (file(boot_id(), u64::MAX), false),
-            (vec![7; 5], false),
-            (Vec::new(), false),
+        let now = monotonic_ns();
+        let file = |boot: [u8; 16], next: u64, since: u64, part: u64| {
+            [&boot[..], &next.to_le_bytes(), &since.to_le_bytes(), &part.to_le_bytes()].concat()
+        };
+        let soon = now + 10_000_000_000;
+        for (bytes, is_turn, is_slow) in [
+            (file(boot_id(), soon, now, 500_000), true, true),
+            (file([9; 16], soon, now, 500_000), false, false),
+            (file(boot_id(), u64::MAX, u64::MAX, 500_000), false, false),
+            (file(boot_id(), soon, now, 0), true, false),
+            (file(boot_id(), soon, now, u64::MAX), true, false),
+            (file(boot_id(), soon, now, 500_000)[..24].to_vec(), false, false),
+            (vec![7; 5], false, false),
+            (Vec::new(), false, false),
         ] {
             std::fs::write(&path, &bytes).unwrap();
-            assert_eq!(!turns.lock().unwrap().wait().is_zero(), is_turn, "{bytes:?}");
+            let held = turns.lock(SOON).unwrap().unwrap();
+            assert_eq!((!held.wait().is_zero(), held.slowed() != Slowed::NOT), (is_turn, is_slow), "{bytes:?}");
         }
     }
 }
