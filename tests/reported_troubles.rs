@@ -96,6 +96,7 @@ fn every_trouble_has_its_line_in_the_table() {
         "engine_lines",
         "kis_sessions",
         "kis_session_care",
+        "kis_session_steady",
         "kis_notices",
         "reported_troubles",
         "rest_calls",

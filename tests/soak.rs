@@ -35,7 +35,7 @@ const FEEDS: &[&str] = &["H0STCNT0", "H0STASP0"];
 const SYMBOLS: usize = 30;
 const WANTED: u64 = (SYMBOLS * FEEDS.len()) as u64;
 
-/// Pace of registrations. The venue bans far below it alone, since it may read one message late and the next in time.
+/// Pace of registrations, ms. The venue bans far below it alone, since it may read one message late and the next in time.
 const PACE_MS: u64 = 50;
 
 /// What a run is made of.
@@ -69,7 +69,7 @@ impl Plan {
             slot_linger_s: 10.0,
             limits,
             ban: Some(BanRules { connects: 12, window_s: 600.0, for_s: 36_000.0, messages: Some(600) }),
-            message_spacing_ms: Some(3),
+            message_spacing_ms: Some(10),
             // As often as an app key bears: about half of them break a line, and it may connect ten times in ten minutes.
             chaos: Some(Chaos { every_s: (40.0 / self.scale).min(self.seconds / 16.0), for_s: self.seconds }),
             rest_faults: vec![

@@ -191,7 +191,7 @@ counters! {
     SilentLines = 104 Sum Count "silent_lines",
     /// Times a registration in force was found not to tick though it should.
     SilentPairs = 105 Sum Count "silent_pairs",
-    /// Registrations wanted that are not in force for good: no room, or refused.
+    /// Registrations wanted that will not be in force: no room, or refused at least until the next trading day.
     RegistrationsLeftOut = 106 Sum Count "registrations_left_out",
     /// Whether hot threads park since no session is near: 1 while they do.
     StagesParked = 107 Max Count "stages_parked",

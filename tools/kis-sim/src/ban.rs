@@ -52,6 +52,8 @@ struct Record {
     connects: VecDeque<u64>,
     messages: VecDeque<u64>,
     last_message: Option<u64>,
+    /// The pause before it was too short.
+    was_short: bool,
     until_ns: u64,
 }
 
@@ -99,11 +101,13 @@ impl Bans {
         Judgement::Banned
     }
 
-    /// Somebody registers or deregisters; banned when it is too soon after the message before.
+    /// Somebody registers or deregisters; banned when the pause before was too short twice in a row. Once is the network's
+    /// doing, or of a machine that reads a message late and the next one in time.
     pub(crate) fn judge_spacing(&mut self, who: Who, least_ns: u64, for_ns: u64, now: u64) -> Judgement {
         let record = self.records.entry(who).or_default();
         let before = record.last_message.replace(now);
-        if before.is_none_or(|before| now >= before + least_ns) {
+        let is_short = before.is_some_and(|before| now < before + least_ns);
+        if !(std::mem::replace(&mut record.was_short, is_short) && is_short) {
             return Judgement::Fine;
         }
         record.until_ns = now + for_ns;
@@ -126,12 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn two_messages_of_an_app_key_too_close_together_are_a_ban() {
+    fn two_short_pauses_of_an_app_key_in_a_row_are_a_ban() {
         let mut bans = Bans::default();
-        let judged =
-            [(0, 0), (1, 1), (0, 10), (0, 19)].map(|(app, now)| bans.judge_spacing(Who::App(app), 10, 50, now));
-        assert_eq!(judged, [Judgement::Fine, Judgement::Fine, Judgement::Fine, Judgement::Banned]);
-        assert_eq!(bans.judge(Who::App(0), 9, 10, 50, 20), Judgement::Blocked);
+        let mut judge = |app, now| bans.judge_spacing(Who::App(app), 10, 50, now);
+        let fine = Judgement::Fine;
+        assert_eq!([(0, 0), (1, 1), (0, 10), (0, 19), (0, 29)].map(|(app, now)| judge(app, now)), [fine; 5]);
+        assert_eq!([(0, 38), (1, 40), (0, 47)].map(|(app, now)| judge(app, now)), [fine, fine, Judgement::Banned]);
+        assert_eq!(bans.judge(Who::App(0), 9, 10, 50, 48), Judgement::Blocked);
     }
 
     #[test]

@@ -101,8 +101,8 @@ pub struct SimConfig {
     pub spin: bool,
     /// How often an app key, and an address, may connect before it is blocked for a while. Default: as often as it likes.
     pub ban: Option<BanRules>,
-    /// Wall milliseconds that have to lie between two subscribe or unsubscribe messages of an app key: a shorter pause blocks
-    /// it, for as long as `ban` says, else for an hour. Default: none.
+    /// Wall milliseconds that have to lie between two subscribe or unsubscribe messages of an app key: two shorter pauses in
+    /// a row block it, for as long as `ban` says, else for an hour. Default: none.
     pub message_spacing_ms: Option<u64>,
     /// Each share was split in two on this date: daily prices before it are told as they were or adjusted, as asked for.
     /// Default: a year before the simulated day.
