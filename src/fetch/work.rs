@@ -115,8 +115,7 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
             "files or notes of units are not there; they are downloaded again"
         );
     }
-    let is_done = |unit: &usize| folder.done().get(unit).is_some_and(|done| done.until.is_none());
-    let pending: Vec<usize> = (0..job.plan.units.len()).filter(|unit| !is_done(unit)).collect();
+    let pending: Vec<usize> = (0..job.plan.units.len()).filter(|unit| !folder.is_done(*unit)).collect();
     let resumed = job.plan.units.len() - pending.len();
     let next = AtomicUsize::new(0);
     let outcome = Outcome { resumed, ..Outcome::default() };
@@ -151,18 +150,16 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
     outcome
 }
 
-/// Makes the journal unless it is there and nothing was added; the units' files go when nothing is to come.
+/// Makes the journal unless it has all that is noted; the units' files go when nothing is to come.
 fn finish_journal(job: &Job<'_>, folder: &mut Folder, outcome: &mut Outcome) {
-    let made = if outcome.units == 0 && folder.journal().exists() {
-        Ok(None)
-    } else {
-        journal::assemble(folder, job.request, job.plan).map(Some)
-    };
+    let made =
+        if folder.is_journal_made() { Ok(None) } else { journal::assemble(folder, job.request, job.plan).map(Some) };
     match made {
         Ok(records) => {
             outcome.journal_records = records;
             let is_whole = outcome.partial == 0 && outcome.failures.is_empty();
-            if let Err(error) = if is_whole { folder.note_complete() } else { Ok(()) } {
+            let noted = if records.is_some() { folder.note_journal() } else { Ok(()) };
+            if let Err(error) = noted.and_then(|()| if is_whole { folder.note_complete() } else { Ok(()) }) {
                 outcome.fatal = Some(error.to_string());
             }
         }

@@ -272,8 +272,7 @@ fn dry_run(request: &Request, plan: &Plan, common: &Common, means: &Means, is_be
     let pending: Vec<usize> = if is_begun {
         let folder = Folder::open(&common.out, &request.describe(), plan.units.len(), false);
         let folder = folder.map_err(|error| error.to_string())?;
-        let is_done = |unit: &usize| folder.done().get(unit).is_some_and(|done| done.until.is_none());
-        (0..plan.units.len()).filter(|unit| !is_done(unit)).collect()
+        (0..plan.units.len()).filter(|unit| !folder.is_done(*unit)).collect()
     } else {
         (0..plan.units.len()).collect()
     };
