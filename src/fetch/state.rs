@@ -119,6 +119,14 @@ impl Folder {
         root.join(STATE).exists()
     }
 
+    /// What a folder's download was asked for, as [`Request::describe`](super::Request::describe) says it; `None` where there is
+    /// none that can be read.
+    pub fn request(root: &Path) -> Option<Value> {
+        let text = fs::read(root.join(STATE)).ok()?;
+        let head = value_of(String::from_utf8_lossy(&text).lines().next()?)?;
+        head.get("request").cloned()
+    }
+
     /// Opens the folder of a request, or makes it; `request` is what [`Request::describe`](super::Request::describe) says and
     /// `units` how many it has. With `restart` what is there of another download is deleted first.
     ///
