@@ -331,6 +331,34 @@ fn a_file_of_symbols_may_begin_with_a_mark() {
 }
 
 #[test]
+fn what_a_simulator_made_up_is_not_taken_for_the_brokers() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let args = ["--symbols", &code, "--from", "2026-11-16", "--to", "2026-11-16"];
+    rig.whole("daily", "out", &args);
+    let masters = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
+        command.args(["fetch", "masters", "--json", "--out"]).arg(rig.path("masters")).args(more);
+        // Nobody is asked: nothing listens there.
+        ended(command.env("HTTPS_PROXY", "http://127.0.0.1:1").output().unwrap())
+    };
+    let config = rig.config.to_str().unwrap();
+    assert_eq!(masters(&["--config", config]).0, 0);
+    let text = fs::read_to_string(&rig.config).unwrap();
+    let of_venue = format!("rest_url = {:?}\n", rig.venue.rest_url());
+    assert!(text.contains(&of_venue));
+    fs::write(&rig.config, text.replace(&of_venue, "")).unwrap();
+    let (status, told, said) = rig.fetch("daily", "out", &args);
+    assert!(status == 2 && said.contains("server was simulator, now real"), "{said}{told}");
+    for more in [&["--config", config][..], &[]] {
+        let (status, told, said) = masters(more);
+        assert!(status == 2 && said.contains("of the server `simulator`, not those of `real`"), "{said}{told}");
+    }
+    let (status, _, said) = masters(&["--restart"]);
+    assert!(status == 1 && said.contains("nothing was changed"), "{said}");
+}
+
+#[test]
 fn what_can_not_be_had_is_wrong_use() {
     let rig = Rig::new(sim(), 1, 400.0);
     for (what, args, word) in [

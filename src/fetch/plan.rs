@@ -143,6 +143,8 @@ pub struct Request {
     pub market: Market,
     /// How rows are kept.
     pub format: Format,
+    /// Whose rows they are: real, mock, simulator, or another host.
+    pub server: String,
 }
 
 /// Why a request can't be carried out; says what can.
@@ -236,6 +238,7 @@ impl Request {
             "to": self.to.to_string(),
             "venue": self.market.name(),
             "format": self.format.name(),
+            "server": self.server,
         });
         if let What::Daily { period, prices } = self.what {
             said["period"] = period.code().into();
@@ -401,7 +404,7 @@ mod tests {
 
     fn request(what: What, from: Date, to: Date) -> Request {
         let symbols = vec!["005930".to_owned(), "0074K0".to_owned()];
-        Request { what, symbols, from, to, market: Market(Venue::Krx), format: Format::Csv }
+        Request { what, symbols, from, to, market: Market(Venue::Krx), format: Format::Csv, server: "real".to_owned() }
     }
 
     fn evening() -> Moment {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Keys, shown};
 use crate::cli::seal::day;
 use crate::config::Config;
-use crate::feed::kis::environment::is_brokers;
+use crate::feed::kis::environment::{is_brokers, server_of};
 use crate::feed::kis::masters::{Cache, DOWNLOAD_URL, FileReport, Masters, MastersError, download};
 use crate::fetch::{Moment, holidays};
 use crate::market::kst;
@@ -89,6 +89,15 @@ pub(super) fn masters(args: &MastersArgs) -> ExitCode {
         Err(problem) => return failed(&problem),
     };
     let today = Moment::now().date();
+    let origin = Cache::new(&dir).origin(today).filter(|origin| !args.restart && *origin != server_of(&base_url));
+    if let Some(origin) = origin {
+        let (dir, server) = (shown(&dir), server_of(&base_url));
+        let problem = format!(
+            "{dir} has the files of today of the server `{origin}`, not those of `{server}`: name another folder with --out, \
+             or replace them with --restart"
+        );
+        return failed(&problem);
+    }
     if args.from.is_some_and(|from| from > today) || args.to.is_some_and(|to| to < today) {
         eprintln!("hoga fetch: the lists are those of today, {today}, whatever --from and --to say");
     }

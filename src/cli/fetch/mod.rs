@@ -14,6 +14,7 @@ use serde_json::json;
 use super::run::stop_flag;
 use super::seal::day;
 use crate::config::Config;
+use crate::feed::kis::environment::server_of;
 use crate::feed::kis::rest::quotations::{Period, Prices};
 use crate::feed::kis::rest::{Client, RestSection, is_mock};
 use crate::feed::kis::session::Account;
@@ -262,8 +263,15 @@ fn download(what: What, from: Option<Date>, to: Option<Date>, common: &Common) -
     let day = if is_begun { trades_of(&common.out).unwrap_or(today) } else { today };
     let is_of_before = from.is_none() && to.is_none() && day != today;
     let (from, to) = (from.or(to).unwrap_or(day), to.or(from).unwrap_or(day));
-    let request =
-        Request { what, symbols: symbols(&common.symbols)?, from, to, market: common.venue, format: common.format };
+    let request = Request {
+        what,
+        symbols: symbols(&common.symbols)?,
+        from,
+        to,
+        market: common.venue,
+        format: common.format,
+        server: server_of(&means.config.kis.rest_url),
+    };
     let is_mock = is_mock(&means.config.kis.rest_url);
     let plan = request.plan(&means.calendar, &means.moment, is_mock, is_begun).map_err(|error| error.to_string())?;
     if common.format == Format::Parquet && !cfg!(feature = "fetch-parquet") {

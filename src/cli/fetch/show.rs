@@ -67,7 +67,8 @@ impl Shown<'_> {
         }
         if outcome.partial > 0 {
             let units = outcome.partial;
-            say!("{units} units are of a day or period that is not over: run the same command again when it is");
+            let until = if self.request.what == What::Ticks { ", on the same day" } else { "" };
+            say!("{units} units are of a day or period that is not over: run the same command again when it is{until}");
         }
         if let What::Daily { prices: Prices::Raw, .. } = self.request.what {
             say!("prices are raw, as they were paid; --prices adjusted asks for those comparable with today's");

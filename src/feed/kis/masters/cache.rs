@@ -14,6 +14,8 @@ use crate::sys::file;
 const UNFINISHED: &str = ".unfinished";
 /// What a day had before, where the file system can't exchange folders.
 const REPLACED: &str = ".replaced";
+/// In the folder of a day, whose files they are.
+pub(super) const ORIGIN: &str = "origin";
 /// Held by who puts a day in.
 const LOCK: &str = ".lock";
 /// Times that a day is read again because it was replaced meanwhile.
@@ -60,6 +62,12 @@ impl Cache {
     /// The folder of a day.
     pub fn folder(&self, date: Date) -> PathBuf {
         self.dir.join(date.to_string())
+    }
+
+    /// Whose files a day has: `real`, `simulator`, or another host; `None` where they don't say.
+    pub fn origin(&self, date: Date) -> Option<String> {
+        let text = fs::read_to_string(self.folder(date).join(ORIGIN)).ok()?;
+        Some(text.trim().to_owned()).filter(|origin| !origin.is_empty())
     }
 
     /// Reads a day: one whole state of it, also while another process replaces it.

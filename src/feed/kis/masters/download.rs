@@ -7,8 +7,10 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::civil::Date;
 
 use super::archive;
+use super::cache::ORIGIN;
 use super::files::{FILES, MasterFile};
 use super::{Cache, Masters, MastersError};
+use crate::feed::kis::environment::server_of;
 use crate::feed::kis::rest::is_loopback;
 
 /// Where the broker has its master files.
@@ -61,7 +63,9 @@ pub fn download(dir: &Path, date: Date, base_url: &str) -> Result<Downloaded, Ma
             Err(Refused { message, .. }) => return Err(MastersError::Download { url, message }),
         }
     }
+    files.push((ORIGIN.to_owned(), server_of(base).into_bytes()));
     Cache::new(dir).install(date, &files)?;
+    files.pop();
     let masters = Masters::read(date, files.iter().map(|(name, bytes)| (&**name, &**bytes)));
     Ok(Downloaded { masters, bytes: files.iter().map(|(_, bytes)| bytes.len() as u64).sum() })
 }
