@@ -39,8 +39,16 @@ impl fmt::Display for Secret {
 #[non_exhaustive]
 pub enum SecretError {
     /// An environment variable is not set.
-    #[error("environment variable {0} is not set: export it, or name a credentials_file instead")]
-    NotSet(String),
+    #[error("environment variable {name} is not set: export it, or name a file of mode 0600 in {file_field} instead")]
+    NotSet {
+        /// The variable.
+        name: String,
+        /// The field that names a file in its place.
+        file_field: &'static str,
+    },
+    /// The file holds nothing.
+    #[error("{0} holds nothing")]
+    Empty(PathBuf),
     /// The file can't be read.
     #[error("credentials file {path}: {source}")]
     Read {
@@ -76,7 +84,7 @@ impl Credentials {
     pub fn from_env(key_name: &str, secret_name: &str) -> Result<Credentials, SecretError> {
         let read = |name: &str| match std::env::var(name) {
             Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value.trim())),
-            _ => Err(SecretError::NotSet(name.to_owned())),
+            _ => Err(SecretError::NotSet { name: name.to_owned(), file_field: "credentials_file" }),
         };
         Ok(Credentials { app_key: read(key_name)?, app_secret: read(secret_name)? })
     }

@@ -49,13 +49,14 @@ impl NoticesSection {
     ///
     /// Where it is not, or that others could read it.
     pub fn hts_id(&self) -> Result<Secret, SecretError> {
-        let (text, name) = match (&self.hts_id_env, &self.hts_id_file) {
-            (Some(name), _) => (std::env::var(name).map_err(|_| SecretError::NotSet(name.clone()))?, name.clone()),
-            (None, Some(path)) => (read_private(path)?, path.display().to_string()),
-            (None, None) => return Err(SecretError::NotSet("hts_id_env".to_owned())),
+        let not_set = |name: &str| SecretError::NotSet { name: name.to_owned(), file_field: "hts_id_file" };
+        let (text, nothing) = match (&self.hts_id_env, &self.hts_id_file) {
+            (Some(name), _) => (std::env::var(name).map_err(|_| not_set(name))?, not_set(name)),
+            (None, Some(path)) => (read_private(path)?, SecretError::Empty(path.clone())),
+            (None, None) => return Err(not_set("hts_id_env")),
         };
         match text.trim() {
-            "" => Err(SecretError::NotSet(name)),
+            "" => Err(nothing),
             id => Ok(Secret::new(id)),
         }
     }
@@ -107,6 +108,16 @@ mod tests {
         let pairs = section.registrations("https://openapivts.koreainvestment.com:29443", &id);
         assert_eq!(pairs[0].tr_id, "H0STCNI9");
         assert!(!format!("{pairs:?}").contains("htsid001"));
+    }
+
+    #[test]
+    fn where_the_id_is_not_is_said_with_the_field_that_helps() {
+        let unset = NoticesSection { hts_id_env: Some("HOGA_TEST_NO_SUCH".to_owned()), ..NoticesSection::default() };
+        let said = unset.hts_id().unwrap_err().to_string();
+        assert!(said.contains("hts_id_file") && !said.contains("credentials_file"), "{said}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let empty = NoticesSection { hts_id_file: Some(file.path().to_owned()), ..NoticesSection::default() };
+        assert!(empty.hts_id().unwrap_err().to_string().ends_with("holds nothing"));
     }
 
     #[test]
