@@ -39,8 +39,16 @@ impl fmt::Display for Secret {
 #[non_exhaustive]
 pub enum SecretError {
     /// An environment variable is not set.
-    #[error("environment variable {0} is not set: export it, or name a credentials_file instead")]
-    NotSet(String),
+    #[error("environment variable {name} is not set: export it, or name a file of mode 0600 in {file_field} instead")]
+    NotSet {
+        /// The variable.
+        name: String,
+        /// The field that names a file in its place.
+        file_field: &'static str,
+    },
+    /// The file holds nothing.
+    #[error("{0} holds nothing")]
+    Empty(PathBuf),
     /// What should name a variable may be the secret itself, so that it isn't shown.
     #[error(
         "{field} names no environment variable that is set, and looks like no name of one: write the NAME of a variable there, \
@@ -79,7 +87,7 @@ const NAME_CHARS_MAX: usize = 32;
 /// # Errors
 ///
 /// It is not set. A name that could be a secret is not shown.
-pub(crate) fn from_variable(field: &'static str, name: &str) -> Result<Secret, SecretError> {
+pub(crate) fn from_variable(field: &'static str, name: &str, file_field: &'static str) -> Result<Secret, SecretError> {
     let value = std::env::var(name).map(Zeroizing::new);
     match value.as_ref().map(|value| value.trim()) {
         Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
@@ -87,7 +95,7 @@ pub(crate) fn from_variable(field: &'static str, name: &str) -> Result<Secret, S
             let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
             let is_name = name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_ascii_digit());
             if is_name && name.len() < NAME_CHARS_MAX {
-                Err(SecretError::NotSet(name.to_owned()))
+                Err(SecretError::NotSet { name: name.to_owned(), file_field })
             } else {
                 Err(SecretError::NoName { field })
             }
@@ -108,8 +116,8 @@ impl Credentials {
     /// From two environment variables.
     pub fn from_env(key_name: &str, secret_name: &str) -> Result<Credentials, SecretError> {
         Ok(Credentials {
-            app_key: from_variable("app_key_env", key_name)?,
-            app_secret: from_variable("app_secret_env", secret_name)?,
+            app_key: from_variable("app_key_env", key_name, "credentials_file")?,
+            app_secret: from_variable("app_secret_env", secret_name, "credentials_file")?,
         })
     }
 

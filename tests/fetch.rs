@@ -162,6 +162,32 @@ fn days_weeks_and_months_are_whole_and_raw_or_adjusted_as_asked() {
 }
 
 #[test]
+fn a_week_is_over_when_its_last_trading_day_is() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    for (at, (out, period, to, as_of, partial)) in [
+        ("friday-noon", "W", "2026-11-20", "2026-11-20T12:00:00", 1),
+        ("friday-night", "W", "2026-11-20", "2026-11-20T21:00:00", 0),
+        ("midweek", "W", "2026-11-18", "2026-11-18T21:00:00", 1),
+        ("saturday", "D", "2026-11-21", "2026-11-21T10:00:00", 0),
+        ("decades", "D", "2026-11-20", "2026-11-20T21:00:00", 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let from = if at == 4 { "1999-12-20" } else { "2026-11-16" };
+        let args = ["--symbols", &code, "--from", from, "--to", to, "--period", period, "--as-of", as_of];
+        let told = rig.whole(
+            "daily",
+            out,
+            &[&args[..], &["--format", if period == "D" { "journal" } else { "csv" }]].concat(),
+        );
+        assert_eq!(told["partial"], partial, "{out}: {told}");
+        assert!(!rig.path(out).join("parts").exists(), "the journal has all of it");
+    }
+}
+
+#[test]
 fn faults_of_the_server_change_nothing_but_the_time_it_takes() {
     let limits = |per_second| Limits { requests_per_second: per_second, token_per_minute: false, ..Limits::default() };
     let rig = Rig::new(SimConfig { limits: limits(30), ..sim() }, 1, 60.0);
@@ -246,6 +272,93 @@ fn a_folder_holds_one_request_until_it_is_begun_anew() {
 }
 
 #[test]
+fn every_kind_of_download_takes_a_configuration_symbols_and_dates() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let list = rig.symbols(2).join(",");
+    let args = ["--symbols", &list, "--from", "2026-11-20", "--to", "2026-11-20"];
+    for what in ["bars", "daily", "ticks", "holidays"] {
+        let told = rig.whole(what, what, &args);
+        assert_eq!((&told["what"], &told["from"], &told["to"]), (&what.into(), &args[3].into(), &args[5].into()));
+        assert_eq!(told["prices"] == "raw", what == "daily", "{told}");
+    }
+    let masters = |list: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
+        command.args(["fetch", "masters", "--json", "--symbols", list, "--config"]).arg(&rig.config);
+        command.args(["--from", "2026-11-20", "--to", "2026-11-20", "--out"]).arg(rig.path("masters"));
+        ended(command.output().unwrap())
+    };
+    let (status, told, said) = masters(&list);
+    assert_eq!((status, told["symbols"].as_array().map(Vec::len)), (0, Some(2)), "of the venue itself: {said}");
+    let (status, told, said) = masters("NOSUCH");
+    assert!(status == 1 && said.contains("NOSUCH is not listed"), "{said}{told}");
+}
+
+#[test]
+fn a_list_of_holidays_that_ends_early_says_so() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let (status, told, said) = rig.fetch("holidays", "calendar", &["--from", "2026-12-20", "--to", "2027-01-10"]);
+    assert_eq!((&told["until"], &told["complete"]), (&"2026-12-31".into(), &false.into()), "{told}");
+    assert!(status == 1 && said.contains("days up to 2026-12-31"), "{said}");
+}
+
+#[test]
+fn days_that_the_configurations_corrections_open_are_downloaded() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let corrections = rig.path("calendar.toml");
+    fs::write(&corrections, "[[open]]\ndate = 2026-11-14\nreason = \"a Saturday, for once\"\n").unwrap();
+    let units = || {
+        let range = ["--symbols", "005930", "--from", "2026-11-14", "--to", "2026-11-15", "--dry-run"];
+        rig.whole("bars", "out", &range)["units"].clone()
+    };
+    assert_eq!(units(), 0);
+    let text = fs::read_to_string(&rig.config).unwrap();
+    fs::write(&rig.config, text.replace("[kis]\n", &format!("[kis]\ncalendar_overrides = {corrections:?}\n"))).unwrap();
+    assert_eq!(units(), 1);
+    fs::remove_file(corrections).unwrap();
+    let (status, _, said) =
+        rig.fetch("bars", "out", &["--symbols", "005930", "--from", "2026-11-14", "--to", "2026-11-15"]);
+    assert!(status == 2 && said.contains("calendar.toml"), "{said}");
+}
+
+#[test]
+fn a_file_of_symbols_may_begin_with_a_mark() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let list = rig.path("list.txt");
+    fs::write(&list, "\u{feff}005930\r\n# none\r\n000660\r\n").unwrap();
+    let named = format!("@{}", list.display());
+    let range = ["--symbols", &named, "--from", "2026-11-20", "--to", "2026-11-20", "--dry-run"];
+    assert_eq!(rig.whole("bars", "out", &range)["units"], 2);
+}
+
+#[test]
+fn what_a_simulator_made_up_is_not_taken_for_the_brokers() {
+    let rig = Rig::new(sim(), 1, 400.0);
+    let code = rig.symbols(1).remove(0);
+    let args = ["--symbols", &code, "--from", "2026-11-16", "--to", "2026-11-16"];
+    rig.whole("daily", "out", &args);
+    let masters = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
+        command.args(["fetch", "masters", "--json", "--out"]).arg(rig.path("masters")).args(more);
+        // Nobody is asked: nothing listens there.
+        ended(command.env("HTTPS_PROXY", "http://127.0.0.1:1").output().unwrap())
+    };
+    let config = rig.config.to_str().unwrap();
+    assert_eq!(masters(&["--config", config]).0, 0);
+    let text = fs::read_to_string(&rig.config).unwrap();
+    let of_venue = format!("rest_url = {:?}\n", rig.venue.rest_url());
+    assert!(text.contains(&of_venue));
+    fs::write(&rig.config, text.replace(&of_venue, "")).unwrap();
+    let (status, told, said) = rig.fetch("daily", "out", &args);
+    assert!(status == 2 && said.contains("server was simulator, now real"), "{said}{told}");
+    for more in [&["--config", config][..], &[]] {
+        let (status, told, said) = masters(more);
+        assert!(status == 2 && said.contains("of the server `simulator`, not those of `real`"), "{said}{told}");
+    }
+    let (status, _, said) = masters(&["--restart"]);
+    assert!(status == 1 && said.contains("nothing was changed"), "{said}");
+}
+
+#[test]
 fn what_can_not_be_had_is_wrong_use() {
     let rig = Rig::new(sim(), 1, 400.0);
     for (what, args, word) in [
@@ -253,7 +366,9 @@ fn what_can_not_be_had_is_wrong_use() {
         ("bars", &["--symbols", "005930", "--from", "2024-11-16", "--to", "2026-11-18"], "about a year"),
         ("bars", &["--symbols", "삼성", "--from", "2026-11-16", "--to", "2026-11-18"], "no symbol"),
         ("bars", &["--symbols", "@nowhere", "--from", "2026-11-16", "--to", "2026-11-18"], "nowhere"),
-        ("daily", &["--symbols", "005930", "--from", "2026-11-16", "--to", "2026-11-18"], "--prices"),
+        ("ticks", &["--symbols", "005930", "--from", "2026-11-16", "--to", "2026-11-20"], "today (2026-11-20) alone"),
+        ("ticks", &["--symbols", "005930", "--from", "2026-11-19"], "today (2026-11-20) alone"),
+        ("holidays", &["--from", "2026-11-16", "--to", "2026-11-15"], "exchange them"),
         (
             "daily",
             &[
@@ -271,8 +386,9 @@ fn what_can_not_be_had_is_wrong_use() {
             "adjusted",
         ),
     ] {
-        let (status, _, said) = rig.fetch(what, "out", args);
+        let (status, told, said) = rig.fetch(what, "out", args);
         assert!(status == 2 && said.contains(word), "{what}: {said}");
+        assert!(told["what"] == what && told["fatal"].as_str().is_some_and(|why| why.contains(word)), "{told}");
     }
     assert!(!rig.path("out").exists() && rig.venue.rest_counts().requests.is_empty());
 }

@@ -8,7 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::time::{Duration, Instant};
 
 use fetch_rig::{Rig, ended, files};
-use hoga::journal::{Verdict, verify};
+use hoga::journal::{Start, Stream, Tailer, Verdict, verify};
+use hoga::tick::{RecordView, view};
 use rest_rig::sim;
 
 /// Many small files and calls that are slow enough to be hit.
@@ -99,4 +100,42 @@ fn ctrl_c_ends_with_what_is_done_and_a_second_run_goes_on() {
     std::fs::remove_dir_all(rig.path("out/journal")).unwrap();
     let again = rig.whole("bars", "out", &args);
     assert_eq!((again["resumed"].as_u64(), again["journal_records"].as_u64()), (Some(0), Some(records)));
+}
+
+/// Goal: an assembly that ends in the middle, over the journal of an earlier run, costs nothing. Method: minutes of a day that
+/// runs make a journal; the evening's run can't make the next one at first, then is killed as it begins to.
+#[test]
+fn an_older_journal_is_never_taken_for_that_of_what_was_downloaded_since() {
+    let rig = Rig::new(sim(), 2, 400.0);
+    let list = rig.symbols(6).join(",");
+    let args = ["--symbols", &list, "--from", "2026-11-16", "--to", "2026-11-18", "--format", "journal"];
+    let whole = rig.whole("bars", "whole", &args)["journal_records"].as_u64();
+    let noon = [&args[..], &["--as-of", "2026-11-18T12:00:00"]].concat();
+    let before = rig.whole("bars", "out", &noon);
+    assert!(before["partial"] == 6 && before["journal_records"].as_u64() < whole, "{before}");
+    let state = || std::fs::read(rig.path("out/fetch.state")).unwrap();
+    std::fs::write(rig.path("out/journal.tmp"), "in the way").unwrap();
+    let (status, told, said) = rig.fetch("bars", "out", &args);
+    assert!(status == 1 && told["units_done"] == 18 && said.contains("the journal could not be made"), "{said}");
+    assert!(rig.path("out/parts").exists() && rig.path("out/journal").exists());
+    std::fs::remove_file(rig.path("out/journal.tmp")).unwrap();
+    let mut child = rig.command("bars", "out", &args).spawn().unwrap();
+    while !rig.path("out/journal.tmp").exists() && child.try_wait().unwrap().is_none() {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let calls = rig.venue.rest_counts().requests_of("inquire-time-dailychartprice");
+    let noted = state();
+    rig.whole("bars", "out", &args);
+    assert_eq!(rig.venue.rest_counts().requests_of("inquire-time-dailychartprice"), calls, "nothing twice");
+    assert!(state().starts_with(&noted));
+    let mut records = 0;
+    let mut tailer = Tailer::open(&rig.path("out/journal"), Stream::Ticks, Start::Beginning).unwrap();
+    tailer
+        .poll(usize::MAX, |record| records += u64::from(matches!(view(record.bytes), Some(RecordView::Bar(_)))))
+        .unwrap();
+    assert_eq!(Some(records), whole);
+    assert!(!rig.path("out/parts").exists() && !rig.path("out/journal.tmp").exists());
+    let made = std::fs::metadata(rig.path("out/journal")).unwrap().modified().unwrap();
+    assert!(rig.whole("bars", "out", &args)["journal_records"].is_null());
+    assert_eq!(std::fs::metadata(rig.path("out/journal")).unwrap().modified().unwrap(), made);
 }

@@ -5,7 +5,7 @@ mod rest_rig;
 
 use std::collections::BTreeMap;
 
-use fetch_rig::{Rig, rows, won};
+use fetch_rig::{Rig, files, rows, won};
 use hoga::feed::kis::rest::quotations::Venue as Market;
 use hoga::journal::{Start, Stream, Tailer, Verdict, verify};
 use hoga::tick::{Flags, RecordView, view};
@@ -63,6 +63,35 @@ fn trades_of_today_are_those_that_were_sent() {
     // On a later day the venue still shows those, which have no date: they are not taken for that day's.
     let later = rig.whole("ticks", "later", &["--symbols", &list, "--as-of", "2026-11-23T18:00:00"]);
     assert_eq!(later["rows"], 0);
+}
+
+#[test]
+fn trades_of_a_day_that_is_over_stay_as_they_are_and_are_not_taken_for_todays() {
+    let rig = Rig::new(trading(2, 200.0), 2, 400.0);
+    let symbols = rig.symbols(2);
+    record_trades(&rig.venue, &[&symbols[0], &symbols[1]]);
+    let list = symbols.join(",");
+    let (undated, dated) = (
+        ["--symbols", &list, "--as-of"],
+        ["--symbols", &list, "--from", "2026-11-20", "--to", "2026-11-20", "--as-of"],
+    );
+    for format in ["csv", "journal"] {
+        let run = |args: &[&str], time: &str| rig.fetch("ticks", format, &[args, &[time, "--format", format]].concat());
+        let (status, told, said) = run(&undated, "2026-11-20T10:01:00");
+        assert_eq!((status, &told["partial"]), (0, &2.into()), "{said}");
+        let kept = [files(&rig.path(format).join("data")), files(&rig.path(format).join("journal/ticks"))];
+        assert!(kept.iter().any(|files| !files.is_empty()));
+        let calls = rig.venue.rest_counts().requests_of("inquire-time-itemconclusion");
+        for args in [&undated[..], &dated] {
+            let (status, told, said) = run(args, "2026-11-23T18:00:00");
+            assert_eq!((status, told["errors"].as_array().map(Vec::len)), (1, Some(2)), "{said}{told}");
+            assert_eq!((&told["from"], &told["partial"]), (&"2026-11-20".into(), &0.into()), "{told}");
+            assert!(said.contains("those up to 10:00:5") && !said.contains("DELETES"), "{said}");
+            assert_eq!(said.contains("name another folder for those of 2026-11-23"), args.len() == 3, "{said}");
+        }
+        assert_eq!(kept, [files(&rig.path(format).join("data")), files(&rig.path(format).join("journal/ticks"))]);
+        assert_eq!(rig.venue.rest_counts().requests_of("inquire-time-itemconclusion"), calls);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use hoga::journal::{Journal, JournalConfig};
 use kis_sim::{Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig, Venue};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -312,7 +313,27 @@ fn members_of_an_index_are_recorded_by_the_master_files_of_the_day() {
     let registrations = said.split(' ').skip_while(|word| *word != "good:").nth(1).and_then(|word| word.parse().ok());
     assert_eq!(registrations.map(|count: usize| count % members), Some(0), "of {members}: {said}");
     let (_, findings) = home.doctor(&["--offline"]);
-    assert_eq!(finding(&findings, "lists")[0], "ok");
+    assert_eq!((&*finding(&findings, "lists")[0], &*finding(&findings, "masters")[0]), ("ok", "ok"));
+    // Invented codes are not recorded at the broker.
+    let simulated = std::fs::read_to_string(home.path("hoga.toml")).unwrap();
+    home.edit("environment = \"simulator\"", "environment = \"real\"");
+    home.edit("\nrest_url = ", "\n# rest_url = ");
+    home.edit("\nws_url = ", "\n# ws_url = ");
+    let output = home.hoga(&["run", "--config", "hoga.toml", "--check"]);
+    assert!(output.status.code() == Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("of the server `simulator`"), "{}", text(&output.stderr));
+    let (_, findings) = home.doctor(&["--offline"]);
+    assert_eq!(finding(&findings, "lists")[0], "fail");
+    // Old ones are said to be old.
+    std::fs::write(home.path("hoga.toml"), simulated).unwrap();
+    let cache = home.path(".cache/hoga/masters");
+    let today = std::fs::read_dir(&cache).unwrap().map(|day| day.unwrap().path()).find(|day| day.is_dir()).unwrap();
+    std::fs::rename(today, cache.join("2026-01-23")).unwrap();
+    let (_, findings) = home.doctor(&["--offline"]);
+    let [state, found, advice] = finding(&findings, "masters");
+    assert!(state == "warn" && found.ends_with("days old") && advice.contains("--download"), "{found}");
+    let output = home.hoga(&["run", "--config", "hoga.toml", "--check"]);
+    assert!(text(&output.stderr).contains("so many days old"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -356,7 +377,7 @@ fn a_doctor_finds_nothing_wrong_with_a_good_venue_and_asks_for_one_token_only() 
             "rest.port",
             "rest.answer",
             "clock.server",
-            "websocket.port",
+            "websocket.name",
             "websocket.handshake",
             "account.main.token",
             "account.key-2.token",
@@ -371,9 +392,68 @@ fn a_doctor_finds_nothing_wrong_with_a_good_venue_and_asks_for_one_token_only() 
         }
     }
     assert_eq!(venue.rest_counts().requests_of("tokenP"), 2, "one an app key; the second time they are at hand");
-    assert_eq!(venue.ledger().registrations, 0);
+    assert_eq!(
+        (venue.ledger().registrations, venue.ledger().connections),
+        (0, 2),
+        "the WebSocket port is opened once a look"
+    );
     assert_eq!(mode(&home.path("state/hoga/keys")), 0o700);
     assert!(!home.path("journal").exists(), "a doctor makes no journal");
+}
+
+#[test]
+fn a_doctor_leaves_the_lines_alone_while_a_recorder_is_alive() {
+    let home = Home::new();
+    let venue = Venue::start(quiet()).expect("a venue");
+    home.init_for(&venue, &[]);
+    let config = JournalConfig { raw: None, ..JournalConfig::with_segment_bytes(1 << 20) };
+    let _recorder = Journal::open(&home.path("journal"), config).expect("a journal");
+    let (_, findings) = home.doctor(&[]);
+    let [state, found, _] = finding(&findings, "websocket.handshake");
+    assert!(state == "ok" && found.starts_with("not tried: a recorder is alive"), "{found}");
+    assert_eq!(venue.ledger().connections, 0);
+}
+
+#[test]
+fn a_doctor_finds_what_a_run_refuses() {
+    let home = Home::new();
+    home.good(&["init", "--env", "simulator"]);
+    let refused = |args: &[&str]| {
+        let output = home.hoga(&[&["run", "--config", "hoga.toml"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    home.edit("top_by_turnover = 10", "keys = [\"005930\"]");
+    home.edit("top_by_turnover = 10", "keys = [\"005930\"]");
+    home.edit("# calendar_overrides = \"calendar.toml\"", "calendar_overrides = \"calendar.toml\"");
+    for args in [&["--check"][..], &["--seconds", "1"]] {
+        assert!(refused(args).contains("calendar.toml"));
+    }
+    let (status, findings) = home.doctor(&["--offline"]);
+    assert!(status == Some(1) && failing(&findings).contains(&"calendar.overrides"));
+    std::fs::write(home.path("calendar.toml"), "").unwrap();
+    let (_, findings) = home.doctor(&["--offline"]);
+    assert_eq!(finding(&findings, "calendar.overrides")[0], "ok");
+    home.edit("[[kis.account]]", "[kis.notices]\nhts_id_env = \"HOGA_TEST_NO_SUCH\"\n\n[[kis.account]]");
+    for args in [&["--check"][..], &["--seconds", "1"]] {
+        let said = refused(args);
+        assert!(said.contains("hts_id_file") && !said.contains("credentials_file"), "{said}");
+    }
+    let (status, findings) = home.doctor(&["--offline"]);
+    assert!(status == Some(1) && failing(&findings).contains(&"notices.hts_id"));
+    home.edit("hts_id_env = \"HOGA_TEST_NO_SUCH\"", "hts_id_file = \"id.txt\"");
+    std::fs::write(home.path("id.txt"), "me").unwrap();
+    std::fs::set_permissions(home.path("id.txt"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (_, findings) = home.doctor(&["--offline"]);
+    assert!(finding(&findings, "notices.hts_id")[2].contains("chmod 600"));
+    std::fs::set_permissions(home.path("id.txt"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (_, findings) = home.doctor(&["--offline"]);
+    assert_eq!(finding(&findings, "notices.hts_id")[..2], ["ok", "readable"]);
+    for wrong in ["00 5930", "005930,,000660", "삼성전자"] {
+        let output = home.hoga(&["init", "--env", "simulator", "--symbols", wrong, "--out", "wrong.toml"]);
+        assert!(output.status.code() == Some(2) && text(&output.stderr).contains("kis.subscribe.keys"), "{wrong}");
+        assert!(!home.path("wrong.toml").exists());
+    }
 }
 
 #[test]
@@ -441,8 +521,9 @@ fn a_host_that_is_gone_is_found_and_no_token_is_asked_for() {
     drop(venue);
     let (status, findings) = home.doctor(&[]);
     assert_eq!(status, Some(1));
-    for check in ["rest.port", "websocket.port"] {
-        assert_eq!(finding(&findings, check)[0], "fail");
+    for check in ["rest.port", "websocket.handshake"] {
+        let [state, _, advice] = finding(&findings, check);
+        assert!(state == "fail" && advice.contains("start the venue"), "{check}: {advice}");
     }
     assert_eq!(finding(&findings, "account.main.token")[..2], ["warn", "unknown"]);
     home.edit("ws_url = \"ws://127.0.0.1", "ws_url = \"ws://no-such-host.invalid");

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::output;
 use crate::clock::wall_ns;
 use crate::config::Config;
+use crate::feed::kis::masters::Cache;
 use crate::feed::kis::rest::is_mock;
 use crate::feed::kis::universe;
 use crate::market::calendar::Calendar;
@@ -23,8 +24,8 @@ use crate::market::kst;
 /// Looks at all that recording depends on, and says what to do about what is not as it should be.
 ///
 /// Without a configuration the machine alone: clock, limits, cores, kernel, calendar. With one also
-/// app keys, lists, folders, and the broker: its names, its ports, one page, one WebSocket handshake
-/// without a registration, and a token for each app key that has none at hand (at most one a minute,
+/// app keys, lists, folders, and the broker: its names, one page, one WebSocket handshake without a
+/// registration (none while a recorder is alive there), and a token for each app key that has none at hand (at most one a minute,
 /// over all programs: each issue sends the customer a message). --offline asks nobody.
 ///
 /// What the machine does not tell is `unknown` and a warning. No secret is shown.
@@ -118,6 +119,7 @@ fn look(args: &Args) -> Vec<Finding> {
     let config = args.config.as_deref().and_then(|path| configuration(path, &mut findings));
     if let Some(config) = &config {
         let accounts = accounts::credentials(config, &mut findings);
+        findings.extend(accounts::notices(config));
         storage::look(config, &accounts, &mut findings);
         if !args.offline {
             let is_reached = network::look(config, &accounts, &mut findings);
@@ -162,7 +164,34 @@ fn configuration(path: &Path, findings: &mut Vec<Finding>) -> Option<Config> {
             }
         }
     });
+    findings.extend(config.kis.calendar_overrides.as_deref().map(corrections));
+    findings.extend(masters(&config));
     Some(config)
+}
+
+/// The file of the calendar's corrections.
+fn corrections(path: &Path) -> Finding {
+    const CHECK: &str = "calendar.overrides";
+    match Calendar::shipped().with_overrides(path) {
+        Ok(_) => Finding::ok(CHECK, format!("{} is good", path.display())),
+        Err(error) => Finding::fail(
+            CHECK,
+            error.to_string(),
+            "mend the file, or drop kis.calendar_overrides; `hoga calendar --overrides FILE` shows its days",
+        ),
+    }
+}
+
+/// The age of the master files, where members of an index are looked up in them.
+fn masters(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "masters";
+    config.kis.subscribe.iter().find_map(|subscription| subscription.index.as_ref())?;
+    let days = universe::masters_age(&Cache::default_dir()?)?;
+    let found = format!("{days} days old");
+    Some(match days > universe::MASTERS_OLD_DAYS {
+        true => Finding::warn(CHECK, found, "members of an index change: `hoga instruments --download` gets today's"),
+        false => Finding::ok(CHECK, found),
+    })
 }
 
 /// The servers beside the word that stands for them.

@@ -73,7 +73,10 @@ pub fn run(args: Args) -> ExitCode {
                 print(&stop.summary, Some(stop), &placement, started.elapsed(), args.json);
             }
             eprintln!("hoga run: {error}");
-            ExitCode::from(if matches!(error, EngineError::Config(_)) { 2 } else { 1 })
+            // What --check finds, too.
+            let is_wrong_use =
+                matches!(error, EngineError::Config(_) | EngineError::Calendar(_) | EngineError::HtsId(_));
+            ExitCode::from(if is_wrong_use { 2 } else { 1 })
         }
     }
 }

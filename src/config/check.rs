@@ -4,6 +4,7 @@ use super::{Config, ConfigError, KisSubscription, RetentionSection, broker};
 use crate::feed::kis::control::is_notice;
 use crate::feed::kis::environment::{Environment, MOCK_TRS};
 use crate::feed::kis::rest::{check_address, is_mock, is_websocket};
+use crate::feed::kis::universe::is_code;
 use crate::tick::{Instrument, tr_number};
 
 impl Config {
@@ -107,6 +108,13 @@ impl Config {
         if let Some(notices) = self.kis.subscribe.iter().find(|subscription| is_notice(&subscription.tr)) {
             let expected = "a transaction of market data: account notices are set up in [kis.notices]";
             return refuse("kis.subscribe.tr", notices.tr.clone(), expected);
+        }
+        if let Some(wrong) =
+            self.kis.subscribe.iter().flat_map(|subscription| &subscription.keys).find(|key| !is_code(key))
+        {
+            let expected =
+                "codes of letters and digits, each by itself, as 005930 or 0074K0; `hoga instruments NAME` finds them";
+            return refuse("kis.subscribe.keys", format!("{wrong:?}"), expected);
         }
         if let Some(zero) = self.kis.subscribe.iter().find(|subscription| subscription.top_by_turnover == Some(0)) {
             return refuse("kis.subscribe.top_by_turnover", "0".to_owned(), &format!("at least 1, of {}", zero.tr));

@@ -43,7 +43,7 @@ fn one_word_sets_hosts_and_pace_and_a_host_that_is_named_stays() {
     let with = |lines: &str| load(&GOOD.replace("[kis]", &format!("[kis]\n{lines}"))).unwrap().kis;
     for (word, rest_url, ws_url, pace) in [
         ("real", "https://openapi.koreainvestment.com:9443", "ws://ops.koreainvestment.com:21000", 15.0),
-        ("mock", "https://openapivts.koreainvestment.com:29443", "ws://ops.koreainvestment.com:31000", 1.0),
+        ("mock", "https://openapivts.koreainvestment.com:29443", "ws://ops.koreainvestment.com:31000", 0.95),
         ("simulator", "http://127.0.0.1:9443", "ws://127.0.0.1:21000", 15.0),
     ] {
         let kis = with(&format!("environment = \"{word}\""));
@@ -53,7 +53,7 @@ fn one_word_sets_hosts_and_pace_and_a_host_that_is_named_stays() {
     assert_eq!(load(GOOD).unwrap().kis.environment, Environment::Real);
     let kis = with("environment = \"mock\"\nrest_url = \"https://10.0.0.1:1\"\nrest.calls_per_second = 2.0");
     assert_eq!((kis.rest_url.as_str(), kis.rest.pace(&kis.rest_url)), ("https://10.0.0.1:1", 2.0));
-    assert_eq!(with("environment = \"mock\"\nrest_url = \"https://10.0.0.1:1\"").rest.pace("https://10.0.0.1:1"), 1.0);
+    assert_eq!(with("environment = \"mock\"\nrest_url = \"https://10.0.0.1:1\"").rest.pace("https://10.0.0.1:1"), 0.95);
 }
 
 #[test]
@@ -137,6 +137,9 @@ fn values_out_of_range_say_what_they_may_be() {
         ("\"H0STCNT0\"", "\"H0STCNT9\"", "transaction"),
         ("\"H0STCNT0\"", "\"H0STCNI0\"", "[kis.notices]"),
         ("keys = [\"005930\"]", "keys = []", "at least one"),
+        ("\"005930\"", "\"00 5930\"", "letters and digits"),
+        ("\"005930\"", "\"005930\", \"\", \"000660\"", "letters and digits"),
+        ("\"005930\"", "\"삼성전자\"", "hoga instruments"),
         ("keys = [\"005930\"]", "top_by_turnover = 0", "at least 1"),
         ("[kis]", "[kis]\nenvironment = \"paper\"", "expected one of `real`, `mock`, `simulator`"),
         ("[kis]", "[kis]\nws_url = \"ws://ops.koreainvestment.com:31000\"", "both of the real server"),

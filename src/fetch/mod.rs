@@ -6,7 +6,9 @@
 //!   symbol over a range. A unit's rows are one file, written under another name, synced and renamed; only then the unit
 //!   is noted as done, in a state file of checksummed lines. A unit that was under way when the program died is
 //!   downloaded again in full, to the same file.
-//! - *A folder holds one request.* Another one is refused there ([`StateError::OtherRequest`]).
+//! - *A folder holds one request, to one server.* Another one is refused there ([`StateError::OtherRequest`]): what a simulator
+//!   made up is not gone on with at the broker.
+//! - *A journal has all that is noted, or is made anew*: units' files go when a line of the state says that it was made of them.
 //! - *No call is made for a closed day*, as the calendar has it.
 //! - *What is not there isn't made up.* A minute that has not ended, that the broker filled up, or that shows the volume of
 //!   the one before is no bar; see [`walk`]. Trades that the broker does not show are counted by their volume, exactly.

@@ -143,6 +143,8 @@ pub struct Request {
     pub market: Market,
     /// How rows are kept.
     pub format: Format,
+    /// Whose rows they are: real, mock, simulator, or another host.
+    pub server: String,
 }
 
 /// Why a request can't be carried out; says what can.
@@ -209,7 +211,9 @@ pub struct Unit {
     pub symbol: usize,
     /// Its day; `None` = the whole range.
     pub date: Option<Date>,
-    /// First and last second of the day in which something may trade.
+    /// The last day on which it may grow.
+    pub last: Date,
+    /// First and last second of that day in which something may trade.
     pub hours: (u32, u32),
 }
 
@@ -218,7 +222,8 @@ pub struct Unit {
 pub struct Plan {
     /// The units.
     pub units: Vec<Unit>,
-    /// Days in the range on which the market opens.
+    /// Days in the range on which the market opens. Of years that the calendar doesn't know all but weekends, which is enough to
+    /// count calls by.
     pub open_days: Vec<Date>,
     /// Days in the range on which it does not.
     pub closed_days: usize,
@@ -233,6 +238,7 @@ impl Request {
             "to": self.to.to_string(),
             "venue": self.market.name(),
             "format": self.format.name(),
+            "server": self.server,
         });
         if let What::Daily { period, prices } = self.what {
             said["period"] = period.code().into();
@@ -251,23 +257,40 @@ impl Request {
     pub fn plan(&self, calendar: &Calendar, moment: &Moment, is_mock: bool, is_begun: bool) -> Result<Plan, PlanError> {
         self.check(moment.date(), is_mock, is_begun)?;
         let (mut open_days, mut closed_days, mut units) = (Vec::new(), 0, Vec::new());
+        // Days of decades: the broker tells which there were, and the calendar only how many to expect.
+        let is_daily = matches!(self.what, What::Daily { .. });
+        let hours_of = |date: Date| match self.market.hours(calendar, date) {
+            Err(_) if is_daily => Ok((date.weekday().to_monday_zero_offset() < 5).then_some((0, 86_399))),
+            hours => hours,
+        };
         // The end first: a range of centuries is refused at once.
-        self.market.hours(calendar, self.to)?;
+        hours_of(self.to)?;
         for date in self.from.series(1.day()).take_while(|date| *date <= self.to) {
-            let Some(hours) = self.market.hours(calendar, date)? else {
+            let Some(hours) = hours_of(date)? else {
                 closed_days += 1;
                 continue;
             };
             open_days.push(date);
-            if !matches!(self.what, What::Daily { .. }) {
-                units.extend((0..self.symbols.len()).map(|symbol| Unit { symbol, date: Some(date), hours }));
+            if !is_daily {
+                units.extend((0..self.symbols.len()).map(|symbol| Unit {
+                    symbol,
+                    date: Some(date),
+                    last: date,
+                    hours,
+                }));
             }
         }
-        if matches!(self.what, What::Daily { .. })
-            && let Some(last) = open_days.last()
+        if let What::Daily { period, .. } = self.what
+            && let Some(mut last) = open_days.last().copied()
         {
-            let hours = self.market.hours(calendar, *last)?.unwrap_or((0, 86_399));
-            units.extend((0..self.symbols.len()).map(|symbol| Unit { symbol, date: None, hours }));
+            let mut hours = hours_of(last)?.unwrap_or((0, 86_399));
+            // Whole weeks and months: they grow until their own last day.
+            for date in self.to.series(1.day()).skip(1).take_while(|date| *date <= last_of(period, self.to)) {
+                if let Some(later) = hours_of(date)? {
+                    (last, hours) = (date, later);
+                }
+            }
+            units.extend((0..self.symbols.len()).map(|symbol| Unit { symbol, date: None, last, hours }));
         }
         Ok(Plan { units, open_days, closed_days })
     }
@@ -381,7 +404,7 @@ mod tests {
 
     fn request(what: What, from: Date, to: Date) -> Request {
         let symbols = vec!["005930".to_owned(), "0074K0".to_owned()];
-        Request { what, symbols, from, to, market: Market(Venue::Krx), format: Format::Csv }
+        Request { what, symbols, from, to, market: Market(Venue::Krx), format: Format::Csv, server: "real".to_owned() }
     }
 
     fn evening() -> Moment {
@@ -409,6 +432,36 @@ mod tests {
 
     fn plan_of(asked: &Request) -> Plan {
         plan(asked).unwrap()
+    }
+
+    #[test]
+    fn days_of_decades_need_no_calendar_and_minutes_do() {
+        let today = date(2026, 11, 20);
+        let days = request(What::Daily { period: Period::Day, prices: Prices::Raw }, date(1999, 12, 20), today);
+        let plan = plan_of(&days);
+        assert_eq!(plan.units.len(), 2);
+        let calls = plan.calls(&days, &evening(), 0..1).unwrap();
+        assert!((66..=71).contains(&calls), "27 years of some 250 days: {calls}");
+        let moment = Moment::simulated(date(2014, 12, 1).at(12, 0, 0, 0)).unwrap();
+        let minutes = request(What::Bars, date(2014, 11, 3), date(2014, 11, 4));
+        let refused = minutes.plan(Calendar::shipped(), &moment, false, false);
+        assert!(matches!(refused, Err(PlanError::Unknown(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn a_unit_grows_until_the_last_day_on_which_its_market_opens() {
+        // The 20th is a Friday, the 25th of December too, and closed like the 31st.
+        let last = |period, to: Date, from: Date| {
+            let moment = Moment::simulated(date(2026, 12, 31).at(23, 0, 0, 0)).unwrap();
+            let asked = request(What::Daily { period, prices: Prices::Raw }, from, to);
+            asked.plan(Calendar::shipped(), &moment, false, false).unwrap().units[0].last
+        };
+        let monday = date(2026, 11, 16);
+        assert_eq!(last(Period::Day, date(2026, 11, 22), monday), date(2026, 11, 20));
+        assert_eq!(last(Period::Week, date(2026, 11, 18), monday), date(2026, 11, 20));
+        assert_eq!(last(Period::Week, date(2026, 11, 22), monday), date(2026, 11, 20));
+        assert_eq!(last(Period::Week, date(2026, 12, 22), monday), date(2026, 12, 24));
+        assert_eq!(last(Period::Month, date(2026, 12, 3), monday), date(2026, 12, 30));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! `fetch.state` is lines of JSON, each followed by a blank and the CRC-32C of what stands before it, eight hex digits. The
 //! first line is the request; it gets its name when it is on the disk. Each further line notes a unit as done and is on the
-//! disk before the next unit of its worker begins; a later line about a unit replaces an earlier one. When a journal holds all
-//! units, a line says so, and their own files go. A line that was torn by a
-//! crash is cut off: its unit is downloaded again.
+//! disk before the next unit of its worker begins; a later line about a unit replaces an earlier one. When the journal holds all
+//! that is noted above, a line says so, and one that nothing is to come; only then the units' own files go. A line that was torn
+//! by a crash is cut off: its unit is downloaded again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -86,9 +86,15 @@ pub struct Folder {
     is_resumed: bool,
     /// Lines whose checksum is not theirs.
     damaged: usize,
-    /// The journal holds all units, whose own files are not needed any more.
+    /// The journal holds all that is noted.
+    is_made: bool,
+    /// Nothing is to come, so that the units' own files are not needed any more.
     is_complete: bool,
     _lock: File,
+}
+
+fn made() -> Value {
+    json!({ "journal_made": true })
 }
 
 fn complete() -> Value {
@@ -111,6 +117,14 @@ impl Folder {
     /// Whether a download was begun in a folder.
     pub fn is_begun(root: &Path) -> bool {
         root.join(STATE).exists()
+    }
+
+    /// What a folder's download was asked for, as [`Request::describe`](super::Request::describe) says it; `None` where there is
+    /// none that can be read.
+    pub fn request(root: &Path) -> Option<Value> {
+        let text = fs::read(root.join(STATE)).ok()?;
+        let head = value_of(String::from_utf8_lossy(&text).lines().next()?)?;
+        head.get("request").cloned()
     }
 
     /// Opens the folder of a request, or makes it; `request` is what [`Request::describe`](super::Request::describe) says and
@@ -160,6 +174,7 @@ impl Folder {
             done: BTreeMap::new(),
             is_resumed: false,
             damaged: 0,
+            is_made: false,
             is_complete: false,
             _lock: lock,
         };
@@ -178,16 +193,24 @@ impl Folder {
             return Err(StateError::OtherRequest { folder: self.root.clone(), differences });
         }
         for value in lines.map(value_of) {
+            if value == Some(made()) {
+                self.is_made = true;
+                continue;
+            }
             if value == Some(complete()) {
-                self.is_complete = true;
+                (self.is_made, self.is_complete) = (true, true);
                 continue;
             }
             match value.and_then(|value| serde_json::from_value::<Done>(value).ok()) {
                 Some(done) => {
                     self.done.insert(done.unit, done);
-                    self.is_complete = false;
+                    (self.is_made, self.is_complete) = (false, false);
                 }
-                None => self.damaged += 1,
+                None => {
+                    self.damaged += 1;
+                    // Perhaps a unit's, that the journal has not.
+                    self.is_made = self.is_complete;
+                }
             }
         }
         if whole < bytes.len() {
@@ -213,10 +236,25 @@ impl Folder {
         &self.done
     }
 
+    /// Whether a unit needs no further download.
+    pub fn is_done(&self, unit: usize) -> bool {
+        self.is_whole() || self.done.get(&unit).is_some_and(|done| done.until.is_none())
+    }
+
+    /// Whether the journal is there and has all units.
+    fn is_whole(&self) -> bool {
+        self.is_complete && self.journal().exists()
+    }
+
+    /// Whether the journal is there and has all that is noted, from the units' files that are there now.
+    pub fn is_journal_made(&self) -> bool {
+        self.is_made && self.journal().exists()
+    }
+
     /// Takes units back whose file is not there as it was noted; how many.
     pub fn forget_lost(&mut self, path: impl Fn(usize) -> PathBuf) -> usize {
         let known = self.done.len();
-        if self.is_complete && self.journal().exists() {
+        if self.is_whole() {
             return 0;
         }
         self.done.retain(|unit, done| fs::metadata(path(*unit)).is_ok_and(|file| file.len() == done.bytes));
@@ -229,26 +267,42 @@ impl Folder {
     ///
     /// [`StateError::Io`].
     pub fn note(&mut self, done: Done) -> Result<(), StateError> {
-        let path = self.root.join(STATE);
-        let value = serde_json::to_value(&done).map_err(io::Error::other).map_err(io_at(&path))?;
-        self.state.write_all(&line_of(&value)).and_then(|()| self.state.sync_data()).map_err(io_at(&path))?;
+        let value = serde_json::to_value(&done).map_err(io::Error::other).map_err(io_at(&self.root.join(STATE)))?;
+        self.write(&value)?;
         self.done.insert(done.unit, done);
-        self.is_complete = false;
+        (self.is_made, self.is_complete) = (false, false);
         Ok(())
     }
 
-    /// Notes that the journal holds all units, and removes their files.
+    /// Notes that the journal, which is on the disk, holds all that is noted.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn note_journal(&mut self) -> Result<(), StateError> {
+        self.write(&made())?;
+        self.is_made = true;
+        Ok(())
+    }
+
+    /// Notes that nothing is to come of what the journal holds, and removes the units' files.
     ///
     /// # Errors
     ///
     /// [`StateError::Io`].
     pub fn note_complete(&mut self) -> Result<(), StateError> {
-        let path = self.root.join(STATE);
+        debug_assert!(self.is_made, "files go when the journal has what they hold");
         if !self.is_complete {
-            self.state.write_all(&line_of(&complete())).and_then(|()| self.state.sync_data()).map_err(io_at(&path))?;
+            self.write(&complete())?;
             self.is_complete = true;
         }
-        remove_tree(&self.parts()).map_err(io_at(&path))
+        remove_tree(&self.parts()).map_err(io_at(&self.parts()))
+    }
+
+    /// A line, on the disk when this returns.
+    fn write(&mut self, value: &Value) -> Result<(), StateError> {
+        let written = self.state.write_all(&line_of(value)).and_then(|()| self.state.sync_data());
+        written.map_err(io_at(&self.root.join(STATE)))
     }
 
     /// Folder of the units' files.
@@ -342,6 +396,51 @@ mod tests {
         }
         fs::write(&path, &whole[..head - 1]).unwrap();
         assert!(matches!(open(&root, "1", false), Err(StateError::Damaged(_))));
+    }
+
+    #[test]
+    fn a_journal_counts_as_made_until_a_unit_is_noted_or_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("out");
+        let is_made = || open(&root, "1", false).unwrap().is_journal_made();
+        let mut state = open(&root, "1", false).unwrap();
+        state.note(done(0)).unwrap();
+        fs::create_dir(state.journal()).unwrap();
+        assert!(!state.is_journal_made(), "one that is there may be older");
+        state.note_journal().unwrap();
+        assert!(state.is_journal_made());
+        drop(state);
+        assert!(is_made());
+        let mut state = open(&root, "1", false).unwrap();
+        state.note(done(0)).unwrap();
+        assert!(!state.is_journal_made());
+        drop(state);
+        assert!(!is_made());
+        let mut state = open(&root, "1", false).unwrap();
+        state.note_journal().unwrap();
+        state.note_complete().unwrap();
+        fs::remove_dir(state.journal()).unwrap();
+        drop(state);
+        assert!(!is_made());
+    }
+
+    #[test]
+    fn of_a_journal_that_is_complete_no_unit_is_asked_for_again_whatever_became_of_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("out");
+        let mut state = open(&root, "1", false).unwrap();
+        (0..3).for_each(|unit| state.note(done(unit)).unwrap());
+        fs::create_dir(state.journal()).unwrap();
+        state.note_journal().unwrap();
+        state.note_complete().unwrap();
+        drop(state);
+        let path = root.join(STATE);
+        let mut bytes = fs::read(&path).unwrap();
+        let first = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+        bytes[first + 12] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let state = open(&root, "1", false).unwrap();
+        assert_eq!((state.damaged(), (0..3).all(|unit| state.is_done(unit))), (1, true));
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub enum WalkError {
     /// Pages that don't lead on.
     #[error("the broker's pages don't go back in time: at {0}")]
     Stuck(String),
+    /// The broker no longer has them.
+    #[error("{0} is over, and the broker shows the trades of today alone")]
+    Gone(Date),
     /// A date outside the calendar of instants.
     #[error("{0} is no date of a market")]
     Date(Date),
@@ -98,7 +101,7 @@ impl<'a> Walker<'a> {
         let walked = match (request.what, unit.date) {
             (What::Bars, Some(date)) => self.minutes(request.market, symbol, date, unit.hours)?,
             (What::Ticks, Some(date)) => self.ticks(request.market, symbol, date, unit.hours)?,
-            (What::Daily { period, prices }, _) => self.days(request, symbol, period, prices, unit.hours)?,
+            (What::Daily { period, prices }, _) => self.days(request, unit, period, prices)?,
             (What::Bars | What::Ticks, None) => return Err(WalkError::Date(request.from)),
         };
         // Nothing traded, or there is no such symbol: only this call tells them apart, which the mock server doesn't have.
@@ -165,14 +168,8 @@ impl<'a> Walker<'a> {
         Ok(Walked { rows: Rows::Minutes(rows), until, missing: 0 })
     }
 
-    fn days(
-        &self,
-        request: &Request,
-        symbol: &str,
-        period: Period,
-        prices: Prices,
-        hours: (u32, u32),
-    ) -> Result<Walked, WalkError> {
+    fn days(&self, request: &Request, unit: &Unit, period: Period, prices: Prices) -> Result<Walked, WalkError> {
+        let symbol = request.symbols.get(unit.symbol).map_or("", String::as_str);
         let today = self.moment.date();
         let from = first_of(period, request.from);
         let mut to = last_of(period, request.to).min(today);
@@ -208,10 +205,9 @@ impl<'a> Walker<'a> {
             })
         };
         let rows = found.into_values().map(day).collect::<Result<Vec<Day>, WalkError>>()?;
-        // The last bar grows until its last day is over.
-        let last = last_of(period, request.to);
+        // The last bar grows until the last of its days on which something trades is over.
         let settled = self.moment.settled(today).unwrap_or(0);
-        let grows = last > today || (last == today && settled <= hours.1 + 60);
+        let grows = unit.last > today || (unit.last == today && settled <= unit.hours.1 + 60);
         Ok(Walked { rows: Rows::Days(rows), until: grows.then_some(settled), missing: 0 })
     }
 
@@ -220,7 +216,7 @@ impl<'a> Walker<'a> {
         let last = (hours.1 + 60).min(86_399);
         let settled = self.moment.settled(date);
         if date != self.moment.date() {
-            return Err(WalkError::Stuck(format!("{date}: the broker shows the trades of today alone")));
+            return Err(WalkError::Gone(date));
         }
         let until = settled.map(|second| second.min(last));
         // Trades have no date, and before the first one of a day the broker may show those of the day before: minutes have one.

@@ -9,9 +9,10 @@ use super::journal::{self, JournalError};
 use super::sink::{SinkError, keep};
 use super::state::{Done, Folder, StateError};
 use super::walk::{WalkError, Walked, Walker};
-use super::{Format, Moment, Plan, Request};
+use super::{Format, Moment, Plan, Request, What};
 use crate::feed::kis::rest::codes::Reaction;
 use crate::feed::kis::rest::{Client, KeyError, Priority, RestError};
+use crate::market::kst;
 
 /// Times that a unit is tried when the server is not reached for it though it is for others.
 const TRIES_MAX: u32 = 5;
@@ -115,8 +116,7 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
             "files or notes of units are not there; they are downloaded again"
         );
     }
-    let is_done = |unit: &usize| folder.done().get(unit).is_some_and(|done| done.until.is_none());
-    let pending: Vec<usize> = (0..job.plan.units.len()).filter(|unit| !is_done(unit)).collect();
+    let pending: Vec<usize> = (0..job.plan.units.len()).filter(|unit| !folder.is_done(*unit)).collect();
     let resumed = job.plan.units.len() - pending.len();
     let next = AtomicUsize::new(0);
     let outcome = Outcome { resumed, ..Outcome::default() };
@@ -143,7 +143,9 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
     // Relaxed: a flag alone, and the threads have ended.
     outcome.is_interrupted = job.stop.load(Ordering::Relaxed);
     let done = || folder.done().values();
-    outcome.partial = done().filter(|done| done.until.is_some()).count();
+    // Trades of a day that is over stay as they are, and failed.
+    let grows = job.request.what != What::Ticks || job.request.to == job.moment.date();
+    outcome.partial = done().filter(|done| done.until.is_some() && grows).count();
     outcome.missing = done().map(|done| done.missing).sum();
     if job.request.format == Format::Journal && outcome.fatal.is_none() && !outcome.is_interrupted {
         finish_journal(job, folder, &mut outcome);
@@ -151,18 +153,16 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
     outcome
 }
 
-/// Makes the journal unless it is there and nothing was added; the units' files go when nothing is to come.
+/// Makes the journal unless it has all that is noted; the units' files go when nothing is to come.
 fn finish_journal(job: &Job<'_>, folder: &mut Folder, outcome: &mut Outcome) {
-    let made = if outcome.units == 0 && folder.journal().exists() {
-        Ok(None)
-    } else {
-        journal::assemble(folder, job.request, job.plan).map(Some)
-    };
+    let made =
+        if folder.is_journal_made() { Ok(None) } else { journal::assemble(folder, job.request, job.plan).map(Some) };
     match made {
         Ok(records) => {
             outcome.journal_records = records;
             let is_whole = outcome.partial == 0 && outcome.failures.is_empty();
-            if let Err(error) = if is_whole { folder.note_complete() } else { Ok(()) } {
+            let noted = if records.is_some() { folder.note_journal() } else { Ok(()) };
+            if let Err(error) = noted.and_then(|()| if is_whole { folder.note_complete() } else { Ok(()) }) {
                 outcome.fatal = Some(error.to_string());
             }
         }
@@ -197,6 +197,13 @@ fn download(job: &Job<'_>, client: &Client, at: usize, shared: &Mutex<Shared<'_>
             Ok(walked) => return Ended::Done(walked),
             Err(WalkError::Stopped) => return Ended::Stopped,
             Err(WalkError::Rest(error)) => error,
+            Err(gone @ WalkError::Gone(_)) => {
+                let kept = lock(shared).folder.done().get(&at).and_then(|done| done.until);
+                let kept = kept.map_or("none are kept".to_owned(), |until| {
+                    format!("those up to {} are kept", kst::time_text(until))
+                });
+                return Ended::Failed { error: format!("{gone}; {kept}"), is_refusal: false };
+            }
             Err(error) => {
                 return Ended::Failed { is_refusal: matches!(error, WalkError::NoSymbol(_)), error: error.to_string() };
             }

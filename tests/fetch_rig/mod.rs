@@ -20,7 +20,7 @@ pub const EVENING: &str = "2026-11-20T21:00:00";
 pub struct Rig {
     pub folder: TempDir,
     pub venue: Venue,
-    config: PathBuf,
+    pub config: PathBuf,
 }
 
 impl Rig {
@@ -100,7 +100,7 @@ fn write_secret(file: &Path, key: &AppKey) {
 /// All files of a folder by their path below it.
 pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let (mut found, mut waiting) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(next) = waiting.pop() {
+    while let Some(next) = waiting.pop().filter(|next| next.is_dir()) {
         for entry in fs::read_dir(&next).unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_dir() {
                 waiting.push(entry.path());

@@ -56,6 +56,23 @@ pub(super) fn credentials(config: &Config, findings: &mut Vec<Finding>) -> Vec<K
     known
 }
 
+/// Where the HTS id of account notices is, if they are asked for.
+pub(super) fn notices(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "notices.hts_id";
+    Some(match config.kis.notices.as_ref()?.hts_id() {
+        Ok(_) => Finding::ok(CHECK, "readable"),
+        Err(error) => {
+            let advice = match &error {
+                SecretError::Mode { path, .. } => format!("chmod 600 {}", path.display()),
+                _ => "name an environment variable that is set (hts_id_env), or a file of mode 0600 with the id alone \
+                      (hts_id_file)"
+                    .to_owned(),
+            };
+            Finding::fail(CHECK, error.to_string(), advice)
+        }
+    })
+}
+
 fn shape(check: String, credentials: &Credentials, others: &[Known]) -> Finding {
     let (key, secret) = (credentials.app_key.expose(), credentials.app_secret.expose());
     if let Some(other) = others.iter().find(|other| other.credentials.app_key == credentials.app_key) {

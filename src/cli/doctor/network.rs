@@ -12,7 +12,8 @@ use super::{Finding, State};
 use crate::cli::units::nanos;
 use crate::config::Config;
 use crate::feed::kis::rest::{Reached, reach};
-use crate::net;
+use crate::journal;
+use crate::net::{self, HandshakeError};
 
 /// Longest wait for a name, a connection, a handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +27,7 @@ pub(super) fn look(config: &Config, accounts: &[Known], findings: &mut Vec<Findi
     let kis = &config.kis;
     let is_proxied = PROXIES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     // A proxy's failure to be passed by is not the broker's.
-    let is_way_free = port("rest", &kis.rest_url, findings) || is_proxied;
+    let is_way_free = name("rest", &kis.rest_url, findings).is_some_and(|place| port(&place, findings)) || is_proxied;
     let mut is_reached = false;
     if is_way_free {
         let begun = Instant::now();
@@ -43,20 +44,44 @@ pub(super) fn look(config: &Config, accounts: &[Known], findings: &mut Vec<Findi
             }
         }
     }
-    if port("websocket", &kis.ws_url, findings) {
+    if let Some(place) = name("websocket", &kis.ws_url, findings) {
+        let is_live = journal::is_live(&config.journal.dir);
         findings.push(match accounts.iter().find_map(|account| account.wait_ns) {
+            // The broker blocks who connects and closes in a loop.
+            _ if is_live => {
+                let found = "not tried: a recorder is alive in this configuration's journal, and connects itself";
+                Finding::new(State::Ok, "websocket.handshake", found, "`hoga stat DIR` shows its connections")
+            }
             Some(wait) => {
                 let found = format!("not tried: an app key must not connect for {}", nanos(wait));
                 Finding::warn("websocket.handshake", found, "look again then")
             }
-            None => handshake(&kis.ws_url),
+            None => handshake(&kis.ws_url, &place),
         });
     }
     is_reached
 }
 
-/// Looks a name up and connects to its port.
-fn port(server: &str, url: &str, findings: &mut Vec<Finding>) -> bool {
+/// A server whose name was looked up.
+struct Place {
+    host: String,
+    port: u16,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Place {
+    /// What to do when nobody answers.
+    fn advice(&self) -> &'static str {
+        if self.addresses.iter().all(|address| address.ip().is_loopback()) {
+            "nothing listens there: start the venue, e.g. kis-sim --rest-port 9443 --ws-port 21000"
+        } else {
+            "is the port open in the firewall, and the server up?"
+        }
+    }
+}
+
+/// Looks a name up.
+fn name(server: &str, url: &str, findings: &mut Vec<Finding>) -> Option<Place> {
     let parsed = url.parse::<Uri>().ok().and_then(|uri| {
         let usual = if matches!(uri.scheme_str(), Some("https" | "wss")) { 443 } else { 80 };
         let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -64,39 +89,41 @@ fn port(server: &str, url: &str, findings: &mut Vec<Finding>) -> bool {
     });
     let Some((host, port)) = parsed else {
         findings.push(Finding::fail(format!("{server}.name"), format!("{url} has no host"), "mend the address"));
-        return false;
+        return None;
     };
     let addresses = match resolve(&host, port) {
         Ok(addresses) => addresses,
         Err(why) => {
             let advice = "is the name right, and does this host have a name server (/etc/resolv.conf)?";
             findings.push(Finding::fail(format!("{server}.name"), format!("{host}: {why}"), advice));
-            return false;
+            return None;
         }
     };
     let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
     findings.push(Finding::ok(format!("{server}.name"), format!("{host} is {}", shown.join(", "))));
+    Some(Place { host, port, addresses })
+}
+
+/// Connects to the port of the REST server.
+fn port(place: &Place, findings: &mut Vec<Finding>) -> bool {
+    const CHECK: &str = "rest.port";
+    let Place { host, port, addresses } = place;
     let begun = Instant::now();
     let mut why = String::new();
-    for address in &addresses {
+    for address in addresses {
         match TcpStream::connect_timeout(
             address,
             PATIENCE.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)),
         ) {
             Ok(_) => {
                 let took = nanos(begun.elapsed().as_nanos() as u64);
-                findings.push(Finding::ok(format!("{server}.port"), format!("{host}:{port} connects in {took}")));
+                findings.push(Finding::ok(CHECK, format!("{host}:{port} connects in {took}")));
                 return true;
             }
             Err(error) => why = error.to_string(),
         }
     }
-    let advice = if addresses.iter().all(|address| address.ip().is_loopback()) {
-        "nothing listens there: start the venue, e.g. kis-sim --rest-port 9443 --ws-port 21000"
-    } else {
-        "is the port open in the firewall, and the server up?"
-    };
-    findings.push(Finding::fail(format!("{server}.port"), format!("{host}:{port}: {why}"), advice));
+    findings.push(Finding::fail(CHECK, format!("{host}:{port}: {why}"), place.advice()));
     false
 }
 
@@ -117,12 +144,15 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 }
 
 /// One handshake, and the closing one at once.
-fn handshake(url: &str) -> Finding {
+fn handshake(url: &str, place: &Place) -> Finding {
     const CHECK: &str = "websocket.handshake";
     let begun = Instant::now();
     match net::connect(url, &[], PATIENCE) {
         Err(error) => {
-            Finding::fail(CHECK, error.to_string(), "is this the broker's WebSocket port, with nothing between?")
+            use HandshakeError::{Connect, Refused};
+            let is_unreached = matches!(error, Refused { .. } | Connect { .. });
+            let strange = "is this the broker's WebSocket port, with nothing between?";
+            Finding::fail(CHECK, error.to_string(), if is_unreached { place.advice() } else { strange })
         }
         Ok(shaken) => {
             let took = nanos(begun.elapsed().as_nanos() as u64);

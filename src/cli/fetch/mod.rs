@@ -14,6 +14,7 @@ use serde_json::json;
 use super::run::stop_flag;
 use super::seal::day;
 use crate::config::Config;
+use crate::feed::kis::environment::server_of;
 use crate::feed::kis::rest::quotations::{Period, Prices};
 use crate::feed::kis::rest::{Client, RestSection, is_mock};
 use crate::fetch::{Folder, Format, Job, Market, Moment, Plan, Request, What, work};
@@ -28,17 +29,18 @@ use crate::market::calendar::Calendar;
 /// Calls go out at the pace of their app keys, side by side over all of them, after those of
 /// others; while `hoga run` records with the same configuration, at half of that pace.
 ///
-/// With --json the last line is one object: {what, units, units_done, resumed, partial, calls,
-/// rows, errors: [{symbol, units, error}], missing_qty, seconds, interrupted, ...}.
+/// With --json the last line is one object: {what, from, to, units, units_done, resumed, partial,
+/// calls, rows, errors: [{symbol, units, error}], missing_qty, seconds, interrupted, fatal, ...};
+/// where nothing could be begun, `fatal` says why.
 ///
 /// Exit status: 0 good, 1 not all of it could be had or somebody stopped it, 2 wrong use.
 ///
 /// Examples:
 ///   hoga fetch bars --config hoga.toml --symbols 005930,000660 --from 2026-11-02 --to 2026-11-20 --out minutes
 ///   hoga fetch bars --config hoga.toml --symbols @kospi200.txt --from 2025-12-01 --to 2026-11-20 --out year --dry-run
-///   hoga fetch daily --config hoga.toml --symbols 005930 --from 2015-01-02 --to 2026-11-20 --prices raw --out days --format parquet
+///   hoga fetch daily --config hoga.toml --symbols 005930 --from 2015-01-02 --to 2026-11-20 --prices adjusted --out days
 ///   hoga fetch ticks --config hoga.toml --symbols 005930 --out today --format journal
-///   hoga fetch masters
+///   hoga fetch masters --config hoga.toml
 ///   hoga fetch holidays --config hoga.toml --out calendar
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -64,7 +66,7 @@ enum Fetch {
         #[arg(long, value_name = "PERIOD", default_value = "D", value_parser = period)]
         period: Period,
         /// `raw`: as they were paid; `adjusted`: comparable with today's, for splits and the like. Kept with the rows.
-        #[arg(long, value_name = "PRICES", value_parser = prices)]
+        #[arg(long, value_name = "PRICES", default_value = "raw", value_parser = prices)]
         prices: Prices,
         #[command(flatten)]
         common: Common,
@@ -74,6 +76,8 @@ enum Fetch {
     /// The broker shows today's alone. Of a second with more trades than a call holds it shows the newest; the shares of the
     /// others are counted, exactly: column `missing_before`, in a journal a gap record.
     Ticks {
+        #[command(flatten)]
+        range: Today,
         #[command(flatten)]
         common: Common,
     },
@@ -89,6 +93,17 @@ struct Range {
     /// Last date.
     #[arg(long, value_name = "DATE", value_parser = day)]
     to: Date,
+}
+
+#[derive(Debug, clap::Args)]
+struct Today {
+    /// First date [default: today, or the day of which the folder has trades].
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    from: Option<Date>,
+    /// Last date: the same day, since the broker shows the trades of today alone. Those that the folder has of another day
+    /// stay as they are.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    to: Option<Date>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -128,7 +143,7 @@ struct Keys {
     /// Configuration that names app keys and server, as for `hoga run`.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Corrections of the calendar, as for `hoga calendar`.
+    /// Corrections of the calendar, as for `hoga calendar` [default: those that the configuration names].
     #[arg(long, value_name = "FILE")]
     overrides: Option<PathBuf>,
     /// Go by this Korean time instead of the clock, for a simulated venue: 2026-11-20T21:00:00.
@@ -156,20 +171,28 @@ fn prices(text: &str) -> Result<Prices, String> {
 /// Runs the subcommand.
 pub fn run(args: Args) -> ExitCode {
     super::keep_memory_private();
-    let (what, range, common) = match args.what {
-        Fetch::Bars { range, common } => (What::Bars, Some(range), common),
-        Fetch::Daily { range, period, prices, common } => (What::Daily { period, prices }, Some(range), common),
-        Fetch::Ticks { common } => (What::Ticks, None, common),
+    let (what, from, to, common) = match args.what {
+        Fetch::Bars { range, common } => (What::Bars, Some(range.from), Some(range.to), common),
+        Fetch::Daily { range, period, prices, common } => {
+            (What::Daily { period, prices }, Some(range.from), Some(range.to), common)
+        }
+        Fetch::Ticks { range, common } => (What::Ticks, range.from, range.to, common),
         Fetch::Masters(args) => return lists::masters(&args),
         Fetch::Holidays(args) => return lists::holidays(&args),
     };
-    match download(what, range.as_ref(), &common) {
+    match download(what, from, to, &common) {
         Ok(code) => code,
-        Err(problem) => {
-            eprintln!("hoga fetch: {problem}");
-            ExitCode::from(2)
-        }
+        Err(problem) => failed(what.name(), 2, &problem, common.json),
     }
+}
+
+/// Says why nothing could be begun: on stderr, and as the object that scripts read.
+fn failed(what: &str, status: u8, problem: &str, as_json: bool) -> ExitCode {
+    eprintln!("hoga fetch: {problem}");
+    if as_json {
+        say!("{}", json!({ "what": what, "errors": [], "fatal": problem }));
+    }
+    ExitCode::from(status)
 }
 
 /// App keys, server, calendar and moment of a download.
@@ -182,7 +205,7 @@ struct Means {
 impl Keys {
     fn means(&self) -> Result<Means, String> {
         let config = Config::load(&self.config).map_err(|error| error.to_string())?;
-        let calendar = match &self.overrides {
+        let calendar = match self.overrides.as_ref().or(config.kis.calendar_overrides.as_ref()) {
             Some(path) => Calendar::shipped().with_overrides(path).map_err(|error| error.to_string())?,
             None => Calendar::shipped().clone(),
         };
@@ -217,7 +240,9 @@ fn symbols(text: &str) -> Result<Vec<String>, String> {
         Some(path) => std::fs::read_to_string(path).map_err(|error| format!("--symbols {text}: {error}"))?,
         None => text.to_owned(),
     };
+    // Editors of some systems begin a file with a mark.
     let codes = listed
+        .trim_start_matches('\u{feff}')
         .lines()
         .map(|line| line.split_once('#').map_or(line, |(codes, _)| codes))
         .flat_map(|line| line.split(|c: char| c == ',' || c.is_whitespace()))
@@ -226,13 +251,23 @@ fn symbols(text: &str) -> Result<Vec<String>, String> {
     Ok(codes.map(str::to_ascii_uppercase).filter(|code| known.insert(code.clone())).collect())
 }
 
-fn download(what: What, range: Option<&Range>, common: &Common) -> Result<ExitCode, String> {
+fn download(what: What, from: Option<Date>, to: Option<Date>, common: &Common) -> Result<ExitCode, String> {
     let means = common.keys.means()?;
     let today = means.moment.date();
     let is_begun = Folder::is_begun(&common.out) && !common.restart;
-    let (from, to) = range.map_or((today, today), |range| (range.from, range.to));
-    let request =
-        Request { what, symbols: symbols(&common.symbols)?, from, to, market: common.venue, format: common.format };
+    // Of trades the day may be left open: what was begun goes on, and is not taken for today's.
+    let day = if is_begun { trades_of(&common.out).unwrap_or(today) } else { today };
+    let is_of_before = from.is_none() && to.is_none() && day != today;
+    let (from, to) = (from.or(to).unwrap_or(day), to.or(from).unwrap_or(day));
+    let request = Request {
+        what,
+        symbols: symbols(&common.symbols)?,
+        from,
+        to,
+        market: common.venue,
+        format: common.format,
+        server: server_of(&means.config.kis.rest_url),
+    };
     let is_mock = is_mock(&means.config.kis.rest_url);
     let plan = request.plan(&means.calendar, &means.moment, is_mock, is_begun).map_err(|error| error.to_string())?;
     if common.format == Format::Parquet && !cfg!(feature = "fetch-parquet") {
@@ -259,17 +294,30 @@ fn download(what: What, range: Option<&Range>, common: &Common) -> Result<ExitCo
     let outcome = work(&job, &mut folder, &|progress| bar.at(progress.units, progress.rows));
     drop(bar);
     let shown = show::Shown { request: &request, plan: &plan, outcome: &outcome, client: &client };
+    if is_of_before {
+        eprintln!(
+            "hoga fetch: {} holds the trades of {from}, which stay as they are: the broker shows those of today alone; \
+             name another folder for those of {today}",
+            common.out.display()
+        );
+    }
     shown.print(started.elapsed(), &common.out, common.json);
-    let is_good = outcome.fatal.is_none() && outcome.failures.is_empty() && !outcome.is_interrupted;
+    let is_good = outcome.fatal.is_none() && outcome.failures.is_empty() && !outcome.is_interrupted && !is_of_before;
     Ok(ExitCode::from(if is_good { 0 } else { 1 }))
+}
+
+/// The day of which a folder has trades.
+fn trades_of(out: &Path) -> Option<Date> {
+    let request = Folder::request(out)?;
+    let day = request.get("from").filter(|_| request["what"] == What::Ticks.name())?;
+    day.as_str()?.parse().ok()
 }
 
 fn dry_run(request: &Request, plan: &Plan, common: &Common, means: &Means, is_begun: bool) -> Result<ExitCode, String> {
     let pending: Vec<usize> = if is_begun {
         let folder = Folder::open(&common.out, &request.describe(), plan.units.len(), false);
         let folder = folder.map_err(|error| error.to_string())?;
-        let is_done = |unit: &usize| folder.done().get(unit).is_some_and(|done| done.until.is_none());
-        (0..plan.units.len()).filter(|unit| !is_done(unit)).collect()
+        (0..plan.units.len()).filter(|unit| !folder.is_done(*unit)).collect()
     } else {
         (0..plan.units.len()).collect()
     };

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::units::{count, nanos};
 use crate::feed::kis::rest::Client;
+use crate::feed::kis::rest::quotations::Prices;
 use crate::fetch::{Outcome, Plan, Request, What};
 
 /// Failed symbols named one by one; of more, only how many there are.
@@ -66,7 +67,11 @@ impl Shown<'_> {
         }
         if outcome.partial > 0 {
             let units = outcome.partial;
-            say!("{units} units are of a day or period that is not over: run the same command again when it is");
+            let until = if self.request.what == What::Ticks { ", on the same day" } else { "" };
+            say!("{units} units are of a day or period that is not over: run the same command again when it is{until}");
+        }
+        if let What::Daily { prices: Prices::Raw, .. } = self.request.what {
+            say!("prices are raw, as they were paid; --prices adjusted asks for those comparable with today's");
         }
         if self.request.what == What::Ticks && outcome.units > 0 {
             say!(
@@ -84,6 +89,9 @@ impl Shown<'_> {
             .collect();
         json!({
             "what": self.request.what.name(),
+            "from": self.request.from.to_string(),
+            "to": self.request.to.to_string(),
+            "prices": self.request.describe().get("prices"),
             "units": self.plan.units.len(),
             "units_done": outcome.resumed + outcome.units,
             "resumed": outcome.resumed,

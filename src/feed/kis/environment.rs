@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rest::is_mock;
+use super::rest::{is_loopback, is_mock};
 
 /// What the mock server lets a session register: trades and books of KRX, and the notices of its own accounts.
 pub const MOCK_TRS: [&str; 5] = ["H0STCNT0", "H0STASP0", "H0STCNI9", "H0GSCNI9", "H0IFCNI9"];
@@ -64,6 +64,30 @@ impl Environment {
     }
 }
 
+/// Where the broker's servers are, those of its master files included.
+const DOMAINS: [&str; 2] = ["koreainvestment.com", "dws.co.kr"];
+
+/// Whether an address is one of the broker's.
+pub fn is_brokers(url: &str) -> bool {
+    let host = host(url);
+    DOMAINS.iter().any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+/// Whose data an address has: `real`, `mock`, `simulator` (on this host), or the host it names.
+pub fn server_of(url: &str) -> String {
+    match (is_brokers(url), is_mock(url)) {
+        (true, true) => Environment::Mock.name().to_owned(),
+        (true, false) => Environment::Real.name().to_owned(),
+        (false, _) if is_loopback(url) => Environment::Simulator.name().to_owned(),
+        (false, _) => host(url),
+    }
+}
+
+fn host(url: &str) -> String {
+    let uri = url.parse::<ureq::http::Uri>().ok();
+    uri.and_then(|uri| uri.host().map(str::to_ascii_lowercase)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +102,17 @@ mod tests {
         assert!(Environment::are_mixed(Environment::Mock.rest_url(), Environment::Real.ws_url()));
         assert!(Environment::are_mixed(Environment::Real.rest_url(), Environment::Mock.ws_url()));
         assert!(!Environment::are_mixed("http://127.0.0.1:1", Environment::Mock.ws_url()), "a venue of our own");
+        for (url, server) in [
+            (Environment::Real.rest_url(), "real"),
+            (Environment::Mock.rest_url(), "mock"),
+            (super::super::masters::DOWNLOAD_URL, "real"),
+            (Environment::Simulator.rest_url(), "simulator"),
+            ("http://[::1]:9443", "simulator"),
+            ("http://user@venue.example:9443/x", "venue.example"),
+            ("https://notkoreainvestment.com", "notkoreainvestment.com"),
+        ] {
+            assert_eq!((server_of(url), is_brokers(url)), (server.to_owned(), ["real", "mock"].contains(&server)));
+        }
         assert!("paper".parse::<Environment>().unwrap_err().to_string().contains("expected one of"));
     }
 }

@@ -7,9 +7,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::environment::{Environment, is_brokers, server_of};
 use super::masters::{Cache, Masters, MastersError};
 use super::rest::{Client, RestError};
+use crate::clock::wall_ns;
 use crate::config::{Config, ConfigError};
+use crate::market::kst;
 
 /// Longest wait for a ranking, with its turn and its token.
 const RANKING_PATIENCE: Duration = Duration::from_secs(70);
@@ -51,6 +54,21 @@ pub enum UniverseError {
         /// Why.
         source: MastersError,
     },
+    /// The master files are of another server than what is recorded.
+    #[error(
+        "members of {index}: the master files of {date} are of the server `{origin}`, and what is recorded is of `{server}`, \
+         whose codes may be others: `hoga fetch masters --restart --config FILE` gets those of that configuration"
+    )]
+    OtherServer {
+        /// The index.
+        index: String,
+        /// Day of the files.
+        date: jiff::civil::Date,
+        /// Whose they are.
+        origin: String,
+        /// Whose were wanted.
+        server: String,
+    },
     /// There is no folder of master files.
     #[error("members of {0}: there is no home to look for master files in")]
     NoCache(String),
@@ -69,12 +87,12 @@ pub enum UniverseError {
 
 /// Where lists come from that are neither in the configuration nor in a file.
 pub trait Universe {
-    /// Codes of an index's members.
+    /// Codes of an index's members, at the server of a REST address.
     ///
     /// # Errors
     ///
     /// The index or its members are not known.
-    fn members(&mut self, index: &str) -> Result<Vec<String>, UniverseError>;
+    fn members(&mut self, index: &str, rest_url: &str) -> Result<Vec<String>, UniverseError>;
 
     /// Codes of the stocks that turned over most won today, the first first; fewer where the ranking ends.
     ///
@@ -84,11 +102,35 @@ pub trait Universe {
     fn most_traded(&mut self, count: u32) -> Result<Vec<String>, UniverseError>;
 }
 
+/// Days after which master files are old: members of an index change a few times a year.
+pub const MASTERS_OLD_DAYS: i32 = 7;
+
+/// Days since the newest master files of a cache; `None` where there are none.
+pub fn masters_age(cache: &Path) -> Option<i32> {
+    let date = Cache::new(cache).days().ok()?.pop()?;
+    Some((kst::civil(wall_ns()).date() - date).get_days())
+}
+
 /// Members of an index, as the newest master files of a cache tell them.
-fn index_members(index: &str, cache: Option<&Path>) -> Result<Vec<String>, UniverseError> {
+fn index_members(index: &str, rest_url: &str, cache: Option<&Path>) -> Result<Vec<String>, UniverseError> {
     let cache = cache.ok_or_else(|| UniverseError::NoCache(index.to_owned()))?;
     let failed = |source| UniverseError::Index { index: index.to_owned(), source };
     let masters = Masters::load(cache).map_err(failed)?;
+    let (real, simulator) = (Environment::Real.name(), Environment::Simulator.name());
+    let origin = Cache::new(cache).origin(masters.date());
+    // Those of the broker's real server hold for its mock server, too; what another host serves, its operator knows.
+    let strange = if is_brokers(rest_url) { simulator } else { real };
+    if let Some(origin) = origin.filter(|origin| origin == strange) {
+        let (index, server) = (index.to_owned(), server_of(rest_url));
+        return Err(UniverseError::OtherServer { index, date: masters.date(), origin, server });
+    }
+    if let Some(days) = masters_age(cache).filter(|days| *days > MASTERS_OLD_DAYS) {
+        tracing::warn!(
+            index,
+            days,
+            "the master files are so many days old: `hoga instruments --download` gets today's"
+        );
+    }
     let members: Vec<String> = masters.members(index).map_err(failed)?.iter().map(|one| one.code.to_string()).collect();
     let (date, count) = (masters.date(), members.len());
     tracing::info!(index, %date, count, "members of an index, by the master files of that day");
@@ -121,8 +163,8 @@ impl<'a> Live<'a> {
 }
 
 impl Universe for Live<'_> {
-    fn members(&mut self, index: &str) -> Result<Vec<String>, UniverseError> {
-        index_members(index, Cache::default_dir().as_deref())
+    fn members(&mut self, index: &str, rest_url: &str) -> Result<Vec<String>, UniverseError> {
+        index_members(index, rest_url, Cache::default_dir().as_deref())
     }
 
     fn most_traded(&mut self, count: u32) -> Result<Vec<String>, UniverseError> {
@@ -148,8 +190,8 @@ impl Universe for Live<'_> {
 pub struct Local;
 
 impl Universe for Local {
-    fn members(&mut self, index: &str) -> Result<Vec<String>, UniverseError> {
-        index_members(index, Cache::default_dir().as_deref())
+    fn members(&mut self, index: &str, rest_url: &str) -> Result<Vec<String>, UniverseError> {
+        index_members(index, rest_url, Cache::default_dir().as_deref())
     }
 
     fn most_traded(&mut self, _count: u32) -> Result<Vec<String>, UniverseError> {
@@ -170,7 +212,7 @@ pub fn resolve(config: &mut Config, universe: &mut dyn Universe) -> Result<(), U
             codes.extend(read_list(path)?);
         }
         if let Some(index) = &subscription.index {
-            codes.extend(universe.members(index)?);
+            codes.extend(universe.members(index, &config.kis.rest_url)?);
         }
         if let Some(count) = subscription.top_by_turnover {
             codes.extend(universe.most_traded(count)?);
@@ -197,6 +239,12 @@ pub fn load(path: &Path) -> Result<Config, UniverseError> {
     Ok(config)
 }
 
+/// Whether a text looks like a code: letters and digits, in codes abroad also `/`, `.` and `-`.
+pub fn is_code(text: &str) -> bool {
+    let is_of_codes = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-".contains(&byte);
+    (1..=CODE_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_of_codes)
+}
+
 /// The codes of a file: one a line, the rest of a line after `#` is a comment.
 fn read_list(path: &Path) -> Result<Vec<String>, UniverseError> {
     let text = std::fs::read_to_string(path).map_err(|source| UniverseError::File { path: path.to_owned(), source })?;
@@ -206,7 +254,7 @@ fn read_list(path: &Path) -> Result<Vec<String>, UniverseError> {
         if code.is_empty() {
             continue;
         }
-        if code.len() > CODE_CHARS_MAX || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        if !is_code(code) {
             let found = code.chars().take(2 * CODE_CHARS_MAX).filter(|c| !c.is_control()).collect();
             return Err(UniverseError::Line { path: path.to_owned(), line, found });
         }
@@ -226,8 +274,8 @@ mod tests {
     struct Known;
 
     impl Universe for Known {
-        fn members(&mut self, index: &str) -> Result<Vec<String>, UniverseError> {
-            Ok(vec!["000660".to_owned(), format!("of {index}")])
+        fn members(&mut self, index: &str, _rest_url: &str) -> Result<Vec<String>, UniverseError> {
+            Ok(vec!["000660".to_owned(), format!("of{index}")])
         }
 
         fn most_traded(&mut self, count: u32) -> Result<Vec<String>, UniverseError> {
@@ -260,7 +308,7 @@ mod tests {
         });
         config.check_resolved().unwrap_err();
         resolve(&mut config, &mut Known).unwrap();
-        assert_eq!(config.kis.subscribe[0].keys, ["000660", "005930", "0074K0", "of KOSPI200", "rank0", "rank1"]);
+        assert_eq!(config.kis.subscribe[0].keys, ["000660", "005930", "0074K0", "ofKOSPI200", "rank0", "rank1"]);
         config.check().unwrap();
         config.check_resolved().unwrap();
     }
@@ -283,11 +331,36 @@ mod tests {
     }
 
     #[test]
+    fn master_files_of_another_server_are_refused_and_those_that_do_not_say_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let sector = format!("{:<45}\n", "00013KOSPI");
+        let files = |origin: &str| {
+            vec![("idxcode.mst".to_owned(), sector.clone().into_bytes()), ("origin".to_owned(), origin.into())]
+        };
+        let today = kst::civil(wall_ns()).date();
+        let asked = |environment: Environment| index_members("KOSPI200", environment.rest_url(), Some(folder.path()));
+        for (origin, of_real, of_simulator) in
+            [("real", true, false), ("simulator", false, true), ("mirror.example", true, true), ("", true, true)]
+        {
+            cache.install(today, &files(origin)).unwrap();
+            for (environment, is_taken) in
+                [(Environment::Real, of_real), (Environment::Mock, of_real), (Environment::Simulator, of_simulator)]
+            {
+                let is_refused = matches!(asked(environment), Err(UniverseError::OtherServer { .. }));
+                assert_eq!(!is_refused, is_taken, "{origin} for {}", environment.name());
+            }
+        }
+        assert_eq!(masters_age(folder.path()), Some(0));
+    }
+
+    #[test]
     fn an_index_without_master_files_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        let error = index_members("KOSPI200", Some(folder.path())).unwrap_err().to_string();
+        let url = Environment::Real.rest_url();
+        let error = index_members("KOSPI200", url, Some(folder.path())).unwrap_err().to_string();
         let begin = "members of KOSPI200: no master files in ";
         assert!(error.starts_with(begin) && error.ends_with("`hoga instruments --download` gets them"), "{error}");
-        assert!(index_members("KOSPI200", None).unwrap_err().to_string().contains("no home"));
+        assert!(index_members("KOSPI200", url, None).unwrap_err().to_string().contains("no home"));
     }
 }

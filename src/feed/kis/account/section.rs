@@ -52,12 +52,14 @@ impl NoticesSection {
     /// Where it is not, or that others could read it.
     pub fn hts_id(&self) -> Result<Secret, SecretError> {
         let path = match (&self.hts_id_env, &self.hts_id_file) {
-            (Some(name), _) => return from_variable("hts_id_env", name),
+            (Some(name), _) => return from_variable("hts_id_env", name, "hts_id_file"),
             (None, Some(path)) => path,
-            (None, None) => return Err(SecretError::NotSet("hts_id_env".to_owned())),
+            (None, None) => {
+                return Err(SecretError::NotSet { name: "hts_id_env".to_owned(), file_field: "hts_id_file" });
+            }
         };
         match Zeroizing::new(read_private(path)?).trim() {
-            "" => Err(SecretError::NotSet(path.display().to_string())),
+            "" => Err(SecretError::Empty(path.clone())),
             id => Ok(Secret::new(id)),
         }
     }
@@ -109,6 +111,16 @@ mod tests {
         let pairs = section.registrations("https://openapivts.koreainvestment.com:29443", &id);
         assert_eq!(pairs[0].tr_id, "H0STCNI9");
         assert!(!format!("{pairs:?}").contains("htsid001"));
+    }
+
+    #[test]
+    fn where_the_id_is_not_is_said_with_the_field_that_helps() {
+        let unset = NoticesSection { hts_id_env: Some("HOGA_TEST_NO_SUCH".to_owned()), ..NoticesSection::default() };
+        let said = unset.hts_id().unwrap_err().to_string();
+        assert!(said.contains("hts_id_file") && !said.contains("credentials_file"), "{said}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let empty = NoticesSection { hts_id_file: Some(file.path().to_owned()), ..NoticesSection::default() };
+        assert!(empty.hts_id().unwrap_err().to_string().ends_with("holds nothing"));
     }
 
     #[test]

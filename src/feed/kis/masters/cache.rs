@@ -15,6 +15,8 @@ use crate::sys::file;
 const UNFINISHED: &str = ".unfinished";
 /// What a day had before, where the file system can't exchange folders.
 const REPLACED: &str = ".replaced";
+/// In the folder of a day, whose files they are.
+pub(super) const ORIGIN: &str = "origin";
 /// Held by who puts a day in.
 const LOCK: &str = ".lock";
 /// Times that a day is read again because it was replaced meanwhile.
@@ -68,6 +70,12 @@ impl Cache {
         let at = fs::metadata(self.folder(date)).and_then(|folder| folder.modified()).ok()?;
         let ns = at.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos();
         Some(kst::civil(u64::try_from(ns).ok()?).date())
+    }
+
+    /// Whose files a day has: `real`, `simulator`, or another host; `None` where they don't say.
+    pub fn origin(&self, date: Date) -> Option<String> {
+        let text = fs::read_to_string(self.folder(date).join(ORIGIN)).ok()?;
+        Some(text.trim().to_owned()).filter(|origin| !origin.is_empty())
     }
 
     /// Reads a day: one whole state of it, also while another process replaces it.

@@ -9,8 +9,10 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use super::archive;
+use super::cache::ORIGIN;
 use super::files::{FILES, MasterFile};
 use super::{Cache, Masters, MastersError};
+use crate::feed::kis::environment::server_of;
 use crate::feed::kis::rest::is_loopback;
 use crate::market::kst;
 
@@ -42,7 +44,7 @@ pub struct Downloaded {
 ///
 /// A file can't be had, is no whole archive, or the cache can't be written. Nothing in the cache was changed then.
 pub fn download(dir: &Path, date: Date, base_url: &str) -> Result<Downloaded, MastersError> {
-    store(dir, date, get_all(base_url)?.0)
+    store(dir, date, base_url, get_all(base_url)?.0)
 }
 
 /// As [`download`], as the files of the day on which the server made its list of KOSPI, where it tells (`Last-Modified`): at night and
@@ -55,11 +57,13 @@ pub fn download_newest(dir: &Path, today: Date, base_url: &str) -> Result<Downlo
     let (files, made) = get_all(base_url)?;
     // Older ones than any holidays are long are the word of a clock that is wrong.
     let oldest = today.checked_sub(14.days()).unwrap_or(Date::MIN);
-    store(dir, made.filter(|made| (oldest..=today).contains(made)).unwrap_or(today), files)
+    store(dir, made.filter(|made| (oldest..=today).contains(made)).unwrap_or(today), base_url, files)
 }
 
-fn store(dir: &Path, date: Date, files: Archives) -> Result<Downloaded, MastersError> {
+fn store(dir: &Path, date: Date, base_url: &str, mut files: Archives) -> Result<Downloaded, MastersError> {
+    files.push((ORIGIN.to_owned(), server_of(base_url).into_bytes()));
     Cache::new(dir).install(date, &files)?;
+    files.pop();
     let masters = Masters::read(date, files.iter().map(|(name, bytes)| (&**name, &**bytes)));
     Ok(Downloaded { masters, bytes: files.iter().map(|(_, bytes)| bytes.len() as u64).sum() })
 }
