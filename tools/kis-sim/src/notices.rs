@@ -21,7 +21,7 @@ pub struct NoticeConfig {
     /// Wall milliseconds between two notices on a connection. Default 1000.
     pub every_ms: u64,
     /// Fields of a notice of domestic stocks: 23 as until March 2025, 26 as since, or more. Default 26. Those of overseas
-    /// stocks have 25, of futures and options 22, of the night 19; overseas futures have none.
+    /// stocks have 21 then and 25 now, of futures and options 22, of the night 19; overseas futures have none.
     pub width: usize,
     /// Each n-th notice is encrypted with a key of another session. Default 0: none.
     pub spoil_each: u64,
@@ -54,7 +54,9 @@ fn text(config: &NoticeConfig, tr_id: &str, n: u64, time: &str) -> Option<String
         }
         // Prices have four decimals, in twelve digits too.
         "H0GSCNI" => {
-            (vec!["2", "AAPL", quantity, "001480100", time], vec!["애플", "6", "10", "", "", "", "", "000001480100"])
+            let mut end = vec!["애플", "6", "10", "", "", "", "", "000001480100"];
+            end.truncate(if config.width == 23 { 4 } else { end.len() });
+            (vec!["2", "AAPL", quantity, "001480100", time], end)
         }
         "H0IFCNI" => (vec!["2", "A01612", quantity, "000354.10", time], vec!["F 202612", "0", "", "", "000354.10"]),
         "H0MFCNI" => (vec!["2", "A01612", quantity, "000354.10", time], vec!["F 202612", "0"]),

@@ -327,7 +327,10 @@ impl Connection {
         match control {
             Control::Ping => {
                 inbound.push(Inbound::Ping);
-                self.push(OpCode::Control(Control::Pong), &payload);
+                // Nothing follows a Close.
+                if self.state == State::Open {
+                    self.push(OpCode::Control(Control::Pong), &payload);
+                }
             }
             Control::Pong => inbound.push(Inbound::Pong),
             _ => {

@@ -96,6 +96,7 @@ fn a_notice_of_23_fields_ends_with_the_name_and_the_price() {
     let (fields, _) = notices(&Venue::start(config(23)).unwrap());
     let stock = &fields["H0STCNI0"];
     assert_eq!((stock.len(), &*stock[18], &*stock[21], &*stock[22]), (23, "삼성전자", "삼성전자", "000070000"));
+    assert_eq!(fields["H0GSCNI0"].len(), 21, "those of overseas stocks were narrower then too");
     let refused = config(24).check().unwrap_err().to_string();
     assert!(refused.contains("notices.width") && refused.contains("23"), "{refused}");
 }

@@ -39,13 +39,20 @@ def until_the_end(count):
         time.sleep(0.5)
 
 
-def with_python_kis():
+def python_kis():
     import pykis.client.websocket
     import pykis.kis
 
     pykis.kis.REAL_DOMAIN = pykis.kis.VIRTUAL_DOMAIN = rest
     pykis.client.websocket.WEBSOCKET_REAL_DOMAIN = pykis.client.websocket.WEBSOCKET_VIRTUAL_DOMAIN = ws
     kis = pykis.kis.PyKis(id="someone", account="00000000-01", appkey=app_key, secretkey=app_secret, keep_token=False)
+    # What is asked for while it is connecting gets lost in the client itself.
+    kis.websocket.ensure_connected(timeout=20)
+    return kis
+
+
+def with_python_kis():
+    kis = python_kis()
     received = []
     names = {"KisDomesticRealtimePrice": "H0STCNT0", "KisDomesticRealtimeOrderbook": "H0STASP0"}
 
@@ -55,14 +62,28 @@ def with_python_kis():
 
     # Tickets that are collected take their registrations with them.
     tickets, facts = [], []
-    # What is asked for while it is connecting gets lost in the client itself.
-    kis.websocket.ensure_connected(timeout=20)
     for code in codes:
         stock = kis.stock(code)
         facts.append(stock.name)
         tickets += [stock.on("price", keep), stock.on("orderbook", keep)]
     until_the_end(lambda: len(received))
     return facts, received, sent()
+
+
+def with_python_kis_notices():
+    """Executions of its account: symbol, price and quantity of each notice."""
+    received = []
+
+    def keep(_, event):
+        told = event.response
+        received.append([told.symbol, float(told.price), int(told.executed_quantity)])
+
+    ticket = python_kis().account().on("execution", keep)
+    until_the_end(lambda: len(received))
+    values = {"H0STCNI0": ["005930", 70000.0, 10], "H0GSCNI0": ["AAPL", 148.01, 10]}
+    with open(ledger, encoding="ascii") as lines:
+        texts = [line.split("\t")[2] for line in lines if not line.startswith("#")]
+    return [str(ticket is not None)], received, [values[text.split("|")[1]] for text in texts]
 
 
 def with_mojito():
@@ -93,7 +114,8 @@ def with_mojito():
     return facts, [tuple(item) for item in received], expected
 
 
-facts, received, expected = {"python-kis": with_python_kis, "mojito2": with_mojito}[client]()
+CLIENTS = {"python-kis": with_python_kis, "python-kis notices": with_python_kis_notices, "mojito2": with_mojito}
+facts, received, expected = CLIENTS[client]()
 same = sum(1 for one, other in zip(received, expected) if one == other)
 first = next((pair for pair in zip(received, expected) if pair[0] != pair[1]), None)
 told = {"facts": facts, "received": len(received), "sent": len(expected), "same": same, "first_difference": first}

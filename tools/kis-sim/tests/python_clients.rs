@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use kis_sim::{AppKey, OpenWhen, SimConfig, Venue, Widths};
+use kis_sim::{AppKey, LedgerCounts, NoticeConfig, OpenWhen, SimConfig, Venue, Widths};
 use serde_json::Value;
 
 /// The clients, and what each of them needs and does not name.
@@ -46,15 +46,13 @@ fn python() -> Option<&'static PathBuf> {
     made.as_ref().ok()
 }
 
+const CODES: [&str; 2] = ["005930", "0074K0"];
+
 /// Two symbols, trades and books, several records in a frame.
-fn believes(client: &str) {
-    let Some(python) = python() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let ledger = folder.path().join("sent.tsv");
-    let codes = ["005930", "0074K0"];
-    let venue = Venue::start(SimConfig {
+fn market() -> SimConfig {
+    SimConfig {
         app_keys: AppKey::generate(1),
-        codes: codes.map(str::to_owned).to_vec(),
+        codes: CODES.map(str::to_owned).to_vec(),
         wild_symbols: 0,
         seconds: 4.0,
         rate: 250.0,
@@ -63,10 +61,16 @@ fn believes(client: &str) {
         market_start: jiff::civil::date(2026, 11, 20).at(10, 30, 0, 0),
         ping_interval_s: 0.5,
         open_when: OpenWhen::Registrations { count: 4 },
-        ledger: Some(ledger.clone()),
         ..SimConfig::default()
-    })
-    .expect("a venue");
+    }
+}
+
+/// What a client told in the end, and what was sent to it.
+fn play(client: &str, config: SimConfig) -> Option<(Value, LedgerCounts)> {
+    let python = python()?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = folder.path().join("sent.tsv");
+    let venue = Venue::start(SimConfig { ledger: Some(ledger.clone()), ..config }).expect("a venue");
     let key = &venue.config().app_keys[0];
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_clients.py");
     let mut child = Command::new(python)
@@ -74,7 +78,7 @@ fn believes(client: &str) {
         .args([client, &venue.rest_url(), &venue.ws_url()])
         .arg(&ledger)
         .args([&key.app_key, &key.app_secret])
-        .args(codes)
+        .args(CODES)
         .current_dir(folder.path())
         .env("HOME", folder.path())
         .stdin(Stdio::piped())
@@ -100,17 +104,30 @@ fn believes(client: &str) {
     assert!(output.status.success(), "{errors}");
     let said = String::from_utf8(output.stdout).expect("text");
     let told: Value = serde_json::from_str(said.lines().last().expect("a line")).expect("JSON");
-    assert!(counts.records_sent > 500 && counts.frames_by_tr.len() == 2, "{counts:?}");
     assert_eq!(told["sent"], counts.records_sent, "{told}");
     assert_eq!([&told["received"], &told["same"]], [&told["sent"]; 2], "{told}\n{errors}");
     assert_eq!(counts.connections, 1, "one session from the first record to the last");
     assert!(refusals.is_empty(), "{refusals:?}");
+    Some((told, counts))
+}
+
+fn believes(client: &str) {
+    let Some((told, counts)) = play(client, market()) else { return };
+    assert!(counts.records_sent > 500 && counts.frames_by_tr.len() == 2, "{counts:?}");
     assert_eq!(told["facts"].as_array().expect("a list").len(), 2);
 }
 
 #[test]
 fn python_kis_receives_every_record_that_was_sent() {
     believes("python-kis");
+}
+
+#[test]
+fn python_kis_reads_each_notice_of_the_widths_it_knows() {
+    let notices = NoticeConfig { hts_id: "someone".into(), every_ms: 100, width: 23, ..NoticeConfig::default() };
+    let config = SimConfig { notices: Some(notices), open_when: OpenWhen::Registrations { count: 2 }, ..market() };
+    let Some((_, counts)) = play("python-kis notices", config) else { return };
+    assert!(counts.frames_by_tr["H0STCNI0"] > 20 && counts.frames_by_tr["H0GSCNI0"] > 20, "{counts:?}");
 }
 
 #[test]
