@@ -140,6 +140,40 @@ fn a_line_with_keep_alives_but_without_data_is_made_anew() {
     assert_eq!(asked.len(), 4, "twice two, never again on the same connection");
 }
 
+/// A frame each four minutes of the venue, a single symbol: the pause is longer than any patience with a dead line.
+#[test]
+fn a_line_that_hardly_trades_is_not_made_anew_however_long_it_is_quiet() {
+    let scale = 60.0;
+    let mut config = endless(scale, Vec::new());
+    (config.symbols, config.rate) = (1, 0.25);
+    config.market_start = jiff::civil::date(2026, 11, 20).at(16, 30, 0, 0);
+    let stage = Stage::new(config, TRADES);
+    let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, 16 * 3600 + 1800);
+    let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale };
+    let options = Options { market, leave: Leave::WhenStopped };
+    let engine = Engine::start_with(&stage.config, stage.accounts.clone(), options).expect("an engine");
+    until(&stage, "four trades", |ticks| trades(ticks).len() >= 4);
+    assert!(stage.venue.rest_counts().requests_of("intstock-multprice") > 2, "it was asked whether anything is traded");
+    let played = stage.end(engine);
+    assert!(played.events(SessionEvent::NoData).is_empty());
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+}
+
+/// The venue's market goes on, and its server says nothing of volumes: what is known is that all pairs fell silent at once.
+#[test]
+fn where_volumes_cannot_be_had_pairs_that_fell_silent_together_make_their_line_begin_anew() {
+    let scale = 60.0;
+    let mut config = endless(scale, vec![at_frame(40, Fault::Drop { n: u64::MAX })]);
+    config.mock = true;
+    let stage = Stage::new(config, TRADES);
+    let engine = start(&stage, scale);
+    until(&stage, "the line is back", |ticks| {
+        of(ticks, SessionEvent::Connected).len() == 2 && trades_since(ticks, SessionEvent::Connected) > 20
+    });
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::NoData).len(), 1);
+}
+
 #[test]
 fn without_keep_alives_under_load_the_line_is_left_alone_and_the_engine_never_pings() {
     let scale = 60.0;

@@ -10,8 +10,9 @@ pub struct SessionSection {
     /// Seconds without a message of any kind, in session hours, after which a line is closed and made anew; default 90, at
     /// least 15 (the broker asks each 10 to 14 s whether an idle client is there), 0: never.
     pub silence_s: u64,
-    /// Seconds without data on a line whose pairs should tick, though it is asked whether it is there; then it is made anew,
-    /// the second time in a row after twice as long, and so on; default 180, 0: never.
+    /// Seconds without data on a line whose pairs should tick, though it is asked whether it is there; then it is made anew, if
+    /// its symbols were traded meanwhile by their volumes over REST (where there are none: if several ticked in this phase and
+    /// all fell silent), the next time after twice as long, and so on; default 180, 0: never.
     pub data_silence_s: u64,
     /// Seconds after which a pair that should tick in the present phase and doesn't is said to be silent, once; the line
     /// stays; default 300, 0: never.

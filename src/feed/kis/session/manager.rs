@@ -10,7 +10,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::super::control::is_notice;
 use super::super::notices::{Answered, Notices};
-use super::super::rest::Client;
+use super::super::rest::{Client, is_mock};
 use super::super::snapshots::Snapshots;
 use super::backoff::{CEILING, STABLE, unit_random};
 use super::budget::Budget;
@@ -22,6 +22,7 @@ use super::line::{Account, Attempt, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
 use super::records::{Cold, shown};
 use super::watchdog::Watchdog;
+use super::witness::Witness;
 use crate::clock::{MarketClock, wall_ns};
 use crate::config::{Config, KisSection, KisSubscription};
 use crate::market::calendar::Calendar;
@@ -175,10 +176,15 @@ impl SessionManager {
         let traffic = std::mem::take(&mut seams.traffic);
         let change_window = Duration::from_secs(session.change_window_s).div_f64(seams.market.scale);
         let care = Care::new(config, &lines, &seams);
+        let mut watchdog = Watchdog::new(session, &seams.dir, seams.market, Arc::clone(&seams.calendar), traffic);
+        // The broker's mock server has no volumes to ask for.
+        if !is_mock(&kis.rest_url) {
+            watchdog.ask(Witness::new(&seams.rest));
+        }
         let manager = SessionManager {
             budget: Budget::open(&seams.dir, session.connect_budget, window),
             churn: Churn::new(session.changes_max, change_window),
-            watchdog: Watchdog::new(session, &seams.dir, seams.market, Arc::clone(&seams.calendar), traffic),
+            watchdog,
             care,
             of_notices,
             progress: Progress { wanted: lines.iter().map(|line| line.ledger.wanted()).sum(), ..Progress::default() },

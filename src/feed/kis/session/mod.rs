@@ -33,8 +33,10 @@ mod line;
 mod manager;
 pub mod plan;
 mod poll;
+mod quiet;
 mod records;
 pub mod watchdog;
+mod witness;
 
 pub use self::config::SessionSection;
 pub use self::line::{Account, LineState};
