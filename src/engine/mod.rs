@@ -57,7 +57,7 @@ use crate::feed::kis::KisLine;
 use crate::feed::kis::account::{Keeper as NoticeKeeper, private_queue};
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::rest::Client;
-use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
+use crate::feed::kis::session::{Account, Cold, Held, Leave, LineState, Progress, Seams, SessionManager};
 use crate::feed::kis::snapshots::snapshots;
 use crate::journal::{AppendError, Helper, Journal, RecoveryReport, StreamWriter};
 use crate::market::calendar::Calendar;
@@ -107,7 +107,7 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     ending: Arc<Ending>,
     hot: Vec<JoinHandle<Ended>>,
-    manager: Option<JoinHandle<Progress>>,
+    manager: Option<JoinHandle<(Progress, Held)>>,
     metrics: Metrics,
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
@@ -420,7 +420,13 @@ impl Engine {
         }
         self.stop();
         let sessions = match self.manager.take().map(JoinHandle::join) {
-            Some(Ok(progress)) => progress,
+            Some(Ok((progress, held))) => {
+                // The reader's thread is over, and with it each connection.
+                if failure.is_none() {
+                    held.closed();
+                }
+                progress
+            }
             _ => {
                 failure = failure.or(Some(EngineError::ThreadDied("session")));
                 Progress::default()

@@ -155,6 +155,8 @@ numbered! {
         ApprovalRenewed = 32 "approval_renewed",
         /// Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right?
         NoticesDropped = 33 "notices_dropped",
+        /// Another program of this host holds the session of the line's app key; the line waits for its end.
+        AppKeyHeld = 54 "app_key_held",
     }
 }
 

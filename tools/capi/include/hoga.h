@@ -400,6 +400,9 @@
 /** Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right? */
 #define HOGA_SESSION_NOTICES_DROPPED 33
 
+/** Another program of this host holds the session of the line's app key; the line waits for its end. */
+#define HOGA_SESSION_APP_KEY_HELD 54
+
 /* Why a segment ended: hoga_end.reason. */
 
 /** It was full. */

@@ -18,7 +18,8 @@ pub struct SessionSection {
     /// stays; default 300, 0: never.
     pub pair_silence_s: u64,
     /// Connects an app key may make within `connect_window_s`, over restarts of the program; default 10. The broker blocks
-    /// connect loops, and doesn't say from how many on. 0: any number, for simulated venues alone.
+    /// connect loops, and doesn't say from how many on. Behind ends that were not in order, as a crash, each next connect has
+    /// to be later still. 0: any number at any pace, for simulated venues alone.
     pub connect_budget: usize,
     /// Seconds of that window; default 600.
     pub connect_window_s: u64,

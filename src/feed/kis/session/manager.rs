@@ -13,10 +13,10 @@ use super::super::notices::{Answered, Notices};
 use super::super::rest::{Client, is_mock};
 use super::super::snapshots::Snapshots;
 use super::backoff::{CEILING, STABLE, unit_random};
-use super::budget::Budget;
 use super::care::Care;
 use super::churn::Churn;
 use super::codes::Reaction;
+use super::guard::{Guard, Held};
 use super::ledger::{Ledger, Outcome, Registration, Wanted};
 use super::line::{Account, Attempt, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
@@ -129,7 +129,7 @@ pub struct Seams {
 pub struct SessionManager {
     pub(super) lines: Vec<Line>,
     pub(super) seams: Seams,
-    budget: Budget,
+    pub(super) guards: Vec<Guard>,
     churn: Churn,
     pub(super) watchdog: Watchdog,
     pub(super) care: Care,
@@ -138,7 +138,7 @@ pub struct SessionManager {
     pace: Duration,
     pub(super) registrations_max: usize,
     connection: ConnectionConfig,
-    leave: Leave,
+    pub(super) leave: Leave,
     progress: Progress,
 }
 
@@ -159,7 +159,6 @@ impl SessionManager {
     ) -> SessionManager {
         let kis = &config.kis;
         let session = &kis.session;
-        let window = Duration::from_secs(session.connect_window_s).div_f64(seams.market.scale);
         let of_notices = Notice::of(kis, seams.hts_id.as_ref());
         let mut current = vec![Vec::new(); accounts.len()];
         if let Some(carrier) = current.get_mut(of_notices.line) {
@@ -182,7 +181,7 @@ impl SessionManager {
             watchdog.ask(Witness::new(&seams.rest));
         }
         let manager = SessionManager {
-            budget: Budget::open(&seams.dir, session.connect_budget, window),
+            guards: lines.iter().map(|line| Guard::new(config, line, seams.market.scale)).collect(),
             churn: Churn::new(session.changes_max, change_window),
             watchdog,
             care,
@@ -200,8 +199,9 @@ impl SessionManager {
         manager
     }
 
-    /// Keeps the lines up until `stop` is set or [`Leave`] says so; then tells the reader to close what is open.
-    pub fn run(mut self, stop: &AtomicBool) -> Progress {
+    /// Keeps the lines up until `stop` is set or [`Leave`] says so; then tells the reader to close what is open. The app keys
+    /// are held until what is returned is dropped.
+    pub fn run(mut self, stop: &AtomicBool) -> (Progress, Held) {
         loop {
             let mut busy = false;
             // Before the answers: those of a connection that is gone are taken before its loss.
@@ -231,7 +231,7 @@ impl SessionManager {
         }
         self.end_care();
         self.seams.reader.stop();
-        self.progress
+        (self.progress, Held::of(&self.lines, self.guards))
     }
 
     /// The broker answered a registration.
@@ -319,7 +319,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         line.state = State::Waiting { until: Instant::now() + wait };
         let wait_ns = wait.as_nanos() as u64;
-        self.budget.leave_alone(&line.key, wall_ns().saturating_add(wait_ns));
+        self.guards[index].leave_alone(wall_ns().saturating_add(wait_ns));
         tracing::info!(line = line.number, account = line.account.name, ?wait, code, why, "waits before it connects");
         self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, code, why);
     }
@@ -385,18 +385,11 @@ impl SessionManager {
 
     /// Begins an attempt, if the app key may connect now.
     fn connect(&mut self, index: usize) {
-        let line = &mut self.lines[index];
-        let now_ns = wall_ns();
-        if let Some((wait, why)) = self.budget.wait(&line.key, now_ns) {
-            let account = &line.account.name;
-            tracing::warn!(line = line.number, account, ?wait, why, "may not connect yet");
-            line.state = State::Waiting { until: Instant::now() + wait };
-            let wait_ns = wait.as_nanos() as u64;
-            self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, "", why);
+        if !self.may_connect(index) {
             return self.show(index);
         }
-        self.budget.connects(&line.key, now_ns);
-        let result = line.attempt(&self.seams.rest, &self.ws_url, self.connection);
+        let line = &mut self.lines[index];
+        let result = line.attempt(&self.seams.rest, &self.ws_url, self.connection, self.guards[index].slot());
         line.state = State::Connecting { result };
         if line.backoff.is_retry() {
             self.seams.cold.counters.add(Counter::Reconnects, 1);
@@ -411,6 +404,8 @@ impl SessionManager {
             // Before the connection on which the broker may echo it.
             self.seams.secrets.force_push(key.clone());
         }
+        self.guards[index].asked_for_key(attempt.approval.is_some());
+        let is_of_keys = attempt.approval.is_none();
         line.approval = attempt.approval;
         let added = attempt.outcome.and_then(|connection| {
             let command = Command::Add { line: line.number, connection };
@@ -432,6 +427,10 @@ impl SessionManager {
                     "connection attempt failed"
                 );
                 self.progress.disconnects += 1;
+                if is_of_keys {
+                    self.key_failed(index, why, not_before);
+                    return self.show(index);
+                }
                 line.cause.1 = why;
                 if not_before < CEILING {
                     // Of the wall's clock, as the keys' interval is.
