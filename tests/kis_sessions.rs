@@ -602,6 +602,29 @@ fn a_hangup_makes_the_program_read_its_list_again() {
 }
 
 #[test]
+fn a_hangup_while_lists_are_looked_up_ends_nothing_and_is_followed_afterwards() {
+    let mut config = endless(1.0, Vec::new());
+    let fault = RestFault::Slow { ms: 3_000 };
+    config.rest_faults = vec![RestFaultSpec { path: "tokenP".to_owned(), from: 1, times: 1, fault }];
+    let mut stage = Stage::new(config, TRADES);
+    let ranked = KisSubscription { tr: "H0STCNT0".to_owned(), top_by_turnover: Some(2), ..KisSubscription::default() };
+    stage.config.kis.subscribe = vec![ranked];
+    stage.config.journal.dir = stage.folder.path().join("ranked");
+    let mut program = spawn(&stage, "ranked");
+    wait_until("it asks the broker", || stage.venue.rest_counts().requests_of("tokenP") == 1);
+    let done = std::process::Command::new("kill").args(["-HUP", &program.id().to_string()]).status();
+    assert!(done.expect("kill").success());
+    let dir = stage.dir();
+    wait_until("it records, by the list read again", || {
+        assert!(program.try_wait().expect("a state").is_none(), "it lives");
+        let ticks = rig::try_read(&dir, Stream::Ticks);
+        of(&ticks, SessionEvent::Acked).len() == 2 && of(&ticks, SessionEvent::ListChanged).len() == 1
+    });
+    let done = std::process::Command::new("kill").args(["-TERM", &program.id().to_string()]).status();
+    assert!(done.expect("kill").success() && program.wait().expect("it ends").success());
+}
+
+#[test]
 fn a_pair_over_which_the_venue_closes_the_line_is_given_up_and_the_others_come() {
     let scale = 40.0;
     let stage = Stage::new(endless(scale, vec![at_registration(2, Fault::Rst)]), TRADES);
