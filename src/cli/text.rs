@@ -240,6 +240,7 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
         Some(SessionEvent::ChangeDelayed) => write!(out, "changes {what} in {}", nanos(session.value)),
         Some(SessionEvent::ApprovalRenewed) => write!(out, "has a new approval key"),
         Some(SessionEvent::NoticesDropped) => write!(out, "does without {what}"),
+        Some(SessionEvent::NoticeUnread) => write!(out, "could not read {} account notices", qty(session.value)),
         Some(SessionEvent::AppKeyHeld) => write!(out, "waits for another program that holds its app key"),
         Some(SessionEvent::SegmentReturned) => write!(out, "the next segment could be prepared now"),
         None => write!(out, "event {}", session.event),

@@ -216,8 +216,8 @@ impl Engine {
         let maintenance_counters = metrics.counters("maintenance")?;
         let notice_keeper = match private {
             Some((section, queue)) => {
-                let (folder, counters) = (section.folder(&dir), metrics.counters("notices")?);
-                Some(NoticeKeeper::start(&folder, options.market, queue, counters)?)
+                let own = Cold { inbox: Arc::clone(&cold.inbox), counters: metrics.counters("notices")? };
+                Some(NoticeKeeper::start(&section.folder(&dir), options.market, queue, own)?)
             }
             None => None,
         };
@@ -435,6 +435,8 @@ impl Engine {
         let cause = self.ending.cause();
         let mut is_unfinished = false;
         let mut close_error = None;
+        // What it has to tell is taken with the last records.
+        drop(self.notice_keeper.take());
         // Stream `raw` first: a tick marked durable names a frame that is.
         if let Some(mut intake) = intake {
             intake.keep_rejected();
@@ -465,7 +467,6 @@ impl Engine {
             helper.stop();
         }
         drop(self.maintenance.take());
-        drop(self.notice_keeper.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {

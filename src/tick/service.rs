@@ -157,6 +157,8 @@ numbered! {
         NoticesDropped = 33 "notices_dropped",
         /// Another program of this host holds the session of the line's app key; the line waits for its end.
         AppKeyHeld = 54 "app_key_held",
+        /// Account notices could not be read and are kept as they came; `value` counts them, `text` says why.
+        NoticeUnread = 55 "notice_unread",
     }
 }
 

@@ -12,6 +12,7 @@ use super::super::control::is_notice;
 use super::super::notices::{Answered, Notices};
 use super::super::rest::{Client, is_mock};
 use super::super::snapshots::Snapshots;
+use super::answers::Answers;
 use super::backoff::{CEILING, STABLE, unit_random};
 use super::care::Care;
 use super::churn::Churn;
@@ -57,18 +58,21 @@ pub struct Progress {
 
 /// The registrations of account notices, and the line that carries them: that of the customer's own app key.
 #[derive(Debug, Default)]
-struct Notice {
-    pairs: Vec<Registration>,
-    line: usize,
+pub(super) struct Notice {
+    pub(super) pairs: Vec<Registration>,
+    pub(super) line: usize,
+    pub(super) answers: Answers,
 }
 
 impl Notice {
     fn of(kis: &KisSection, hts_id: Option<&Secret>) -> Notice {
         let names: Vec<String> = kis.account.iter().map(|account| account.name.clone()).collect();
         match (&kis.notices, hts_id) {
-            (Some(section), Some(id)) => {
-                Notice { pairs: section.registrations(&kis.rest_url, id), line: section.account_index(&names) }
-            }
+            (Some(section), Some(id)) => Notice {
+                pairs: section.registrations(&kis.rest_url, id),
+                line: section.account_index(&names),
+                ..Notice::default()
+            },
             _ => Notice::default(),
         }
     }
@@ -133,7 +137,7 @@ pub struct SessionManager {
     churn: Churn,
     pub(super) watchdog: Watchdog,
     pub(super) care: Care,
-    of_notices: Notice,
+    pub(super) of_notices: Notice,
     ws_url: String,
     pace: Duration,
     pub(super) registrations_max: usize,
@@ -287,6 +291,7 @@ impl SessionManager {
             Some(pair) => self.left_out(index, &pair, "the broker closes the line over it"),
             None => {}
         }
+        self.notices_lost(index);
         // What was to be withdrawn before is not in force now.
         for wanted in moving {
             self.hand_over(index, wanted);
@@ -331,8 +336,10 @@ impl SessionManager {
             Outcome::InForce(pair) => {
                 (line.is_renewed, line.refused) = (false, None);
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
+                self.notice_in_force(index, &pair, code);
             }
             Outcome::Withdrawn(pair) => {
+                self.notice_withdrawn(index, &pair);
                 self.watchdog.pair_gone(&pair);
                 self.moved_out(index, &pair);
             }

@@ -20,6 +20,7 @@
 //! - *A line that is down for long is stood in for* by polling its symbols: snapshots, marked as such.
 //! - *Trading days come from the calendar*, which is held against the broker's once a day; outside them hot threads park.
 
+mod answers;
 pub mod backoff;
 pub mod budget;
 mod care;
