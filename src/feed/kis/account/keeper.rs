@@ -107,6 +107,9 @@ impl Drop for Keeper {
     }
 }
 
+/// Receive stamp and bytes of a notice as it came.
+type Frame = (u64, Zeroizing<Vec<u8>>);
+
 /// What the thread works on.
 struct Desk {
     folder: PathBuf,
@@ -115,8 +118,8 @@ struct Desk {
     keys: HashMap<(u16, String), NoticeKey>,
     /// What answers to other registrations of a line's session brought: the same, as far as was ever seen.
     common: HashMap<u16, NoticeKey>,
-    /// By line, what can't be read before its key comes: stamp and frame.
-    waiting: HashMap<u16, Vec<(u64, Zeroizing<Vec<u8>>)>>,
+    /// By line, what can't be read before its key comes.
+    waiting: HashMap<u16, Vec<Frame>>,
     /// Names of fields by transaction: all of its widest layout, and the fewest of any.
     layouts: HashMap<String, (Vec<String>, usize)>,
     /// The file of a day, decimal YYYYMMDD.
@@ -182,7 +185,7 @@ impl Desk {
     }
 
     /// What can't be read is kept as it came, beside what could; the journal holds that it was, and nothing of it.
-    fn unread(&mut self, line: u16, frames: &[(u64, Zeroizing<Vec<u8>>)], error: BadNotice) {
+    fn unread(&mut self, line: u16, frames: &[Frame], error: BadNotice) {
         let Some((last, _)) = frames.last() else { return };
         let (count, why) = (frames.len() as u64, error.to_string());
         tracing::warn!(line, count, why, "account notices can't be read");

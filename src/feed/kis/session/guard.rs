@@ -20,6 +20,8 @@ const SLOT_POLL: Duration = Duration::from_millis(500);
 const COUNT_AGAIN: Duration = Duration::from_secs(30);
 /// Pairs of a line on which nothing has been in force for so long go to lines that live.
 const HAND_OVER_AFTER: Duration = Duration::from_secs(300);
+/// No line is given up sooner, however fast market time runs.
+const HAND_OVER_WALL_MIN: Duration = Duration::from_secs(4);
 
 /// What stands before one line.
 #[derive(Debug)]
@@ -142,18 +144,19 @@ impl SessionManager {
         if self.leave == Leave::WhenClosed {
             return;
         }
+        let patience = scaled(HAND_OVER_AFTER, self.seams.market).max(HAND_OVER_WALL_MIN);
         for index in 0..self.lines.len() {
             let (line, guard) = (&self.lines[index], &mut self.guards[index]);
             if matches!(line.state, State::Idle) {
                 guard.slot.release();
             }
-            let is_out = !matches!(line.state, State::Subscribing { .. } | State::Live | State::Leaving);
+            let is_out = matches!(line.state, State::Waiting { .. } | State::Closed);
             if line.ledger.in_force() > 0 || line.ledger.wanted() == 0 {
                 guard.dead_since = None;
-            } else if now.duration_since(*guard.dead_since.get_or_insert(now))
-                >= scaled(HAND_OVER_AFTER, self.seams.market)
-                && is_out
-            {
+                continue;
+            }
+            let since = *guard.dead_since.get_or_insert(now);
+            if is_out && now.duration_since(since) >= patience {
                 self.hand_all_over(index);
             }
         }
