@@ -201,6 +201,8 @@ fn a_second_session_of_an_app_key_is_told_so_and_journals_it() {
     wait_until("trades", || is_back(&rig::read(&dir, hoga::journal::Stream::Ticks), 1));
     let mut config = stage.config.clone();
     config.journal.dir = stage.folder.path().join("second");
+    // Of another host: on this one the second would wait for the first.
+    config.kis.rest.keys_dir = Some(stage.folder.path().join("keys of another host"));
     let options = hoga::engine::Options { market: rig::market(), leave: Leave::WhenStopped };
     let second = hoga::engine::Engine::start_with(&config, stage.accounts.clone(), options).expect("an engine");
     let refused = || {

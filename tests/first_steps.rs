@@ -5,11 +5,13 @@
 mod disk;
 mod policy;
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use hoga::feed::kis::session::budget::Rules;
+use hoga::feed::kis::session::slot::Slot;
 use hoga::journal::{Journal, JournalConfig};
 use kis_sim::{Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig, Venue};
 use serde_json::Value;
@@ -584,16 +586,39 @@ fn a_wait_that_an_earlier_run_left_is_told_and_kept_to() {
     let venue = Venue::start(quiet()).expect("a venue");
     home.init_for(&venue, &[]);
     home.edit("connect_budget = 0 ", "connect_budget = 10 ");
-    std::fs::create_dir(home.path("journal")).unwrap();
     let key = hoga::secret::Secret::new(&*venue.config().app_keys[0].app_key);
-    let name = hoga::feed::kis::session::budget::Budget::name(&key);
+    let name = hoga::feed::kis::rest::key_file_name(&venue.rest_url(), &key);
     let until = hoga::clock::wall_ns() + 600_000_000_000;
-    std::fs::write(home.path("journal/kis-sessions.json"), format!("{{\"{name}\":{{\"not_before_ns\":{until}}}}}"))
-        .unwrap();
+    let folder = home.path("state/hoga/keys");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+    std::fs::write(folder.join(name).with_extension("connects"), format!("{{\"not_before_ns\":{until}}}")).unwrap();
     let (_, findings) = home.doctor(&[]);
     let [state, found, _] = finding(&findings, "account.main.connects");
     assert!(state == "warn" && found.contains("no connect for 9 m"), "{found}");
     assert!(finding(&findings, "websocket.handshake")[1].starts_with("not tried"));
+}
+
+#[test]
+fn the_doctors_handshake_is_a_connect_like_any_other() {
+    let home = Home::new();
+    let venue = Venue::start(quiet()).expect("a venue");
+    home.init_for(&venue, &[]);
+    home.edit("connect_budget = 0 ", "connect_budget = 10 ");
+    let (_, findings) = home.doctor(&[]);
+    assert_eq!(finding(&findings, "websocket.handshake")[0], "ok");
+    let key = hoga::secret::Secret::new(&*venue.config().app_keys[0].app_key);
+    let folder = home.path("state/hoga/keys");
+    let file = folder.join(hoga::feed::kis::rest::key_file_name(&venue.rest_url(), &key)).with_extension("connects");
+    let kept: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let connects = kept["connects"].as_array().unwrap();
+    assert_eq!((connects.len(), &connects[0]["ended_well"]), (1, &Value::Bool(true)));
+    // A recorder of this host has the app key.
+    let rules = Rules { connects_max: 10, window: Duration::from_secs(600), scale: 1.0 };
+    let slot = Slot::new(&folder, &venue.rest_url(), &key, rules);
+    assert!(slot.take().unwrap());
+    let (_, findings) = home.doctor(&[]);
+    let [state, found, _] = finding(&findings, "websocket.handshake");
+    assert!(state == "warn" && found.contains("another program holds the session of account main"), "{found}");
 }
 
 #[test]

@@ -156,6 +156,59 @@ fn a_notice_that_cannot_be_decrypted_is_counted_and_the_next_is_kept() {
     assert!(numbers.iter().all(|number| number % 3 != 0), "{numbers:?}");
     let rejected = played.summary.get(Counter::NoticesRejected);
     assert!((9..=numbers.len() as u64).contains(&rejected), "{rejected} of {}", numbers.len());
+    // As they came, beside those that could be read; the journal knows that they were.
+    let told: u64 = played.events(SessionEvent::NoticeUnread).iter().map(|session| session.value).sum();
+    assert_eq!(told, rejected);
+    let unread = folder.join("20261120.unread.jsonl");
+    assert_eq!(std::fs::metadata(&unread).expect("there").permissions().mode() & 0o777, 0o600);
+    let unread = std::fs::read_to_string(&unread).expect("text");
+    assert_eq!(unread.lines().count() as u64, rejected);
+    for line in unread.lines() {
+        let frame: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let frame = frame["frame"].as_str().expect("a frame");
+        assert!(frame.starts_with("1|H0STCNI0|001|"));
+        let (payload, mut found) = (frame.split('|').nth(3).expect("a payload"), Vec::new());
+        holding(&played.dir, payload.as_bytes(), &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+/// Notices whose registration is answered by a connection's third answer, which never comes.
+fn lost_key(decoys: bool) -> (Stage, PathBuf) {
+    let lose = FaultSpec { at: At::Registration(3), connection: Target::Number(1), fault: Fault::LoseAck };
+    let stage = stage(venue(NoticeConfig { decoys, ..NoticeConfig::default() }, vec![lose], 1.0), HTS_ID);
+    let folder = folder(&stage.config);
+    (stage, folder)
+}
+
+#[test]
+fn notices_whose_key_was_lost_are_read_by_that_of_other_answers_and_registered_anew_once() {
+    let (stage, folder) = lost_key(false);
+    let engine = start(&stage, 1.0);
+    let dir = stage.dir();
+    wait_until("they are read before their own key comes", || {
+        !kept(&folder).is_empty() && of(&read(&dir, Stream::Ticks), SessionEvent::Withdrawn).is_empty()
+    });
+    wait_until("they are registered anew", || of(&read(&dir, Stream::Ticks), SessionEvent::Acked).len() == 4);
+    let before = kept(&folder).len();
+    wait_until("more notices", || kept(&folder).len() > before + 20);
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::Withdrawn).len(), 1);
+    assert_eq!(played.events(SessionEvent::Subscribed).len(), 5, "two, thrice the notices");
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+    assert_eq!(played.summary.get(Counter::NoticesRejected), 0);
+}
+
+#[test]
+fn notices_that_no_other_key_fits_wait_for_their_own_and_none_is_lost() {
+    let (stage, folder) = lost_key(true);
+    let engine = start(&stage, 1.0);
+    wait_until("notices", || kept(&folder).len() > 40);
+    let played = stage.end(engine);
+    let numbers: Vec<u64> =
+        kept(&folder).iter().map(|notice| notice["fields"]["ODER_NO"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "from the first on, in order");
+    assert_eq!(played.summary.get(Counter::NoticesRejected), 0);
 }
 
 #[test]

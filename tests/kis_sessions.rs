@@ -7,6 +7,7 @@
 
 mod rig;
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::time::{Duration, Instant};
 
 use hoga::clock::{MarketClock, wall_ns};
@@ -17,7 +18,7 @@ use hoga::journal::Stream;
 use hoga::metrics::Counter;
 use hoga::net::DisconnectReason;
 use hoga::tick::{RecordView, Session, SessionEvent};
-use kis_sim::{At, BanRules, Fault, FaultSpec, OpenWhen, SimConfig, Target};
+use kis_sim::{AppKey, At, BanRules, Fault, FaultSpec, OpenWhen, RestFault, RestFaultSpec, SimConfig, Target};
 use rig::{Record, Stage, at_frame, read, reference, sessions, sim, trades, wait_until};
 
 const TRADES: &[&str] = &["H0STCNT0"];
@@ -140,6 +141,40 @@ fn a_line_with_keep_alives_but_without_data_is_made_anew() {
     assert_eq!(asked.len(), 4, "twice two, never again on the same connection");
 }
 
+/// A frame each four minutes of the venue, a single symbol: the pause is longer than any patience with a dead line.
+#[test]
+fn a_line_that_hardly_trades_is_not_made_anew_however_long_it_is_quiet() {
+    let scale = 60.0;
+    let mut config = endless(scale, Vec::new());
+    (config.symbols, config.rate) = (1, 0.25);
+    config.market_start = jiff::civil::date(2026, 11, 20).at(16, 30, 0, 0);
+    let stage = Stage::new(config, TRADES);
+    let anchor_market_ns = reference::kst_ns(reference::MARKET_DATE, 16 * 3600 + 1800);
+    let market = MarketClock { anchor_wall_ns: wall_ns(), anchor_market_ns, scale };
+    let options = Options { market, leave: Leave::WhenStopped };
+    let engine = Engine::start_with(&stage.config, stage.accounts.clone(), options).expect("an engine");
+    until(&stage, "four trades", |ticks| trades(ticks).len() >= 4);
+    assert!(stage.venue.rest_counts().requests_of("intstock-multprice") > 2, "it was asked whether anything is traded");
+    let played = stage.end(engine);
+    assert!(played.events(SessionEvent::NoData).is_empty());
+    assert_eq!(played.events(SessionEvent::Connected).len(), 1);
+}
+
+/// The venue's market goes on, and its server says nothing of volumes: what is known is that all pairs fell silent at once.
+#[test]
+fn where_volumes_cannot_be_had_pairs_that_fell_silent_together_make_their_line_begin_anew() {
+    let scale = 60.0;
+    let mut config = endless(scale, vec![at_frame(40, Fault::Drop { n: u64::MAX })]);
+    config.mock = true;
+    let stage = Stage::new(config, TRADES);
+    let engine = start(&stage, scale);
+    until(&stage, "the line is back", |ticks| {
+        of(ticks, SessionEvent::Connected).len() == 2 && trades_since(ticks, SessionEvent::Connected) > 20
+    });
+    let played = stage.end(engine);
+    assert_eq!(played.events(SessionEvent::NoData).len(), 1);
+}
+
 #[test]
 fn without_keep_alives_under_load_the_line_is_left_alone_and_the_engine_never_pings() {
     let scale = 60.0;
@@ -214,6 +249,8 @@ fn an_app_key_in_use_is_left_alone_for_twenty_seconds_and_taken_over_when_it_is_
     until(&stage, "trades", |ticks| trades(ticks).len() > 20);
     let mut config = stage.config.clone();
     config.journal.dir = stage.folder.path().join("second");
+    // Another host: what programs of one host share would keep it from knocking.
+    config.kis.rest.keys_dir = Some(stage.folder.path().join("keys of another host"));
     let options = Options { market: market(scale), leave: Leave::WhenStopped };
     let begun = Instant::now();
     let second = Engine::start_with(&config, stage.accounts.clone(), options).expect("an engine");
@@ -313,6 +350,118 @@ fn a_program_that_is_started_again_and_again_connects_no_oftener_than_one_that_r
     let waits = of(&read(&stage.dir(), Stream::Ticks), SessionEvent::BackingOff);
     assert_eq!(waits.len(), 2);
     assert!(waits.iter().all(|wait| text(&wait.text) == "connects used up" && wait.value > 500_000_000_000));
+}
+
+/// The program as a supervisor runs it.
+fn spawn(stage: &Stage, dir: &str) -> std::process::Child {
+    let mut config = stage.config.clone();
+    config.journal.dir = stage.folder.path().join(dir);
+    let account = &mut config.kis.account[0];
+    (account.app_key_env, account.app_secret_env) = (Some("HOGA_TEST_KEY".into()), Some("HOGA_TEST_SECRET".into()));
+    let file = stage.folder.path().join("hoga.toml");
+    std::fs::write(&file, toml::to_string(&config).expect("TOML")).expect("written");
+    let key = &stage.venue.config().app_keys[0];
+    std::process::Command::new(env!("CARGO_BIN_EXE_hoga"))
+        .args(["run", "--config"])
+        .arg(&file)
+        .envs([("HOGA_TEST_KEY", &key.app_key), ("HOGA_TEST_SECRET", &key.app_secret)])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("hoga run")
+}
+
+#[test]
+fn a_program_that_dies_while_it_records_is_let_in_ever_more_slowly_whatever_its_journal() {
+    let mut stage = Stage::new(endless(1.0, Vec::new()), TRADES);
+    stage.config.kis.session.connect_budget = 10;
+    let begun = Instant::now();
+    let mut lives = 0;
+    while begun.elapsed() < Duration::from_secs(8) {
+        // Another folder each time: it is the app key that counts.
+        let mut program = spawn(&stage, &format!("life {lives}"));
+        std::thread::sleep(Duration::from_millis(500));
+        program.kill().expect("it is killed");
+        program.wait().expect("it ends");
+        lives += 1;
+    }
+    let connections = stage.venue.ledger().connections;
+    // After 0, 2, 6 seconds, and none in between.
+    assert!((2..=3).contains(&connections), "{connections} connections in {lives} lives");
+}
+
+#[test]
+fn an_approval_key_that_cannot_be_had_spends_no_connect() {
+    let scale = 20.0;
+    let mut config = endless(scale, Vec::new());
+    let fault = RestFault::Page { status: 502 };
+    config.rest_faults = vec![RestFaultSpec { path: "Approval".to_owned(), from: 1, times: 4, fault }];
+    let mut stage = Stage::new(config, TRADES);
+    stage.config.kis.session.connect_budget = 1;
+    let engine = start(&stage, scale);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let played = stage.end(engine);
+    let waits: Vec<String> = played.events(SessionEvent::BackingOff).iter().map(|wait| text(&wait.text)).collect();
+    assert!(waits.len() >= 4 && waits.iter().all(|why| !why.contains("used up")), "{waits:?}");
+}
+
+#[test]
+fn a_connect_that_cannot_be_counted_is_not_made() {
+    let mut stage = Stage::new(endless(1.0, Vec::new()), TRADES);
+    stage.config.kis.session.connect_budget = 10;
+    let key = &stage.accounts[0].credentials.app_key;
+    let folder = stage.config.kis.rest.keys_folder().expect("a folder");
+    std::fs::DirBuilder::new().mode(0o700).create(&folder).expect("made");
+    // What is written beside the file can't be: a folder is in its place.
+    let name = hoga::feed::kis::rest::key_file_name(&stage.config.kis.rest_url, key);
+    std::fs::create_dir(folder.join(name).with_extension("connects-new")).expect("made");
+    let engine = start(&stage, 1.0);
+    until(&stage, "a wait", |ticks| !of(ticks, SessionEvent::BackingOff).is_empty());
+    let connections = stage.venue.ledger().connections;
+    let played = stage.end(engine);
+    assert_eq!(text(&played.events(SessionEvent::BackingOff)[0].text), "connects can't be counted");
+    assert_eq!(connections, 0);
+}
+
+#[test]
+fn two_programs_of_a_host_never_hold_two_sessions_of_one_app_key_and_its_pairs_go_to_another() {
+    let scale = 60.0;
+    let mut config = endless(scale, Vec::new());
+    (config.symbols, config.app_keys) = (4, AppKey::generate(2));
+    config.open_when = OpenWhen::Immediately;
+    let stage = Stage::new(config, TRADES);
+    let mut other = stage.config.clone();
+    other.journal.dir = stage.folder.path().join("other");
+    other.kis.account.truncate(1);
+    let options = || Options { market: market(scale), leave: Leave::WhenStopped };
+    let first = Engine::start_with(&other, stage.accounts[..1].to_vec(), options()).expect("an engine");
+    wait_until("the first records", || trades(&rig::try_read(&other.journal.dir, Stream::Ticks)).len() > 20);
+    let second = start(&stage, scale);
+    until(&stage, "the pairs of the app key that is held come by the other", |ticks| {
+        of(ticks, SessionEvent::Moved).len() == 2 && of(ticks, SessionEvent::Acked).len() == 4
+    });
+    let counts = stage.venue.ledger();
+    assert_eq!((counts.in_use, counts.connections), (0, 2));
+    let ticks = read(&stage.dir(), Stream::Ticks);
+    let held = of(&ticks, SessionEvent::AppKeyHeld);
+    assert_eq!(held.iter().map(|session| session.header.line).collect::<Vec<_>>(), [1], "said once");
+    assert_eq!(text(&of(&ticks, SessionEvent::Moved)[0].text), "its app key is kept out");
+    let disconnects = of(&read(&other.journal.dir, Stream::Ticks), SessionEvent::Disconnected);
+    assert!(disconnects.is_empty(), "the first is left alone");
+    second.stop();
+    second.join().expect("it ends well");
+    // One that waits connects when the first ends in order.
+    let mut third = stage.config.clone();
+    third.journal.dir = stage.folder.path().join("third");
+    third.kis.account.truncate(1);
+    let third_engine = Engine::start_with(&third, stage.accounts[..1].to_vec(), options()).expect("an engine");
+    let dir = third.journal.dir.clone();
+    wait_until("it waits", || of(&rig::try_read(&dir, Stream::Ticks), SessionEvent::AppKeyHeld).len() == 1);
+    first.stop();
+    first.join().expect("it ends well");
+    wait_until("it has the app key", || trades(&read(&dir, Stream::Ticks)).len() > 20);
+    assert_eq!(stage.venue.ledger().in_use, 0);
+    stage.end(third_engine);
 }
 
 #[test]
@@ -450,6 +599,29 @@ fn a_hangup_makes_the_program_read_its_list_again() {
     signal("-TERM");
     assert!(program.wait().expect("it ends").success());
     assert_eq!(of(&read(&dir, Stream::Ticks), SessionEvent::Connected).len(), 1);
+}
+
+#[test]
+fn a_hangup_while_lists_are_looked_up_ends_nothing_and_is_followed_afterwards() {
+    let mut config = endless(1.0, Vec::new());
+    let fault = RestFault::Slow { ms: 3_000 };
+    config.rest_faults = vec![RestFaultSpec { path: "tokenP".to_owned(), from: 1, times: 1, fault }];
+    let mut stage = Stage::new(config, TRADES);
+    let ranked = KisSubscription { tr: "H0STCNT0".to_owned(), top_by_turnover: Some(2), ..KisSubscription::default() };
+    stage.config.kis.subscribe = vec![ranked];
+    stage.config.journal.dir = stage.folder.path().join("ranked");
+    let mut program = spawn(&stage, "ranked");
+    wait_until("it asks the broker", || stage.venue.rest_counts().requests_of("tokenP") == 1);
+    let done = std::process::Command::new("kill").args(["-HUP", &program.id().to_string()]).status();
+    assert!(done.expect("kill").success());
+    let dir = stage.dir();
+    wait_until("it records, by the list read again", || {
+        assert!(program.try_wait().expect("a state").is_none(), "it lives");
+        let ticks = rig::try_read(&dir, Stream::Ticks);
+        of(&ticks, SessionEvent::Acked).len() == 2 && of(&ticks, SessionEvent::ListChanged).len() == 1
+    });
+    let done = std::process::Command::new("kill").args(["-TERM", &program.id().to_string()]).status();
+    assert!(done.expect("kill").success() && program.wait().expect("it ends").success());
 }
 
 #[test]

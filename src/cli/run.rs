@@ -48,6 +48,8 @@ pub fn run(args: Args) -> ExitCode {
     if args.check {
         return check(&args.config);
     }
+    // Before lists are looked up, which may take the broker a while: unheard, the signal would end the process.
+    let hangup = hangup_flag();
     let config = match universe::load(&args.config) {
         Ok(config) => config,
         Err(error) => {
@@ -61,7 +63,7 @@ pub fn run(args: Args) -> ExitCode {
     let mut placement = String::new();
     let watched = Engine::start(&config, Options::default()).and_then(|engine| {
         engine.placement().clone_into(&mut placement);
-        watch(engine, &args, &stop, started)
+        watch(engine, &args, &stop, &hangup, started)
     });
     match watched {
         Ok(summary) => {
@@ -100,9 +102,20 @@ pub(super) fn stop_flag() -> Arc<AtomicBool> {
     flag
 }
 
-fn watch(mut engine: Engine, args: &Args, stop: &AtomicBool, started: Instant) -> Result<Summary, EngineError> {
-    let hangup = Arc::new(AtomicBool::new(false));
-    let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&hangup));
+/// Set by SIGHUP.
+fn hangup_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let _ = signal_hook::flag::register(SIGHUP, Arc::clone(&flag));
+    flag
+}
+
+fn watch(
+    mut engine: Engine,
+    args: &Args,
+    stop: &AtomicBool,
+    hangup: &AtomicBool,
+    started: Instant,
+) -> Result<Summary, EngineError> {
     let placement = engine.placement();
     tracing::info!(placement, journal = %engine.dir().display(), "recording");
     tell_recovery(&engine);

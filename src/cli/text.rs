@@ -243,6 +243,8 @@ fn write_session(out: &mut Vec<u8>, session: &Session, line: u16) {
         Some(SessionEvent::Postponed) if what.is_empty() => write!(out, "asks again in {}", nanos(session.value)),
         Some(SessionEvent::Postponed) => write!(out, "asks for {what} again in {}", nanos(session.value)),
         Some(SessionEvent::Barred) => write!(out, "stays closed"),
+        Some(SessionEvent::NoticeUnread) => write!(out, "could not read {} account notices", qty(session.value)),
+        Some(SessionEvent::AppKeyHeld) => write!(out, "waits for another program that holds its app key"),
         Some(SessionEvent::SegmentReturned) => write!(out, "the next segment could be prepared now"),
         None => write!(out, "event {}", session.event),
     };

@@ -9,7 +9,7 @@ use crossbeam::queue::ArrayQueue;
 use super::ending::{Ending, Gate, Verdict, cause_of, raw_bytes};
 use crate::clock::wall_ns;
 use crate::feed::kis::account::{Private, PrivateQueue};
-use crate::feed::kis::control::Control;
+use crate::feed::kis::control::{Answer, Control};
 use crate::feed::kis::redact;
 use crate::journal::format::padded;
 use crate::journal::{AppendError, StreamWriter};
@@ -160,14 +160,16 @@ impl Intake {
             }
         }
         let mut secrets: Vec<&[u8]> = self.secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
-        // The key of account notices names the account.
         let answer = match Control::parse(payload) {
-            Ok(Control::Ack(answer) | Control::Error(answer)) if answer.is_notice() => Some(answer),
+            Ok(Control::Ack(answer) | Control::Error(answer)) => Some(answer),
             _ => None,
         };
-        if answer.is_some() && self.private.is_some() {
+        // Any answer of the session may bring the key of its notices.
+        if answer.as_ref().is_some_and(|answer| answer.is_notice() || answer.key.is_some()) && self.private.is_some() {
             self.counters.add(Counter::NoticesLost, hand_over(self.private.as_deref(), meta, payload));
         }
+        // The key of account notices names the account.
+        let answer = answer.filter(Answer::is_notice);
         secrets.extend(answer.iter().map(|answer| answer.tr_key.as_bytes()));
         redact(&mut self.scratch, &secrets)
     }

@@ -57,7 +57,7 @@ use crate::feed::kis::KisLine;
 use crate::feed::kis::account::{Keeper as NoticeKeeper, private_queue};
 use crate::feed::kis::notices::Notices;
 use crate::feed::kis::rest::Client;
-use crate::feed::kis::session::{Account, Cold, Leave, LineState, Progress, Seams, SessionManager};
+use crate::feed::kis::session::{Account, Cold, Held, Leave, LineState, Progress, Seams, SessionManager};
 use crate::feed::kis::snapshots::snapshots;
 use crate::journal::{AppendError, Helper, Journal, RecoveryReport, StreamWriter};
 use crate::market::calendar::Calendar;
@@ -107,7 +107,7 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     ending: Arc<Ending>,
     hot: Vec<JoinHandle<Ended>>,
-    manager: Option<JoinHandle<Progress>>,
+    manager: Option<JoinHandle<(Progress, Held)>>,
     metrics: Metrics,
     metrics_thread: Option<JoinHandle<Collector>>,
     metrics_stop: Arc<AtomicBool>,
@@ -212,8 +212,8 @@ impl Engine {
         let maintenance_counters = metrics.counters("maintenance")?;
         let notice_keeper = match private {
             Some((section, queue)) => {
-                let (folder, counters) = (section.folder(&dir), metrics.counters("notices")?);
-                Some(NoticeKeeper::start(&folder, options.market, queue, counters)?)
+                let own = Cold { inbox: Arc::clone(&cold.inbox), counters: metrics.counters("notices")? };
+                Some(NoticeKeeper::start(&section.folder(&dir), options.market, queue, own)?)
             }
             None => None,
         };
@@ -416,7 +416,13 @@ impl Engine {
         }
         self.stop();
         let sessions = match self.manager.take().map(JoinHandle::join) {
-            Some(Ok(progress)) => progress,
+            Some(Ok((progress, held))) => {
+                // The reader's thread is over, and with it each connection.
+                if failure.is_none() {
+                    held.closed();
+                }
+                progress
+            }
             _ => {
                 failure = failure.or(Some(EngineError::ThreadDied("session")));
                 Progress::default()
@@ -425,6 +431,8 @@ impl Engine {
         let cause = self.ending.cause();
         let mut is_unfinished = false;
         let mut close_error = None;
+        // What it has to tell is taken with the last records.
+        drop(self.notice_keeper.take());
         // Stream `raw` first: a tick marked durable names a frame that is.
         if let Some(mut intake) = intake {
             intake.keep_rejected();
@@ -455,7 +463,6 @@ impl Engine {
             helper.stop();
         }
         drop(self.maintenance.take());
-        drop(self.notice_keeper.take());
         // Relaxed: the joins above order everything before it.
         self.metrics_stop.store(true, Ordering::Relaxed);
         let summary = match self.metrics_thread.take().map(JoinHandle::join) {

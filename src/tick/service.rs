@@ -161,6 +161,10 @@ numbered! {
         /// The broker refuses the line's app key, `value` times in a row with `code`: it stays closed until the next
         /// trading day, another list or a restart.
         Barred = 45 "barred",
+        /// Another program of this host holds the session of the line's app key; the line waits for its end.
+        AppKeyHeld = 54 "app_key_held",
+        /// Account notices could not be read and are kept as they came; `value` counts them, `text` says why.
+        NoticeUnread = 55 "notice_unread",
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cli::units::nanos;
 use crate::clock::wall_ns;
 use crate::config::Config;
 use crate::feed::kis::rest::{KeyError, Keys};
-use crate::feed::kis::session::budget::Budget;
+use crate::feed::kis::session::slot::Slot;
 use crate::secret::{Credentials, SecretError};
 
 /// Characters of an app key and of its secret, as the broker issues them.
@@ -20,14 +20,14 @@ pub(super) struct Known {
     pub credentials: Credentials,
     /// How long it must not connect yet.
     pub wait_ns: Option<u64>,
+    /// Its session on this host, and the count of its connects.
+    pub slot: Slot,
 }
 
 /// Reads the secrets, and what earlier runs left to wait for.
 pub(super) fn credentials(config: &Config, findings: &mut Vec<Finding>) -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
-    let session = &config.kis.session;
-    let window = std::time::Duration::from_secs(session.connect_window_s);
-    let budget = Budget::open(&config.journal.dir, session.connect_budget, window);
+    let scale = config.kis.market_time.as_ref().map_or(1.0, |time| time.scale);
     for account in &config.kis.account {
         let check = format!("account.{}.secret", account.name);
         let credentials = match account.credentials() {
@@ -44,14 +44,19 @@ pub(super) fn credentials(config: &Config, findings: &mut Vec<Finding>) -> Vec<K
             }
         };
         findings.push(shape(check, &credentials, &known));
-        let wait = budget.wait(&Budget::name(&credentials.app_key), wall_ns());
+        let slot = Slot::of(config, &credentials.app_key, scale);
+        let wait = slot.wait(wall_ns()).unwrap_or_else(|error| {
+            let advice = "mend it: a recorder connects only when it can count its connects";
+            findings.push(Finding::fail(format!("account.{}.connects", account.name), error.to_string(), advice));
+            None
+        });
         if let Some((wait, why)) = wait {
             let found = format!("{why}: no connect for {}", nanos(wait.as_nanos() as u64));
             let advice = "wait: the broker blocks app keys that connect in a loop, and a recorder waits by itself";
             findings.push(Finding::warn(format!("account.{}.connects", account.name), found, advice));
         }
         let wait_ns = wait.map(|(wait, _)| wait.as_nanos() as u64);
-        known.push(Known { name: account.name.clone(), credentials, wait_ns });
+        known.push(Known { name: account.name.clone(), credentials, wait_ns, slot });
     }
     known
 }

@@ -10,8 +10,9 @@ use ureq::http::Uri;
 use super::accounts::Known;
 use super::{Finding, State};
 use crate::cli::units::nanos;
+use crate::clock::wall_ns;
 use crate::config::Config;
-use crate::feed::kis::rest::{Reached, reach};
+use crate::feed::kis::rest::{Keys, Reached, reach};
 use crate::journal;
 use crate::net::{self, HandshakeError};
 
@@ -56,7 +57,10 @@ pub(super) fn look(config: &Config, accounts: &[Known], findings: &mut Vec<Findi
                 let found = format!("not tried: an app key must not connect for {}", nanos(wait));
                 Finding::warn("websocket.handshake", found, "look again then")
             }
-            None => handshake(&kis.ws_url, &place),
+            None => match accounts.first() {
+                Some(account) => counted_handshake(config, account, &place),
+                None => handshake(&kis.ws_url, &place),
+            },
         });
     }
     is_reached
@@ -140,6 +144,28 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         Ok(Ok(addresses)) if addresses.is_empty() => Err("the name has no address".to_owned()),
         Ok(found) => found,
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// A handshake is a connect as any other: counted, and none while another program holds the app key's session.
+fn counted_handshake(config: &Config, account: &Known, place: &Place) -> Finding {
+    const CHECK: &str = "websocket.handshake";
+    // It makes the folder in which connects are counted.
+    let _ = Keys::open(&config.kis.rest_url, account.credentials.clone(), &config.kis.rest);
+    let slot = &account.slot;
+    match slot.take().and_then(|taken| if taken { slot.connects(wall_ns()).map(|()| true) } else { Ok(false) }) {
+        Ok(true) => {
+            let finding = handshake(&config.kis.ws_url, place);
+            // Not said, it would count as a crash: no more than a wait before the next connect.
+            let _ = slot.ended_well();
+            slot.release();
+            finding
+        }
+        Ok(false) => {
+            let found = format!("not tried: another program holds the session of account {}", account.name);
+            Finding::warn(CHECK, found, "is it the recorder? `hoga stat` shows its lines; else stop it and look again")
+        }
+        Err(error) => Finding::fail(CHECK, error.to_string(), "mend it: a recorder connects only when it can count"),
     }
 }
 

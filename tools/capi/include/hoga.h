@@ -400,6 +400,12 @@
 /** Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right? */
 #define HOGA_SESSION_NOTICES_DROPPED 33
 
+/** Another program of this host holds the session of the line's app key; the line waits for its end. */
+#define HOGA_SESSION_APP_KEY_HELD 54
+
+/** Account notices could not be read and are kept as they came; `value` counts them, `text` says why. */
+#define HOGA_SESSION_NOTICE_UNREAD 55
+
 /* Why a segment ended: hoga_end.reason. */
 
 /** It was full. */

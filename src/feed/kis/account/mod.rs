@@ -6,9 +6,10 @@
 //!   before it is kept; of it a `Reject` with transaction and length is left in `ticks`, as of every encrypted frame.
 //! - *A folder of their own*, mode 0700, with a file a trading day, mode 0600: a line of JSON a notice, on the disk before the
 //!   next one is taken. [`Keeper`] is its one writer.
-//! - *A key belongs to a session and a transaction.* It comes with the answer to that transaction's registration, is used for
-//!   no other, and is forgotten with the session.
-//! - *What can't be read is counted*, and no byte of it is shown.
+//! - *A key belongs to a session and a transaction.* It comes with the answer to that transaction's registration, and is
+//!   forgotten with the session. Where that answer was lost the registration is made anew; meanwhile what answers to others
+//!   brought is tried, since the broker was never seen to give a session two keys, and what can't be read waits.
+//! - *What can't be read in the end is counted, and kept as it came* in a file beside; no byte of it is shown.
 
 mod cipher;
 mod keeper;
@@ -26,7 +27,7 @@ const SLOTS: usize = 4096;
 
 /// What the reader hands over.
 pub enum Private {
-    /// A message as received: an encrypted frame, or the answer that brings its key.
+    /// A message as received: an encrypted frame, or an answer that brings a key.
     Message {
         /// Connection.
         line: u16,

@@ -36,7 +36,7 @@ pub(crate) use self::client::same_app_key;
 pub use self::counters::{AppKeyReport, Counts, Report};
 pub use self::endpoints::{Endpoint, endpoints};
 pub use self::error::RestError;
-pub use self::keys::{KeyError, Keys};
+pub use self::keys::{KeyError, Keys, key_file_name};
 pub use self::pacer::Priority;
 pub use self::pages::Pages;
 pub use self::reach::{Reached, reach};

@@ -30,7 +30,7 @@ pub struct RestSection {
     pub breaker_failures: u32,
     /// Milliseconds until one call tries the server again; default 5000. It doubles up to 60000 while that fails.
     pub breaker_pause_ms: u64,
-    /// Folder of tokens and approval keys, mode 0700; default `hoga/keys` in the user's state directory. Programs that share
+    /// Folder of tokens, approval keys and connects of app keys, mode 0700; default `hoga/keys` in the user's state directory. Programs that share
     /// app keys should share it.
     pub keys_dir: Option<PathBuf>,
     /// Seconds between two issues of a token; default 60 (the broker's limit, and each one sends the customer a message).

@@ -106,6 +106,7 @@ impl SessionManager {
         self.look_at_hours(market_ns);
         self.look_at_day(market_ns);
         self.look_at_down_lines(now, market_ns);
+        self.look_at_dead_lines(now);
     }
 
     fn calendar_checked(&self, checked: Checked) {
@@ -311,9 +312,15 @@ impl SessionManager {
     /// Gives a pair to the emptiest line with room, or leaves it out.
     pub(super) fn hand_over(&mut self, from: usize, wanted: Wanted) {
         let pair = wanted.registration.clone();
-        let Some(to) = self.line_with_room(from) else {
-            return self.left_out(from, &pair, "no app key has room");
-        };
+        match self.line_with_room(from) {
+            Some(to) => self.give_to(from, to, wanted, "more than the app key may hold"),
+            None => self.left_out(from, &pair, "no app key has room"),
+        }
+    }
+
+    /// Gives a pair to another line.
+    pub(super) fn give_to(&mut self, from: usize, to: usize, wanted: Wanted, why: &str) {
+        let pair = wanted.registration.clone();
         let target = &mut self.lines[to];
         target.ledger.take(wanted);
         match target.state {
@@ -322,15 +329,9 @@ impl SessionManager {
             _ => {}
         }
         let (from_number, to_number) = (self.lines[from].number, self.lines[to].number);
-        tracing::info!(line = from_number, to = to_number, pair = shown(&pair), "moved to an app key with room");
+        tracing::info!(line = from_number, to = to_number, pair = shown(&pair), why, "moved to an app key with room");
         self.seams.cold.counters.add(Counter::RegistrationsMoved, 1);
-        self.seams.cold.tell_pair(
-            from_number,
-            SessionEvent::Moved,
-            &pair,
-            to_number.into(),
-            "more than the app key may hold",
-        );
+        self.seams.cold.tell_pair(from_number, SessionEvent::Moved, &pair, to_number.into(), why);
         self.show(from);
         self.show(to);
     }

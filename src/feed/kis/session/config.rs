@@ -10,15 +10,17 @@ pub struct SessionSection {
     /// Seconds without a message of any kind, in session hours, after which a line is closed and made anew; default 90, at
     /// least 15 (the broker asks each 10 to 14 s whether an idle client is there), 0: never.
     pub silence_s: u64,
-    /// Seconds without data on a line whose pairs should tick, though it is asked whether it is there; then it is made anew,
-    /// the second time in a row after twice as long, and so on; default 180, with the broker at least 60, 0: never.
+    /// Seconds without data on a line whose pairs should tick, though it is asked whether it is there; then it is made anew, if
+    /// its symbols were traded meanwhile by their volumes over REST (where there are none: if several ticked in this phase and
+    /// all fell silent), the next time after twice as long, and so on; default 180, with the broker at least
+    /// 60, 0: never.
     pub data_silence_s: u64,
     /// Seconds after which a pair that should tick in the present phase and doesn't is said to be silent, once; the line
     /// stays; default 300, 0: never.
     pub pair_silence_s: u64,
     /// Connects an app key may make within `connect_window_s`, over restarts of the program; default 10. The broker blocks
-    /// connect loops, and doesn't say from how many on, so that with it more than 20 are refused. 0: any number, for simulated
-    /// venues alone.
+    /// connect loops, and doesn't say from how many on, so that with it more than 20 are refused. Behind ends that were not in
+    /// order, as a crash, each next connect has to be later still. 0: any number at any pace, for simulated venues alone.
     pub connect_budget: usize,
     /// Seconds of that window; default 600, with the broker at least 60 a connect.
     pub connect_window_s: u64,

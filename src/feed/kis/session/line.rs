@@ -1,5 +1,6 @@
 //! One line: an app key's connection, from the wait before it to its end.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
@@ -9,6 +10,8 @@ use super::backoff::{Backoff, CEILING, FLOOR_HOPELESS, FLOOR_IN_USE, IN_USE_MAX}
 use super::budget::Budget;
 use super::codes::Reaction;
 use super::ledger::{Ledger, Request, Wanted};
+use super::slot::Slot;
+use crate::clock::wall_ns;
 use crate::net::{Command, Connection, ConnectionConfig, ReaderHandle, connect};
 use crate::secret::{Credentials, Secret};
 
@@ -52,7 +55,7 @@ pub(super) struct Line {
     /// Its losses taken into account, as counted by `Notices::losses`.
     pub losses: u32,
     pub account: Account,
-    /// The app key's name in the [`Budget`].
+    /// The app key's name in files.
     pub key: String,
     pub ledger: Ledger,
     /// The approval key that registrations are sent with.
@@ -221,8 +224,9 @@ impl Line {
         self.state = if self.ledger.wanted() == 0 { State::Idle } else { State::Waiting { until: Instant::now() } };
     }
 
-    /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP.
-    pub fn attempt(&self, rest: &Client, ws_url: &str, config: ConnectionConfig) -> Receiver<Attempt> {
+    /// Starts an attempt on a thread of its own: it blocks on DNS, TCP, HTTP. What fails before the WebSocket is touched is
+    /// not counted as a connect.
+    pub fn attempt(&self, rest: &Client, ws_url: &str, config: ConnectionConfig, slot: Arc<Slot>) -> Receiver<Attempt> {
         let (sender, receiver) = bounded(1);
         let (rest, index, refused) = (rest.clone(), usize::from(self.number) - 1, self.refused.clone());
         let ws_url = ws_url.to_owned();
@@ -230,10 +234,17 @@ impl Line {
             let attempt = match fresh_approval(&rest, index, refused.as_ref(), APPROVAL_PATIENCE) {
                 Err(failure) => Attempt { approval: None, outcome: Err(failure) },
                 Ok(approval) => {
-                    let outcome = connect(&ws_url, &[], CONNECT_TIMEOUT)
-                        .map_err(|error| error.to_string())
-                        .and_then(|shaken| Connection::prepare(shaken, &config).map_err(|error| error.to_string()));
-                    Attempt { approval: Some(approval), outcome: outcome.map_err(Failure::new) }
+                    let dial = || {
+                        connect(&ws_url, &[], CONNECT_TIMEOUT)
+                            .map_err(|error| error.to_string())
+                            .and_then(|shaken| Connection::prepare(shaken, &config).map_err(|error| error.to_string()))
+                            .map_err(Failure::new)
+                    };
+                    let counted = slot.connects(wall_ns()).map_err(|error| Failure {
+                        why: "connects can't be counted",
+                        ..Failure::new(error.to_string())
+                    });
+                    Attempt { approval: Some(approval), outcome: counted.and_then(|()| dial()) }
                 }
             };
             let _ = sender.send(attempt);

@@ -11,17 +11,19 @@ use crossbeam::queue::ArrayQueue;
 
 use super::super::control::is_notice;
 use super::super::notices::{Answered, Notices};
-use super::super::rest::Client;
+use super::super::rest::{Client, is_mock};
 use super::super::snapshots::Snapshots;
+use super::answers::Answers;
 use super::backoff::{CEILING, STABLE, unit_random};
-use super::budget::Budget;
 use super::care::Care;
 use super::churn::Churn;
+use super::guard::{Guard, Held};
 use super::ledger::{Ledger, Outcome, Registration, Wanted};
 use super::line::{Account, Attempt, BARRED_MAX, Failure, Line, LineState, State, message};
 use super::plan::{Plan, plan, wanted};
 use super::records::{Cold, shown};
 use super::watchdog::Watchdog;
+use super::witness::Witness;
 use crate::clock::{MarketClock, wall_ns};
 use crate::config::{Config, KisSection, KisSubscription};
 use crate::market::calendar::Calendar;
@@ -56,18 +58,21 @@ pub struct Progress {
 
 /// The registrations of account notices, and the line that carries them: that of the customer's own app key.
 #[derive(Debug, Default)]
-struct Notice {
-    pairs: Vec<Registration>,
-    line: usize,
+pub(super) struct Notice {
+    pub(super) pairs: Vec<Registration>,
+    pub(super) line: usize,
+    pub(super) answers: Answers,
 }
 
 impl Notice {
     fn of(kis: &KisSection, hts_id: Option<&Secret>) -> Notice {
         let names: Vec<String> = kis.account.iter().map(|account| account.name.clone()).collect();
         match (&kis.notices, hts_id) {
-            (Some(section), Some(id)) => {
-                Notice { pairs: section.registrations(&kis.rest_url, id), line: section.account_index(&names) }
-            }
+            (Some(section), Some(id)) => Notice {
+                pairs: section.registrations(&kis.rest_url, id),
+                line: section.account_index(&names),
+                ..Notice::default()
+            },
             _ => Notice::default(),
         }
     }
@@ -128,16 +133,16 @@ pub struct Seams {
 pub struct SessionManager {
     pub(super) lines: Vec<Line>,
     pub(super) seams: Seams,
-    budget: Budget,
+    pub(super) guards: Vec<Guard>,
     churn: Churn,
     pub(super) watchdog: Watchdog,
     pub(super) care: Care,
-    of_notices: Notice,
+    pub(super) of_notices: Notice,
     ws_url: String,
     pace: Duration,
     pub(super) registrations_max: usize,
     connection: ConnectionConfig,
-    leave: Leave,
+    pub(super) leave: Leave,
     progress: Progress,
 }
 
@@ -158,7 +163,6 @@ impl SessionManager {
     ) -> SessionManager {
         let kis = &config.kis;
         let session = &kis.session;
-        let window = Duration::from_secs(session.connect_window_s).div_f64(seams.market.scale);
         let of_notices = Notice::of(kis, seams.hts_id.as_ref());
         let mut current = vec![Vec::new(); accounts.len()];
         if let Some(carrier) = current.get_mut(of_notices.line) {
@@ -178,10 +182,15 @@ impl SessionManager {
         let traffic = std::mem::take(&mut seams.traffic);
         let change_window = Duration::from_secs(session.change_window_s).div_f64(seams.market.scale);
         let care = Care::new(config, &lines, &seams);
+        let mut watchdog = Watchdog::new(session, &seams.dir, seams.market, Arc::clone(&seams.calendar), traffic);
+        // The broker's mock server has no volumes to ask for.
+        if !is_mock(&kis.rest_url) {
+            watchdog.ask(Witness::new(&seams.rest));
+        }
         let manager = SessionManager {
-            budget: Budget::open(&seams.dir, session.connect_budget, window),
+            guards: lines.iter().map(|line| Guard::new(config, line, seams.market.scale)).collect(),
             churn: Churn::new(session.changes_max, change_window),
-            watchdog: Watchdog::new(session, &seams.dir, seams.market, Arc::clone(&seams.calendar), traffic),
+            watchdog,
             care,
             of_notices,
             progress: Progress { wanted: lines.iter().map(|line| line.ledger.wanted()).sum(), ..Progress::default() },
@@ -197,8 +206,9 @@ impl SessionManager {
         manager
     }
 
-    /// Keeps the lines up until `stop` is set or [`Leave`] says so; then tells the reader to close what is open.
-    pub fn run(mut self, stop: &AtomicBool) -> Progress {
+    /// Keeps the lines up until `stop` is set or [`Leave`] says so; then tells the reader to close what is open. The app keys
+    /// are held until what is returned is dropped.
+    pub fn run(mut self, stop: &AtomicBool) -> (Progress, Held) {
         loop {
             let mut busy = false;
             // Before the answers: those of a connection that is gone are taken before its loss.
@@ -228,7 +238,7 @@ impl SessionManager {
         }
         self.end_care();
         self.seams.reader.stop();
-        self.progress
+        (self.progress, Held::of(&self.lines, self.guards))
     }
 
     /// The broker answered a registration.
@@ -280,6 +290,7 @@ impl SessionManager {
             Some(pair) => self.left_out(index, &pair, "the broker closes the line over it"),
             None => {}
         }
+        self.notices_lost(index);
         // What was to be withdrawn before is not in force now.
         for wanted in moving {
             self.hand_over(index, wanted);
@@ -313,7 +324,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         line.state = State::Waiting { until: Instant::now() + wait };
         let wait_ns = wait.as_nanos() as u64;
-        self.budget.leave_alone(&line.key, wall_ns().saturating_add(wait_ns));
+        self.guards[index].leave_alone(wall_ns().saturating_add(wait_ns));
         tracing::info!(line = line.number, account = line.account.name, ?wait, code, why, "waits before it connects");
         self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, code, why);
     }
@@ -325,9 +336,11 @@ impl SessionManager {
             Outcome::InForce(pair) => {
                 line.taken();
                 self.watchdog.pair_in_force(line.number, &pair, Instant::now());
+                self.notice_in_force(index, &pair, code);
             }
             Outcome::Withdrawn(pair) => {
-                self.watchdog.pair_gone(line.number, &pair);
+                self.notice_withdrawn(index, &pair);
+                self.watchdog.pair_gone(self.lines[index].number, &pair);
                 self.moved_out(index, &pair);
             }
             Outcome::GivenUp(pair) => {
@@ -387,18 +400,11 @@ impl SessionManager {
 
     /// Begins an attempt, if the app key may connect now.
     fn connect(&mut self, index: usize) {
-        let line = &mut self.lines[index];
-        let now_ns = wall_ns();
-        if let Some((wait, why)) = self.budget.wait(&line.key, now_ns) {
-            let account = &line.account.name;
-            tracing::warn!(line = line.number, account, ?wait, why, "may not connect yet");
-            line.state = State::Waiting { until: Instant::now() + wait };
-            let wait_ns = wait.as_nanos() as u64;
-            self.seams.cold.tell(line.number, SessionEvent::BackingOff, wait_ns, "", why);
+        if !self.may_connect(index) {
             return self.show(index);
         }
-        self.budget.connects(&line.key, now_ns);
-        let result = line.attempt(&self.seams.rest, &self.ws_url, self.connection);
+        let line = &mut self.lines[index];
+        let result = line.attempt(&self.seams.rest, &self.ws_url, self.connection, self.guards[index].slot());
         line.state = State::Connecting { result };
         if line.backoff.is_retry() {
             self.seams.cold.counters.add(Counter::Reconnects, 1);
@@ -413,6 +419,8 @@ impl SessionManager {
             // Before the connection on which the broker may echo it.
             self.seams.secrets.force_push(key.clone());
         }
+        self.guards[index].asked_for_key(attempt.approval.is_some());
+        let is_of_keys = attempt.approval.is_none();
         line.approval = attempt.approval;
         let added = attempt.outcome.and_then(|connection| {
             let command = Command::Add { line: line.number, connection };
@@ -434,6 +442,10 @@ impl SessionManager {
                     "connection attempt failed"
                 );
                 self.progress.disconnects += 1;
+                if is_of_keys {
+                    self.key_failed(index, why, not_before);
+                    return self.show(index);
+                }
                 line.cause.1 = why;
                 if not_before < CEILING {
                     // Of the wall's clock, as the keys' interval is.

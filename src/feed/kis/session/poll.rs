@@ -183,7 +183,8 @@ impl Shared {
     }
 }
 
-fn venue(publisher: Publisher) -> Venue {
+/// Where REST has the volumes of a feed.
+pub(super) fn venue(publisher: Publisher) -> Venue {
     match publisher {
         Publisher::KisNxt => Venue::Nxt,
         Publisher::KisUn => Venue::Unified,

@@ -28,7 +28,7 @@ pub struct Cold {
 
 impl Cold {
     /// Something happened to a line (0: to none in particular).
-    pub(super) fn tell(&self, line: u16, event: SessionEvent, value: u64, code: &str, text: &str) {
+    pub(in crate::feed::kis) fn tell(&self, line: u16, event: SessionEvent, value: u64, code: &str, text: &str) {
         self.write(session(line, event, value, code, text));
     }
 

@@ -6,7 +6,7 @@
 //!
 //! The broker asks an idle client whether it is there and forgets to while data flows: so a missing keep-alive counts only
 //! while nothing else comes either. A line that is asked but brings no data is another matter: its registrations are dead,
-//! though all were confirmed.
+//! though all were confirmed, or nothing is traded: [`quiet`](super::quiet) tells.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 use super::config::SessionSection;
 use super::expect::{Expectations, Moment};
 use super::ledger::Registration;
+use super::poll::{Symbol, pollable};
+use super::quiet::Quiet;
+use super::witness::{Testimony, Witness};
 use crate::clock::{MarketClock, wall_ns};
 use crate::journal::{Start, Stream, Tailer};
 use crate::market::calendar::Calendar;
@@ -30,8 +33,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_WALL_MIN: Duration = Duration::from_millis(20);
 /// Records read in one look; what is more waits for the next.
 const RECORDS_MAX: usize = 2_000_000;
-/// A line that brings no data is made anew after so many times the patience, at most.
-const PATIENCE_MAX: u32 = 16;
+/// Of the patience with lines that bring no data: after so much of it is asked whether anything is traded, and so long may
+/// what was traded be under way.
+const ASK_AFTER: u32 = 2;
+const GRACE: u32 = 12;
+/// What was traded may be under way so long, however fast market time runs.
+const GRACE_WALL_MIN: Duration = Duration::from_millis(300);
 
 /// What a look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +50,7 @@ pub enum Finding {
         /// How long.
         age: Duration,
     },
-    /// Keep-alives come on a line, but no data, though some of its pairs should tick.
+    /// Keep-alives come on a line, but no data, though its pairs were traded, or all ticked before and fell silent together.
     NoData {
         /// Which.
         line: u16,
@@ -92,6 +99,8 @@ pub struct Watchdog {
     /// Longest the pairs of a new connection may take to tick.
     verify_within: Duration,
     expectations: Expectations,
+    /// Whether anything is traded; `None` where the broker doesn't tell.
+    witness: Option<Witness>,
     calendar: Arc<Calendar>,
     market: MarketClock,
     dir: PathBuf,
@@ -109,9 +118,7 @@ struct LineWatch {
     /// The stamp of the last message, and when it was seen to have changed.
     stamp: u64,
     message_at: Instant,
-    data_at: Instant,
-    /// Multiple of the patience with lines that bring no data; doubled by each that was given up for it.
-    patience: u32,
+    quiet: Quiet,
     /// All registrations were answered then; `None` once it was verified.
     verify_since: Option<Instant>,
 }
@@ -145,8 +152,7 @@ impl Watchdog {
                 is_up: false,
                 stamp: 0,
                 message_at: now,
-                data_at: now,
-                patience: 1,
+                quiet: Quiet::new(now),
                 verify_since: None,
             };
             (number, watch)
@@ -158,6 +164,7 @@ impl Watchdog {
             pair_silence,
             verify_within: pair_silence.or_else(|| wall(300)).unwrap_or(WALL_MIN),
             expectations: Expectations::new(),
+            witness: None,
             market,
             calendar,
             dir: dir.to_owned(),
@@ -169,6 +176,11 @@ impl Watchdog {
         }
     }
 
+    /// Before a line is given up that brings no data, REST is asked whether anything is traded.
+    pub(super) fn ask(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
     /// A line is connected.
     pub fn line_up(&mut self, line: u16, now: Instant) {
         // From here on: what was recorded before is of no line that is watched.
@@ -176,7 +188,8 @@ impl Watchdog {
             self.open_tailer();
         }
         if let Some(watch) = self.lines.get_mut(&line) {
-            (watch.is_up, watch.message_at, watch.data_at, watch.verify_since) = (true, now, now, None);
+            (watch.is_up, watch.message_at, watch.verify_since) = (true, now, None);
+            watch.quiet.connected(now);
         }
     }
 
@@ -191,6 +204,9 @@ impl Watchdog {
     pub fn line_down(&mut self, line: u16) {
         if let Some(watch) = self.lines.get_mut(&line) {
             (watch.is_up, watch.verify_since) = (false, None);
+        }
+        if let Some(witness) = &mut self.witness {
+            witness.forget(line);
         }
         self.pairs.retain(|_, pair| pair.line != line);
     }
@@ -215,8 +231,8 @@ impl Watchdog {
         }
         self.next_look = now + self.look_every;
         let mut found = Vec::new();
-        self.read_journal(now, &mut found);
         let moment = Moment::at(&self.calendar, self.market.market_ns(wall_ns()));
+        self.read_journal(now, &moment, &mut found);
         self.look_at_pairs(now, &moment, &mut found);
         self.look_at_lines(now, &moment, &mut found);
         found
@@ -230,7 +246,7 @@ impl Watchdog {
     }
 
     /// Which pairs ticked since the last look.
-    fn read_journal(&mut self, now: Instant, found: &mut Vec<Finding>) {
+    fn read_journal(&mut self, now: Instant, moment: &Moment, found: &mut Vec<Finding>) {
         let Some(tailer) = &mut self.tailer else { return self.open_tailer() };
         // A key is made once an instrument and transaction, not once a record.
         let mut ticked: HashMap<(u16, u32), (u16, Registration)> = HashMap::new();
@@ -256,7 +272,10 @@ impl Watchdog {
         }
         for (line, pair) in ticked.into_values() {
             if let Some(watch) = self.lines.get_mut(&line) {
-                (watch.data_at, watch.patience) = (now, 1);
+                watch.quiet.came(self.data_silence, now);
+                if let Some(phase) = self.expectations.ticks(&pair.tr_id, moment) {
+                    watch.quiet.ticked(&pair, phase);
+                }
             }
             let Some(watch) = self.pairs.get_mut(&pair).filter(|watch| watch.line == line) else { continue };
             let age = now.duration_since(std::mem::replace(&mut watch.quiet_since, now));
@@ -281,6 +300,9 @@ impl Watchdog {
     }
 
     fn look_at_lines(&mut self, now: Instant, moment: &Moment, found: &mut Vec<Finding>) {
+        for watch in self.lines.values_mut() {
+            watch.quiet.keep(|pair| self.expectations.ticks(&pair.tr_id, moment));
+        }
         for (number, watch) in self.lines.iter_mut().filter(|(_, watch)| watch.is_up) {
             let own = || self.pairs.iter().filter(|(_, pair)| pair.line == *number);
             let stamp = watch.traffic.as_ref().map_or(0, ConnectionWatch::last_message_ns);
@@ -297,20 +319,39 @@ impl Watchdog {
                 found.push(Finding::Verified { line: *number, in_force: own().count(), expected, ticking });
             }
             if expected == 0 {
-                watch.data_at = now;
+                watch.quiet.rests(now);
             }
             let in_session = own().any(|(pair, _)| self.expectations.in_session(&pair.tr_id, moment));
             let age = now.duration_since(watch.message_at);
-            let data_age = now.duration_since(watch.data_at);
             if !in_session {
                 watch.message_at = now;
             } else if self.silence.is_some_and(|silence| age >= silence) {
                 watch.is_up = false;
                 found.push(Finding::Silent { line: *number, age });
-            } else if self.data_silence.is_some_and(|silence| data_age >= silence * watch.patience) {
-                watch.is_up = false;
-                watch.patience = (watch.patience * 2).min(PATIENCE_MAX);
-                found.push(Finding::NoData { line: *number, age: data_age });
+            } else if let Some(silence) = self.data_silence {
+                let symbols = || -> Vec<Symbol> {
+                    let mut symbols: Vec<Symbol> = own()
+                        .filter(|(pair, _)| self.expectations.ticks(&pair.tr_id, moment).is_some())
+                        .filter_map(|(pair, _)| pollable(pair))
+                        .collect();
+                    symbols.sort_by(|left, right| (left.0 as u16, &left.1).cmp(&(right.0 as u16, &right.1)));
+                    symbols.dedup();
+                    symbols
+                };
+                let (age, every) = (watch.quiet.age(now), silence / ASK_AFTER);
+                let testimony = match &mut self.witness {
+                    Some(witness) if age >= every => witness.look(*number, symbols, every, now),
+                    Some(witness) => {
+                        witness.forget(*number);
+                        Testimony::Awaited
+                    }
+                    None => Testimony::Silent,
+                };
+                let grace = (silence / GRACE).max(GRACE_WALL_MIN);
+                if watch.quiet.is_dead(*number, silence, testimony, grace, now) {
+                    watch.is_up = false;
+                    found.push(Finding::NoData { line: *number, age });
+                }
             }
         }
     }
@@ -341,8 +382,7 @@ mod tests {
                 is_up: false,
                 stamp: 0,
                 message_at: now,
-                data_at: now,
-                patience: 1,
+                quiet: Quiet::new(now),
                 verify_since: None,
             };
             watchdog.lines.insert(1, watch);
@@ -377,6 +417,10 @@ mod tests {
         for patience in [1, 2, 4] {
             watchdog.line_up(1, up);
             watchdog.pair_in_force(1, &pair("H0STCNT0"), up);
+            for key in ["000660", "005930"] {
+                let ticked = Registration { tr_key: key.to_owned(), ..pair("H0STCNT0") };
+                watchdog.lines.get_mut(&1).unwrap().quiet.ticked(&ticked, Phase::Regular);
+            }
             let due = seconds(180 * patience);
             let told =
                 |found: Vec<Finding>| found.into_iter().filter(|one| matches!(one, Finding::NoData { .. })).count();

@@ -69,8 +69,7 @@ impl Place {
         if mode & 0o077 != 0 {
             return Err(KeyError::Mode { path: folder.to_owned(), mode, wanted: 0o700 });
         }
-        let name = super::digest(&format!("{environment}\n{app}"));
-        let path = folder.join(format!("kis-{}.json", &name[..24]));
+        let path = folder.join(super::file_name(environment, app)).with_extension("json");
         Ok(Place { path, environment: environment.to_owned(), app: app.to_owned() })
     }
 

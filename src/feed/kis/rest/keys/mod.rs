@@ -431,6 +431,16 @@ fn credentials_body(secret_name: &str, credentials: &Credentials) -> Zeroizing<V
     body
 }
 
+/// How the files of an app key on a server are named, without an ending: it tells nothing of the key.
+pub fn key_file_name(rest_url: &str, app_key: &Secret) -> String {
+    file_name(rest_url.trim_end_matches('/'), &digest(app_key.expose()))
+}
+
+fn file_name(environment: &str, app: &str) -> String {
+    let name = digest(&format!("{environment}\n{app}"));
+    format!("kis-{}", &name[..24])
+}
+
 /// SHA-256, hexadecimal.
 fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
