@@ -35,7 +35,8 @@ pub(super) struct MastersArgs {
 
 /// The broker's holidays, held against the calendar
 ///
-/// The broker asks for one such call a day: on one date a second download makes no call. Exit status 1 where the two part.
+/// The broker asks for one such call a day: on one date a second download makes no call, nor does one after a recorder's, which
+/// is noted in the folder of keys. Exit status 1 where the two part.
 #[derive(Debug, clap::Args)]
 pub(super) struct Holidays {
     #[command(flatten)]
