@@ -233,6 +233,7 @@ impl Keys {
     }
 
     /// The folder of keys.
+    #[cfg(feature = "cli")] // for downloads alone
     pub(super) fn folder(&self) -> &Path {
         self.place.folder()
     }
