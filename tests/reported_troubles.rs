@@ -102,7 +102,7 @@ fn every_trouble_has_its_line_in_the_table() {
         "rest_calls",
         "rest_faults",
     ];
-    let more = ["rest_keys", "rest_limits", "secrets", "soak", "hot_path_allocations"];
+    let more = ["rest_keys", "rest_limits", "fetch", "secrets", "soak", "hot_path_allocations"];
     let mut sources = String::new();
     for name in tests.iter().chain(&more) {
         let path = format!("{}/tests/{name}.rs", env!("CARGO_MANIFEST_DIR"));

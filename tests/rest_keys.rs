@@ -282,6 +282,20 @@ fn a_token_that_was_refused_and_given_again_is_not_asked_for_again_until_six_hou
 }
 
 #[test]
+fn an_approval_key_that_is_given_again_is_asked_for_again_after_its_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = RestFault::Answer { status: 200, body: r#"{"approval_key":"same"}"#.to_owned(), more: false };
+    let venue = Venue::start(SimConfig { rest_faults: vec![fault("Approval", 9, answer)], ..sim() }).unwrap();
+    let keys = keys(&venue, &minute_in_a_second(folder.path()));
+    let first = keys.approval_key(None, soon()).unwrap();
+    for asked in 2..4 {
+        let error = keys.approval_key(Some(&first), soon()).unwrap_err();
+        assert!(matches!(error, KeyError::SameAgain { .. }), "{error}");
+        assert_eq!(venue.rest_counts().requests_of("Approval"), asked);
+    }
+}
+
+#[test]
 fn a_lifetime_that_is_no_number_or_beyond_all_bounds_costs_no_token() {
     for lifetime in ["\"86400\"", "18446744073709551615", "\"soon\"", "0"] {
         let folder = tempfile::tempdir().unwrap();

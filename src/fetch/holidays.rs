@@ -22,6 +22,8 @@ use crate::market::kst;
 use crate::sys::file::sync_folder;
 
 const FILE: &str = "holidays.json";
+/// A page of the broker's holds some 25 days; more calls than for so few are no list of days.
+const PAGE_DAYS_MIN: usize = 10;
 /// How long another process may ask.
 const NOTE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -147,7 +149,7 @@ pub fn download(
         is_kept = known.is_some();
         let told = match known {
             Some(days) => days.ok_or(HolidayError::NothingCame)?,
-            None => note.asking(today, |has_come| ask(client, first, last, has_come)).map_err(|error| match error {
+            None => note.asking(today, |has_come| ask(client, (from, to), has_come)).map_err(|error| match error {
                 AskError::Note(error) => HolidayError::Note(error),
                 AskError::Call(error) => HolidayError::Rest(error),
             })?,
@@ -179,10 +181,12 @@ fn asked_today(kept: &Kept, from: Date) -> HolidayError {
 }
 
 /// Pages until the last date is told; the broker's answer may end with the year.
-fn ask(client: &Client, first: u32, last: u32, has_come: &mut bool) -> Result<Vec<NotedDay>, RestError> {
+fn ask(client: &Client, (from, to): (Date, Date), has_come: &mut bool) -> Result<Vec<NotedDay>, RestError> {
     let client = client.with_priority(Priority::Backfill);
+    let (first, last) = (kst::number_of(from), kst::number_of(to));
     let mut days: Vec<NotedDay> = Vec::new();
-    for page in client.pages("domestic-stock/chk-holiday", &[("BASS_DT", &first.to_string())], 200)? {
+    let pages_max = from.series(1.day()).take_while(|date| *date <= to).count() / PAGE_DAYS_MIN + 2;
+    for page in client.pages("domestic-stock/chk-holiday", &[("BASS_DT", &first.to_string())], pages_max)? {
         days.extend(NotedDay::of(&page?)?);
         *has_come = true;
         if days.last().and_then(keep).is_some_and(|day| day.date >= last) {

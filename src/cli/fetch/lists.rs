@@ -50,8 +50,8 @@ pub(super) struct MastersArgs {
 
 /// The broker's holidays, held against the calendar
 ///
-/// The broker asks for one such call a day: on one date a second download makes no call. Exit status 1 where the two part, and
-/// where the broker's list ends before --to.
+/// The broker asks for one such call a day: on one date a second download makes no call, nor does one after a recorder's, which
+/// is noted in the folder of keys. Exit status 1 where the two part, and where the broker's list ends before --to.
 ///
 /// With --json one object: {what, from, to, until, complete, days: [{date, open, ...}], calls, differences}.
 #[derive(Debug, clap::Args)]

@@ -17,9 +17,7 @@ use super::keys::{KeyError, Keys, scrub};
 use super::pacer::{Pacer, Priority};
 use super::pages::Pages;
 use super::settings::{RestSection, is_mock};
-use crate::feed::kis::holiday_note::HolidayNote;
 use crate::feed::kis::session::Account;
-use crate::feed::kis::session::budget::Budget;
 use crate::secret::{Credentials, Secret};
 
 /// Longest wait between two repetitions.
@@ -176,7 +174,10 @@ impl Client {
     }
 
     /// Where the day's call for the broker's calendar is noted: beside the keys of the first app key.
-    pub(crate) fn holiday_note(&self) -> HolidayNote {
+    #[cfg(feature = "cli")] // for downloads alone
+    pub(crate) fn holiday_note(&self) -> crate::feed::kis::holiday_note::HolidayNote {
+        use crate::feed::kis::holiday_note::HolidayNote;
+        use crate::feed::kis::session::budget::Budget;
         // There is at least one, or there would be no client.
         let lane = &self.shared.lanes[0];
         HolidayNote::new(lane.keys.folder(), &Budget::name(&lane.credentials.app_key))

@@ -78,6 +78,7 @@ impl Place {
     }
 
     /// Where the file stands.
+    #[cfg(feature = "cli")] // for downloads alone
     pub(super) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }

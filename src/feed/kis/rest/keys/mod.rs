@@ -28,8 +28,6 @@ use crate::secret::{Credentials, Secret};
 
 /// How often the file is looked at while somebody else's issue is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// So long after an issue the broker gives the same token again.
-const SAME_FOR_S: u64 = 6 * 3600;
 /// A token is valid for 24 hours by the broker's documents, whatever an answer says beyond.
 const TOKEN_LIFETIME_S: u64 = 86_400;
 /// The broker says no lifetime of approval keys: 24 hours by its documents.
@@ -153,6 +151,15 @@ impl Kind {
         }
     }
 
+    /// So long after an issue the broker gives the same again.
+    fn same_for_s(self) -> u64 {
+        match self {
+            Kind::Token => 6 * 3600,
+            // Not that anybody knows of.
+            Kind::Approval => 0,
+        }
+    }
+
     fn slot(self, kept: &mut Kept) -> &mut Slot {
         match self {
             Kind::Token => &mut kept.token,
@@ -226,6 +233,7 @@ impl Keys {
     }
 
     /// The folder of keys.
+    #[cfg(feature = "cli")] // for downloads alone
     pub(super) fn folder(&self) -> &Path {
         self.place.folder()
     }
@@ -274,7 +282,7 @@ impl Keys {
                 && wall_s() < slot.expires
                 && refused.is_none_or(|refused| refused.expose() != slot.value);
             let is_refused = refused.is_some_and(|refused| refused.expose() == slot.value);
-            if is_refused && slot.refused > 0 && wall_s() < slot.issued.saturating_add(SAME_FOR_S) {
+            if is_refused && slot.refused > 0 && wall_s() < slot.issued.saturating_add(kind.same_for_s()) {
                 return Err(KeyError::SameAgain { kind: kind.name() });
             }
             if usable && fresh(&slot.value, slot.expires) {
