@@ -134,7 +134,12 @@ pub const CODES: &[Code] = &[
     code("EGW00304", "invalid customer key", Reaction::DropKey, "check the app secret"),
     code("OPSP0000", "subscribed", Reaction::Success, ""),
     code("OPSP0001", "unsubscribed", Reaction::Success, ""),
-    code("OPSP0002", "already subscribed", Reaction::Success, "the registration is active; do not ask again"),
+    code(
+        "OPSP0002",
+        "already subscribed",
+        Reaction::Success,
+        "active; only notices whose key was lost are asked for anew",
+    ),
     code("OPSP0003", "was not subscribed", Reaction::Success, "the registration is gone"),
     code("OPSP0007", "internal error while subscribing", Reaction::Retry, ""),
     code("OPSP0008", "too many registrations", Reaction::Shed, "41 a session over all transactions"),
