@@ -138,7 +138,12 @@ pub const CODES: &[Code] = &[
     code("EGW00304", "invalid customer key", Reaction::DropKey, "check the app secret"),
     code("OPSP0000", "subscribed", Reaction::Registered, ""),
     code("OPSP0001", "unsubscribed", Reaction::Withdrawn, ""),
-    code("OPSP0002", "already subscribed", Reaction::Registered, "an error to the broker; do not ask again"),
+    code(
+        "OPSP0002",
+        "already subscribed",
+        Reaction::Registered,
+        "an error to the broker; only notices whose key was lost are asked for anew",
+    ),
     code("OPSP0003", "was not subscribed", Reaction::Withdrawn, "an error to the broker; the registration is gone"),
     code("OPSP0007", "internal error while subscribing", Reaction::Retry, ""),
     code("OPSP0008", "too many registrations", Reaction::Shed, "41 a session over all transactions"),
