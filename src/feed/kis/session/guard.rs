@@ -46,6 +46,11 @@ impl Guard {
         Arc::clone(&self.slot)
     }
 
+    /// Whether the next attempt is one after a failure to have an approval key.
+    pub fn is_retry(&self) -> bool {
+        self.keys.is_retry()
+    }
+
     /// The wait goes on in the next process.
     pub fn leave_alone(&self, until_ns: u64) {
         if let Err(error) = self.slot.leave_alone(until_ns) {

@@ -406,7 +406,7 @@ impl SessionManager {
         let line = &mut self.lines[index];
         let result = line.attempt(&self.seams.rest, &self.ws_url, self.connection, self.guards[index].slot());
         line.state = State::Connecting { result };
-        if line.backoff.is_retry() {
+        if line.backoff.is_retry() || self.guards[index].is_retry() {
             self.seams.cold.counters.add(Counter::Reconnects, 1);
         }
         self.show(index);
