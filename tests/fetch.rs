@@ -347,7 +347,9 @@ fn what_a_simulator_made_up_is_not_taken_for_the_brokers() {
     let text = fs::read_to_string(&rig.config).unwrap();
     let of_venue = format!("rest_url = {:?}\n", rig.venue.rest_url());
     assert!(text.contains(&of_venue));
-    fs::write(&rig.config, text.replace(&of_venue, "")).unwrap();
+    let real =
+        text.replace(&of_venue, "").replace("calls_per_second = 400.0\n", "").replace("token_interval_s = 1\n", "");
+    fs::write(&rig.config, real).unwrap();
     let (status, told, said) = rig.fetch("daily", "out", &args);
     assert!(status == 2 && said.contains("server was simulator, now real"), "{said}{told}");
     for more in [&["--config", config][..], &[]] {

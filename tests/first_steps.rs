@@ -321,6 +321,7 @@ fn members_of_an_index_are_recorded_by_the_master_files_of_the_day() {
     home.edit("environment = \"simulator\"", "environment = \"real\"");
     home.edit("\nrest_url = ", "\n# rest_url = ");
     home.edit("\nws_url = ", "\n# ws_url = ");
+    home.edit("connect_budget = 0 ", "connect_budget = 10 ");
     let output = home.hoga(&["run", "--config", "hoga.toml", "--check"]);
     assert!(output.status.code() == Some(2), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("of the server `simulator`"), "{}", text(&output.stderr));

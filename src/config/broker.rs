@@ -3,6 +3,7 @@
 //! A simulated venue takes any of it.
 
 use super::kis::KisSection;
+use crate::feed::kis::environment::is_brokers;
 use crate::feed::kis::rest::is_mock;
 
 /// Field, value, and what it may be.
@@ -10,10 +11,10 @@ type Wrong = (&'static str, String, &'static str);
 
 /// The first value that would have app keys blocked.
 pub(super) fn check(kis: &KisSection) -> Result<(), Wrong> {
-    if is_broker(&kis.rest_url) {
+    if is_brokers(&kis.rest_url) {
         check_rest(kis)?;
     }
-    if is_broker(&kis.ws_url) { check_sessions(kis) } else { Ok(()) }
+    if is_brokers(&kis.ws_url) { check_sessions(kis) } else { Ok(()) }
 }
 
 fn check_rest(kis: &KisSection) -> Result<(), Wrong> {
@@ -87,9 +88,4 @@ fn within(
     expected: &'static str,
 ) -> Result<(), Wrong> {
     if range.contains(&value) { Ok(()) } else { Err((field, value.to_string(), expected)) }
-}
-
-/// Whether an address is one of the broker's.
-pub(super) fn is_broker(url: &str) -> bool {
-    url.contains("koreainvestment.com")
 }

@@ -2,7 +2,7 @@
 
 use super::{Config, ConfigError, KisSubscription, RetentionSection, broker};
 use crate::feed::kis::control::is_notice;
-use crate::feed::kis::environment::{Environment, MOCK_TRS};
+use crate::feed::kis::environment::{Environment, MOCK_TRS, is_brokers};
 use crate::feed::kis::rest::{check_address, is_mock, is_websocket};
 use crate::feed::kis::universe::is_code;
 use crate::tick::{Instrument, tr_number};
@@ -82,7 +82,7 @@ impl Config {
             return refuse(field, value, expected);
         }
         if let Some(time) = &self.kis.market_time {
-            if broker::is_broker(&self.kis.rest_url) || broker::is_broker(&self.kis.ws_url) {
+            if is_brokers(&self.kis.rest_url) || is_brokers(&self.kis.ws_url) {
                 let expected = "none: at the broker's hosts market time is wall time; this is for a simulated venue";
                 return refuse("kis.market_time", time.start.clone(), expected);
             }

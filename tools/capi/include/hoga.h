@@ -400,6 +400,12 @@
 /** Account notices are not asked for any more: the broker closes the line each time. Is the HTS id right? */
 #define HOGA_SESSION_NOTICES_DROPPED 33
 
+/** A registration, or all that the line has left to ask, is asked for later on the same connection, whose others go on; `value` is how long, ns, `text` says why, `code` is the broker's where it refuses the whole line. */
+#define HOGA_SESSION_POSTPONED 44
+
+/** The broker refuses the line's app key, `value` times in a row with `code`: it stays closed until the next trading day, another list or a restart. */
+#define HOGA_SESSION_BARRED 45
+
 /** Another program of this host holds the session of the line's app key; the line waits for its end. */
 #define HOGA_SESSION_APP_KEY_HELD 54
 
