@@ -1,5 +1,5 @@
-//! What the broker's message codes mean to a session: the one table of [`codes`](super::super::rest::codes), as far as it
-//! concerns registrations and their line.
+//! What the broker's message codes mean to a session: the one table of [`rest::codes`](super::super::rest::codes), as far
+//! as it concerns registrations and their line.
 
 use super::super::rest::codes::{self, Code};
 

@@ -6,7 +6,7 @@
 //!
 //! The broker asks an idle client whether it is there and forgets to while data flows: so a missing keep-alive counts only
 //! while nothing else comes either. A line that is asked but brings no data is another matter: its registrations are dead,
-//! though all were confirmed, or nothing is traded: [`quiet`](super::quiet) tells.
+//! though all were confirmed, or nothing is traded: `quiet.rs` beside this file tells.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
