@@ -10,6 +10,10 @@
 //! and where it does not hold, the difference is what is missing, in shares. The first trade seen, and the first of a new
 //! business date, sets the base: what was before it is not known and not claimed.
 //!
+//! A trade whose cumulative quantity goes back may be an old one sent again, or begin a lower count. So both are gone on
+//! from: what follows the highest quantity seen is as good as what follows the last one, and between the two nothing is
+//! missing that was seen already.
+//!
 //! The table has one 64-byte state per instrument and venue, allocated at start; a check touches one cache line.
 
 use crate::tick::{Findings, Flags, GapReason, Trade, UNDEF_COUNT, UNDEF_QTY, UNDEF_TS, UNDEF_TURNOVER};
@@ -30,7 +34,12 @@ struct State {
     business_date: u32,
     /// Losses of the connection seen when this was written.
     losses: u32,
+    /// Highest `cum_qty` of the business date so far; above `cum_qty` only after that went back.
+    highest: u64,
 }
+
+/// One cache line.
+const _: () = assert!(size_of::<State>() == 64);
 
 /// Volume that is missing between two trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,11 +111,13 @@ impl Continuity {
             ts_event: if time_only { UNDEF_TS } else { trade.market.ts_event },
             business_date: trade.business_date,
             losses: self.losses,
+            highest: trade.cum_qty,
         };
         let last = std::mem::replace(state, now);
         if last.cum_qty == 0 || last.business_date != now.business_date {
             return Verdict::default();
         }
+        state.highest = last.highest.max(now.cum_qty);
         let backwards = now.ts_event != UNDEF_TS && last.ts_event != UNDEF_TS && now.ts_event < last.ts_event;
         let mut verdict = Verdict { findings: u32::from(backwards) * Findings::TIME_BACKWARDS, missing: None };
         if last.cum_qty.checked_add(now.qty) != Some(now.cum_qty) {
@@ -124,15 +135,19 @@ fn judge(last: &State, now: &State, px: i64, verdict: &mut Verdict) {
         verdict.findings |= Findings::DUPLICATE;
         return;
     }
+    // After a step back, what is missing follows the highest quantity where the trade lies beyond it.
+    let behind = last.cum_qty < last.highest;
     match now.cum_qty.checked_sub(now.qty) {
+        Some(base) if behind && base == last.highest => {}
         Some(base) if base > last.cum_qty => {
+            let seen_again = behind && base > last.highest;
             verdict.findings |= Findings::VOLUME_GAP;
             let reason = if last.losses == now.losses { GapReason::VolumeJump } else { GapReason::Disconnect };
             verdict.missing = Some(Missing {
-                cum_qty_before: last.cum_qty,
+                cum_qty_before: if seen_again { last.highest } else { last.cum_qty },
                 cum_qty_after: base,
-                turnover: missing_turnover(last, now, px),
-                trades: missing_trades(last, now),
+                turnover: if seen_again { UNDEF_TURNOVER } else { missing_turnover(last, now, px) },
+                trades: if seen_again { UNDEF_QTY } else { missing_trades(last, now) },
                 from_ts: last.ts_recv,
                 reason,
             });
@@ -223,6 +238,73 @@ mod tests {
         assert_eq!(table.check(0, &trade(10, 910)), Verdict::default());
         assert_eq!(table.check(0, &trade(50, 920)).findings, Findings::CUM_BACKWARDS, "more sold than volume came");
         assert_eq!(table.check(0, &trade(1000, 930)).findings, Findings::CUM_BACKWARDS, "more sold than there is");
+    }
+
+    #[test]
+    fn an_old_trade_sent_again_makes_nothing_missing_that_was_seen() {
+        let mut table = table();
+        assert_eq!(table.check(0, &trade(10, 1010)), Verdict::default());
+        let back = Findings::CUM_BACKWARDS | Findings::TIME_BACKWARDS;
+        assert_eq!(table.check(0, &trade(10, 980)).findings, back);
+        assert_eq!(table.check(0, &trade(10, 1020)), Verdict::default(), "follows the highest");
+        // A run of them, the last of which is the last that was seen.
+        assert_eq!(table.check(0, &trade(10, 1000)).findings, back);
+        assert_eq!(table.check(0, &trade(10, 1010)), Verdict::default());
+        assert_eq!(table.check(0, &trade(10, 1020)), Verdict::default());
+        assert_eq!(table.check(0, &trade(10, 1030)), Verdict::default());
+        // Behind it what is beyond the highest is missing, and no more.
+        assert_eq!(table.check(0, &trade(10, 990)).findings, back);
+        let verdict = table.check(0, &trade(10, 1060));
+        assert_eq!(verdict.findings, Findings::VOLUME_GAP);
+        let missing = verdict.missing.unwrap();
+        assert_eq!((missing.cum_qty_before, missing.cum_qty_after), (1030, 1050));
+        assert_eq!((missing.turnover, missing.trades), (UNDEF_TURNOVER, UNDEF_QTY));
+        assert_eq!(table.check(0, &trade(10, 1070)), Verdict::default());
+    }
+
+    proptest::proptest! {
+        /// Trades, some of them lost, some sent again later, one by one or as runs: what is missing is what was lost.
+        #[test]
+        fn what_is_missing_is_what_was_lost(steps in proptest::collection::vec((1_u64..50, 0_u8..10, 1_usize..6), 1..200)) {
+            let mut table = table();
+            let (mut cum, mut known, mut again) = (1000, 1000, false);
+            // Seen since the last loss: what comes again from before one shows that loss again, and so do two runs that
+            // leave out trades between them.
+            let mut seen: Vec<Trade> = Vec::new();
+            for (qty, what, run) in steps {
+                match what {
+                    0 => {
+                        cum += qty;
+                        seen.clear();
+                    }
+                    1 | 2 if cum == known && !again => {
+                        again = true;
+                        let from = seen.len().saturating_sub(run);
+                        for old in &seen[from..seen.len().min(from + run.div_ceil(2))] {
+                            proptest::prop_assert_eq!(table.check(0, old).missing, None);
+                        }
+                    }
+                    _ => {
+                        cum += qty;
+                        let verdict = table.check(0, &trade(qty, cum));
+                        let missing = verdict.missing.map(|missing| (missing.cum_qty_before, missing.cum_qty_after));
+                        proptest::prop_assert_eq!(missing, (cum - qty > known).then_some((known, cum - qty)));
+                        (known, again) = (cum, false);
+                        seen.push(trade(qty, cum));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lower_count_is_gone_on_from_though_a_wild_one_stood_before() {
+        let mut table = table();
+        assert_eq!(table.check(0, &trade(10, u64::MAX / 2)).findings, Findings::VOLUME_GAP);
+        table.check(0, &trade(10, 1010));
+        assert_eq!(table.check(0, &trade(10, 1020)), Verdict::default());
+        let missing = table.check(0, &trade(10, 1050)).missing.unwrap();
+        assert_eq!((missing.cum_qty_before, missing.cum_qty_after), (1020, 1040), "still counted to the share");
     }
 
     #[test]
