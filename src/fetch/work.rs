@@ -248,8 +248,7 @@ fn download(
         };
         let unreached = lock(shared).reached.elapsed();
         if unreached > job.patience {
-            let seconds = unreached.as_secs();
-            return Ended::Fatal(format!("the server was out of reach for {seconds} s, at last: {error}"));
+            return Ended::Fatal(out_of_patience(&error, unreached.as_secs()));
         }
         if tries >= TRIES_MAX {
             return Ended::Failed { error: error.to_string(), is_refusal: false };
@@ -268,6 +267,17 @@ fn kept(folder: &mut Folder, at: usize, path: &Path) -> Result<String, StateErro
     Ok(until.map_or("those of an earlier run are kept".to_owned(), |until| {
         format!("those up to {} are kept", kst::time_text(until))
     }))
+}
+
+/// Why a download ends that got no answer for so long.
+fn out_of_patience(error: &RestError, seconds: u64) -> String {
+    match error {
+        // A turn or a key was waited for, not the server.
+        RestError::TooSlow { .. } | RestError::Keys(KeyError::TooSoon { .. } | KeyError::Busy { .. }) => {
+            format!("no call could be made for {seconds} s: {error}")
+        }
+        _ => format!("the server was out of reach for {seconds} s, at last: {error}"),
+    }
 }
 
 /// Waits, unless the program is to end.
@@ -349,4 +359,20 @@ enum Trouble {
     Sink(#[from] SinkError),
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_for_a_turn_or_a_key_is_not_told_that_the_server_was_away() {
+        let busy = RestError::Keys(KeyError::Busy { path: "lock".into() });
+        let soon = RestError::Keys(KeyError::TooSoon { kind: "token", wait: Duration::from_secs(60) });
+        for error in [RestError::TooSlow { what: "quote".to_owned(), seconds: 600 }, soon, busy] {
+            assert_eq!(out_of_patience(&error, 301), format!("no call could be made for 301 s: {error}"));
+        }
+        let away = RestError::Transport { what: "quote".to_owned(), message: "refused".to_owned() };
+        assert!(out_of_patience(&away, 301).starts_with("the server was out of reach for 301 s"));
+    }
 }
