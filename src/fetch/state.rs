@@ -377,7 +377,15 @@ fn differences(known: &Value, asked: &Value) -> String {
     };
     let differing = names.into_iter().filter(|name| known_request[name] != asked_request[name]);
     let said: Vec<String> = differing
-        .map(|name| format!("{name} was {}, now {}", shown(&known_request[&name]), shown(&asked_request[&name])))
+        .map(|name| {
+            let (known, asked) = (&known_request[&name], &asked_request[&name]);
+            match first_differing(known, asked) {
+                Some((place, known, asked)) => {
+                    format!("{name}: place {place} was {}, now {}", shown(known), shown(asked))
+                }
+                None => format!("{name} was {}, now {}", shown(known), shown(asked)),
+            }
+        })
         .collect();
     if said.is_empty() {
         return format!(
@@ -386,6 +394,16 @@ fn differences(known: &Value, asked: &Value) -> String {
         );
     }
     said.join("; ")
+}
+
+/// The first place, from 1, in which two lists of one length differ, and what stands there.
+fn first_differing<'v>(known: &'v Value, asked: &'v Value) -> Option<(usize, &'v Value, &'v Value)> {
+    let (known, asked) = (known.as_array()?, asked.as_array()?);
+    if known.len() != asked.len() {
+        return None;
+    }
+    let mut places = (1..).zip(known).zip(asked).map(|((place, known), asked)| (place, known, asked));
+    places.find(|(_, known, asked)| known != asked)
 }
 
 #[cfg(test)]
@@ -518,6 +536,14 @@ mod tests {
         assert!(state.is_journal_made() && kept(&state) == [(0, 4), (1, 6)], "noted once");
         assert!(state.note_found(3, &path(3)).unwrap() && !state.note_found(2, &path(2)).unwrap());
         assert_eq!(kept(&state), [(0, 4), (1, 6), (3, 6)]);
+    }
+
+    #[test]
+    fn of_another_list_of_one_length_the_first_difference_is_named() {
+        let asked = |symbols: &[&str]| json!({ "request": { "what": "bars", "symbols": symbols }, "units": 2 });
+        let said = |symbols: &[&str]| differences(&asked(&["000100", "005930"]), &asked(symbols));
+        assert_eq!(said(&["000100", "000660"]), "symbols: place 2 was 005930, now 000660");
+        assert_eq!(said(&["000100"]), "symbols was 2 of them, now 1 of them");
     }
 
     #[test]
