@@ -94,7 +94,9 @@ pub(crate) fn from_variable(field: &'static str, name: &str, file_field: &'stati
         _ => {
             let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
             let is_name = name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_ascii_digit());
-            if is_name && name.len() < NAME_CHARS_MAX {
+            // The id of a customer looks like a word, and the name of a variable has several.
+            let may_be_id = field == "hts_id_env" && !name.contains('_');
+            if is_name && name.len() < NAME_CHARS_MAX && !may_be_id {
                 Err(SecretError::NotSet { name: name.to_owned(), file_field })
             } else {
                 Err(SecretError::NoName { field })

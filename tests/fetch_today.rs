@@ -4,6 +4,7 @@ mod fetch_rig;
 mod rest_rig;
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use fetch_rig::{Rig, files, rows, won};
 use hoga::feed::kis::rest::quotations::Venue as Market;
@@ -91,6 +92,39 @@ fn trades_of_a_day_that_is_over_stay_as_they_are_and_are_not_taken_for_todays() 
         }
         assert_eq!(kept, [files(&rig.path(format).join("data")), files(&rig.path(format).join("journal/ticks"))]);
         assert_eq!(rig.venue.rest_counts().requests_of("inquire-time-itemconclusion"), calls);
+    }
+}
+
+/// Goal: a kill between a unit's file and its note costs nothing of the file. Method: the files of a later run, in the place of
+/// those that an earlier one noted, and without any notes.
+#[test]
+fn trades_that_were_kept_and_not_noted_are_in_the_journal_that_is_made_on_a_later_day() {
+    let rig = Rig::new(trading(2, 200.0), 2, 400.0);
+    let symbols = rig.symbols(2);
+    record_trades(&rig.venue, &[&symbols[0], &symbols[1]]);
+    let list = symbols.join(",");
+    let run = |out: &str, time: &str| {
+        let (status, told, said) =
+            rig.fetch("ticks", out, &["--symbols", &list, "--format", "journal", "--as-of", time]);
+        (status, told["journal_records"].as_u64(), said)
+    };
+    let part = |out: &str, symbol: &str| rig.path(&format!("{out}/parts/20261120/{symbol}.part"));
+    let (_, all, said) = run("later", "2026-11-20T10:05:00");
+    for (out, kept) in [("noted", "those up to 10:00:5"), ("unnoted", "those of an earlier run are kept")] {
+        let (status, early, _) = run(out, "2026-11-20T10:01:00");
+        assert!(status == 0 && early.is_some() && early < all, "{early:?} of {all:?}: {said}");
+        for symbol in &symbols {
+            fs::copy(part("later", symbol), part(out, symbol)).unwrap();
+        }
+        if out == "unnoted" {
+            let state = rig.path("unnoted/fetch.state");
+            let text = fs::read_to_string(&state).unwrap();
+            fs::write(state, format!("{}\n", text.lines().next().unwrap())).unwrap();
+            fs::remove_dir_all(rig.path("unnoted/journal")).unwrap();
+        }
+        let (status, records, said) = run(out, "2026-11-23T18:00:00");
+        assert!((status, records) == (1, all) && said.contains(kept), "{records:?} of {all:?}: {said}");
+        assert_eq!(run(out, "2026-11-23T18:01:00").1, None, "the journal has all of it");
     }
 }
 

@@ -193,6 +193,21 @@ fn lists_are_of_the_korean_day_on_which_the_server_made_them() {
     assert_eq!(label(date(2026, 12, 31)), [date(2026, 11, 19), TODAY, date(2026, 12, 31)]);
 }
 
+#[test]
+fn lists_that_are_older_than_the_newest_day_take_its_place() {
+    let venue = venue(20, MasterSizes::Small);
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = Cache::new(folder.path());
+    let sunday = date(2026, 11, 22);
+    let elsewhere = [("origin", "elsewhere"), ("more_code.mst", "")];
+    cache.install(sunday, &elsewhere.map(|(name, text)| (name.to_owned(), text.into()))).expect("a day");
+    download_newest(folder.path(), sunday, &venue.rest_url()).expect("all files");
+    assert_eq!(cache.days().expect("days"), [sunday]);
+    assert_eq!(cache.origin(sunday).as_deref(), Some("simulator"));
+    let masters = Masters::load(folder.path()).expect("a day");
+    assert!(venue.symbols().iter().all(|symbol| masters.get(&symbol.code).is_some()));
+}
+
 fn hoga(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hoga"));
     command.arg("instruments").args(args).arg("--dir").arg(dir);

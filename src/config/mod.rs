@@ -11,6 +11,7 @@ mod kis;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -148,7 +149,7 @@ impl Config {
 
 /// The parser's error with its place, and the nearest known key where it met an unknown one.
 ///
-/// The line itself is not quoted: somebody may have written a secret into it.
+/// Neither the line nor a value is quoted: somebody may have written a secret there.
 fn parse_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let mut quoted = error.message().split('`').skip(1).step_by(2);
@@ -170,6 +171,20 @@ fn parse_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError 
             None => String::new(),
         };
     }
-    let message = format!("line {line}: {}", error.message());
+    let message = format!("line {line}: {}", without_value(error.message()));
     ConfigError::Parse { path: path.to_owned(), message, suggestion }
+}
+
+/// A message in the words of serde, `invalid type: string "...", expected ...`, without the value.
+fn without_value(message: &str) -> Cow<'_, str> {
+    let is_wrong_value =
+        ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|word| message.starts_with(word));
+    // What is expected stands last, and quotes nothing of the file.
+    match message.rsplit_once(", expected ").filter(|_| is_wrong_value) {
+        Some((found, expected)) => {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            Cow::Owned(format!("{kind}, expected {expected}"))
+        }
+        None => Cow::Borrowed(message),
+    }
 }

@@ -110,6 +110,25 @@ fn a_secret_in_the_configuration_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn a_value_of_the_wrong_kind_is_not_repeated() {
+    let without_accounts = GOOD.replace("[[kis.account]]\nname = \"a\"\ncredentials_file = \"f\"\n", "");
+    for (text, line, expected) in [
+        (&*without_accounts, "account = \"12345678-01\"", "line 4: invalid type: string, expected"),
+        (&without_accounts, "account = 12345678", "invalid type: integer, expected"),
+        (&without_accounts, "account = 12345678-01", "line 4"),
+        (GOOD, "account = \"12345678-01\"", "line"),
+        (GOOD, "notices.hts_id_env = 12345678", "invalid type: integer, expected a string"),
+        (GOOD, "max_registrations = -12345678", "line 4: invalid value: integer, expected"),
+        (GOOD, "max_registrations = \"x, expected 12345678\"", "invalid type: string, expected"),
+        (GOOD, "environment = \"12345678`, expected `\"", "unknown variant, expected one of `real`"),
+    ] {
+        let error = load(&text.replace("[kis]", &format!("[kis]\n{line}"))).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(expected) && !shown.contains("12345678"), "{shown}");
+    }
+}
+
+#[test]
 fn rings_that_could_not_hold_the_largest_frame_are_refused() {
     for (ring, expected) in [
         ("frame_ring_mib = 4000000000", "at most 4096 MiB"),

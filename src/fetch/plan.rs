@@ -317,7 +317,7 @@ impl Request {
                 if from < oldest && !is_begun {
                     return Err(PlanError::TooOld { from, oldest });
                 }
-                if is_mock && from < today { Err(PlanError::Mock) } else { Ok(()) }
+                if is_mock && from < today && !is_begun { Err(PlanError::Mock) } else { Ok(()) }
             }
             What::Daily { period, prices } if self.format == Format::Journal => match (period, prices) {
                 (Period::Day, Prices::Raw) => Ok(()),
@@ -339,7 +339,8 @@ impl Plan {
             let What::Daily { period, .. } = request.what else { return None };
             let mut bars: Vec<Date> = self.open_days.iter().map(|date| first_of(period, *date)).collect();
             bars.dedup();
-            Some((bars.len() as u64).div_ceil(DAY_ROWS).max(1))
+            // And an empty page, or the question whether there is such a symbol.
+            Some((bars.len() as u64).div_ceil(DAY_ROWS).max(1) + 1)
         };
         let of_range = of_range();
         let of = |unit: &Unit| match (request.what, unit.date) {
@@ -348,7 +349,7 @@ impl Plan {
                 let to = if date == today { moment.settled(date).unwrap_or(0).min(to) } else { to };
                 let minutes = u64::from(to.saturating_sub(from) / 60 + 1);
                 let rows = if date == today { MINUTE_ROWS } else { PAST_MINUTE_ROWS };
-                Some(minutes.div_ceil(rows))
+                Some(minutes.div_ceil(rows) + 1)
             }
             _ => of_range,
         };
@@ -441,7 +442,7 @@ mod tests {
         let plan = plan_of(&days);
         assert_eq!(plan.units.len(), 2);
         let calls = plan.calls(&days, &evening(), 0..1).unwrap();
-        assert!((66..=71).contains(&calls), "27 years of some 250 days: {calls}");
+        assert!((67..=72).contains(&calls), "27 years of some 250 days: {calls}");
         let moment = Moment::simulated(date(2014, 12, 1).at(12, 0, 0, 0)).unwrap();
         let minutes = request(What::Bars, date(2014, 11, 3), date(2014, 11, 4));
         let refused = minutes.plan(Calendar::shipped(), &moment, false, false);
@@ -469,14 +470,19 @@ mod tests {
         let (moment, day) = (evening(), date(2026, 11, 17));
         let bars = request(What::Bars, day, day);
         let (from, to) = Market(Venue::Krx).hours(Calendar::shipped(), day).unwrap().unwrap();
-        let a_day = u64::from((to - from) / 60 + 1).div_ceil(120);
+        // One more: an empty page, or whether there is such a symbol.
+        let a_day = u64::from((to - from) / 60 + 1).div_ceil(120) + 1;
         assert_eq!(plan_of(&bars).calls(&bars, &moment, 0..2), Some(2 * a_day));
         let days =
             request(What::Daily { period: Period::Day, prices: Prices::Raw }, date(2026, 1, 1), date(2026, 11, 20));
-        assert_eq!(plan_of(&days).calls(&days, &moment, 0..2), Some(6), "217 days are three calls a symbol");
+        assert_eq!(
+            plan_of(&days).calls(&days, &moment, 0..2),
+            Some(8),
+            "217 days are three calls a symbol, and one more"
+        );
         let weeks =
             request(What::Daily { period: Period::Week, prices: Prices::Raw }, date(2026, 1, 1), date(2026, 11, 20));
-        assert_eq!(plan_of(&weeks).calls(&weeks, &moment, 0..1), Some(1));
+        assert_eq!(plan_of(&weeks).calls(&weeks, &moment, 0..1), Some(2));
         let ticks = request(What::Ticks, date(2026, 11, 20), date(2026, 11, 20));
         assert_eq!(plan_of(&ticks).calls(&ticks, &moment, 0..1), None);
     }
@@ -490,6 +496,7 @@ mod tests {
         assert!(matches!(plan(&request(What::Bars, today, date(2026, 11, 2))), Err(PlanError::Range { .. })));
         let past = request(What::Bars, date(2026, 11, 19), today);
         assert!(matches!(past.plan(Calendar::shipped(), &evening(), true, false), Err(PlanError::Mock)));
+        assert!(past.plan(Calendar::shipped(), &evening(), true, true).is_ok(), "what was begun may be ended");
         let adjusted = What::Daily { period: Period::Day, prices: Prices::Adjusted };
         let journal = Request { format: Format::Journal, ..request(adjusted, date(2026, 11, 2), today) };
         assert!(matches!(plan(&journal), Err(PlanError::Format(_))));

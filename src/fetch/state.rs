@@ -30,11 +30,11 @@ const VERSION: u64 = 1;
 pub struct Done {
     /// Its place in the plan.
     pub unit: usize,
-    /// Rows of it.
+    /// Rows of it; of a file newer than its note, those of the one before.
     pub rows: u64,
     /// Bytes of its file.
     pub bytes: u64,
-    /// Second of the day up to which it reaches, when the day was not over: it is downloaded again.
+    /// Second of the day up to which it reaches at least, when the day was not over: it is downloaded again.
     pub until: Option<u32>,
     /// Shares that the broker did not show.
     pub missing: u64,
@@ -251,14 +251,45 @@ impl Folder {
         self.is_made && self.journal().exists()
     }
 
-    /// Takes units back whose file is not there as it was noted; how many.
-    pub fn forget_lost(&mut self, path: impl Fn(usize) -> PathBuf) -> usize {
+    /// Takes units back whose file is not there as it was noted; how many. A file of a unit that grows, of another length, is
+    /// newer than its note, since it gets its name when it is whole: it is noted.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn forget_lost(&mut self, path: impl Fn(usize) -> PathBuf) -> Result<usize, StateError> {
         let known = self.done.len();
         if self.is_whole() {
-            return 0;
+            return Ok(0);
         }
-        self.done.retain(|unit, done| fs::metadata(path(*unit)).is_ok_and(|file| file.len() == done.bytes));
-        known - self.done.len()
+        let mut newer = Vec::new();
+        self.done.retain(|unit, done| match fs::metadata(path(*unit)) {
+            Ok(file) if file.len() == done.bytes => true,
+            Ok(file) if done.until.is_some() && file.is_file() => {
+                newer.push(Done { bytes: file.len(), ..done.clone() });
+                true
+            }
+            _ => false,
+        });
+        let lost = known - self.done.len();
+        newer.into_iter().try_for_each(|done| self.note(done))?;
+        Ok(lost)
+    }
+
+    /// Notes a file that got its name when the program ended before its note; up to when it reaches is not known (0). Whether
+    /// there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Io`].
+    pub fn note_found(&mut self, unit: usize, path: &Path) -> Result<bool, StateError> {
+        match fs::metadata(path) {
+            Ok(file) if file.is_file() => {
+                self.note(Done { unit, rows: 0, bytes: file.len(), until: Some(0), missing: 0 })?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Notes a unit, whose file is on the disk, as done. On the disk when this returns.
@@ -346,7 +377,15 @@ fn differences(known: &Value, asked: &Value) -> String {
     };
     let differing = names.into_iter().filter(|name| known_request[name] != asked_request[name]);
     let said: Vec<String> = differing
-        .map(|name| format!("{name} was {}, now {}", shown(&known_request[&name]), shown(&asked_request[&name])))
+        .map(|name| {
+            let (known, asked) = (&known_request[&name], &asked_request[&name]);
+            match first_differing(known, asked) {
+                Some((place, known, asked)) => {
+                    format!("{name}: place {place} was {}, now {}", shown(known), shown(asked))
+                }
+                None => format!("{name} was {}, now {}", shown(known), shown(asked)),
+            }
+        })
         .collect();
     if said.is_empty() {
         return format!(
@@ -355,6 +394,16 @@ fn differences(known: &Value, asked: &Value) -> String {
         );
     }
     said.join("; ")
+}
+
+/// The first place, from 1, in which two lists of one length differ, and what stands there.
+fn first_differing<'v>(known: &'v Value, asked: &'v Value) -> Option<(usize, &'v Value, &'v Value)> {
+    let (known, asked) = (known.as_array()?, asked.as_array()?);
+    if known.len() != asked.len() {
+        return None;
+    }
+    let mut places = (1..).zip(known).zip(asked).map(|((place, known), asked)| (place, known, asked));
+    places.find(|(_, known, asked)| known != asked)
 }
 
 #[cfg(test)]
@@ -459,6 +508,42 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let state = open(&root, "1", false).unwrap();
         assert_eq!((state.done().keys().copied().collect::<Vec<_>>(), state.damaged()), (vec![0, 2], 1));
+    }
+
+    #[test]
+    fn a_file_that_grew_after_its_note_is_kept_and_one_of_a_unit_that_is_over_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("out");
+        let mut state = open(&root, "1", false).unwrap();
+        for (unit, until) in [(0, Some(39_600)), (1, Some(39_600)), (2, Some(39_600)), (3, None)] {
+            state.note(Done { bytes: 4, until, ..done(unit) }).unwrap();
+        }
+        fs::create_dir(state.journal()).unwrap();
+        state.note_journal().unwrap();
+        let path = |unit: usize| root.join(unit.to_string());
+        for (unit, text) in [(0, "same"), (1, "longer"), (3, "longer")] {
+            fs::write(path(unit), text).unwrap();
+        }
+        let kept = |state: &Folder| state.done().values().map(|done| (done.unit, done.bytes)).collect::<Vec<_>>();
+        assert_eq!(state.forget_lost(path).unwrap(), 2, "the file that is gone, and that of the day that is over");
+        assert_eq!(kept(&state), [(0, 4), (1, 6)]);
+        assert!(!state.is_journal_made(), "it is older than the file");
+        assert!(!state.is_done(1), "it grows still");
+        drop(state);
+        let mut state = open(&root, "1", false).unwrap();
+        state.note_journal().unwrap();
+        state.forget_lost(path).unwrap();
+        assert!(state.is_journal_made() && kept(&state) == [(0, 4), (1, 6)], "noted once");
+        assert!(state.note_found(3, &path(3)).unwrap() && !state.note_found(2, &path(2)).unwrap());
+        assert_eq!(kept(&state), [(0, 4), (1, 6), (3, 6)]);
+    }
+
+    #[test]
+    fn of_another_list_of_one_length_the_first_difference_is_named() {
+        let asked = |symbols: &[&str]| json!({ "request": { "what": "bars", "symbols": symbols }, "units": 2 });
+        let said = |symbols: &[&str]| differences(&asked(&["000100", "005930"]), &asked(symbols));
+        assert_eq!(said(&["000100", "000660"]), "symbols: place 2 was 005930, now 000660");
+        assert_eq!(said(&["000100"]), "symbols was 2 of them, now 1 of them");
     }
 
     #[test]

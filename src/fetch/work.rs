@@ -1,6 +1,7 @@
 //! The work: units by several threads, one for each app key, until all are done or can't be.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -109,6 +110,10 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
         Some(unit) => files.join(job.plan.path(job.request, unit)),
         None => files.clone(),
     });
+    let lost = match lost {
+        Ok(lost) => lost,
+        Err(error) => return Outcome { fatal: Some(error.to_string()), ..Outcome::default() },
+    };
     if lost > 0 || folder.damaged() > 0 {
         tracing::warn!(
             lost,
@@ -133,7 +138,7 @@ pub fn work(job: &Job<'_>, folder: &mut Folder, progress: &(dyn Fn(Progress) + S
                     if halt.load(Ordering::Relaxed) || job.stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let ended = download(job, &client, *unit, shared, halt);
+                    let ended = download(job, &client, *unit, shared, files, halt);
                     settle(job, *unit, ended, shared, files, halt, resumed, progress);
                 }
             });
@@ -176,7 +181,14 @@ fn lock<'s, 'a>(shared: &'s Mutex<Shared<'a>>) -> MutexGuard<'s, Shared<'a>> {
 }
 
 /// One unit with all its tries.
-fn download(job: &Job<'_>, client: &Client, at: usize, shared: &Mutex<Shared<'_>>, halt: &AtomicBool) -> Ended {
+fn download(
+    job: &Job<'_>,
+    client: &Client,
+    at: usize,
+    shared: &Mutex<Shared<'_>>,
+    files: &Path,
+    halt: &AtomicBool,
+) -> Ended {
     let Some(unit) = job.plan.units.get(at) else {
         return Ended::Fatal(format!("unit {at} is not in the plan"));
     };
@@ -198,11 +210,11 @@ fn download(job: &Job<'_>, client: &Client, at: usize, shared: &Mutex<Shared<'_>
             Err(WalkError::Stopped) => return Ended::Stopped,
             Err(WalkError::Rest(error)) => error,
             Err(gone @ WalkError::Gone(_)) => {
-                let kept = lock(shared).folder.done().get(&at).and_then(|done| done.until);
-                let kept = kept.map_or("none are kept".to_owned(), |until| {
-                    format!("those up to {} are kept", kst::time_text(until))
-                });
-                return Ended::Failed { error: format!("{gone}; {kept}"), is_refusal: false };
+                let path = files.join(job.plan.path(job.request, unit));
+                return match kept(lock(shared).folder, at, &path) {
+                    Ok(kept) => Ended::Failed { error: format!("{gone}; {kept}"), is_refusal: false },
+                    Err(error) => Ended::Fatal(error.to_string()),
+                };
             }
             Err(error) => {
                 return Ended::Failed { is_refusal: matches!(error, WalkError::NoSymbol(_)), error: error.to_string() };
@@ -236,13 +248,35 @@ fn download(job: &Job<'_>, client: &Client, at: usize, shared: &Mutex<Shared<'_>
         };
         let unreached = lock(shared).reached.elapsed();
         if unreached > job.patience {
-            let seconds = unreached.as_secs();
-            return Ended::Fatal(format!("the server was out of reach for {seconds} s, at last: {error}"));
+            return Ended::Fatal(out_of_patience(&error, unreached.as_secs()));
         }
         if tries >= TRIES_MAX {
             return Ended::Failed { error: error.to_string(), is_refusal: false };
         }
         pause(wait.min(WAIT_MAX), job.stop);
+    }
+}
+
+/// What is kept of trades that can't be had any more.
+fn kept(folder: &mut Folder, at: usize, path: &Path) -> Result<String, StateError> {
+    // The program may have ended between a file and its note.
+    if !folder.done().contains_key(&at) && !folder.note_found(at, path)? {
+        return Ok("none are kept".to_owned());
+    }
+    let until = folder.done().get(&at).and_then(|done| done.until).filter(|until| *until > 0);
+    Ok(until.map_or("those of an earlier run are kept".to_owned(), |until| {
+        format!("those up to {} are kept", kst::time_text(until))
+    }))
+}
+
+/// Why a download ends that got no answer for so long.
+fn out_of_patience(error: &RestError, seconds: u64) -> String {
+    match error {
+        // A turn or a key was waited for, not the server.
+        RestError::TooSlow { .. } | RestError::Keys(KeyError::TooSoon { .. } | KeyError::Busy { .. }) => {
+            format!("no call could be made for {seconds} s: {error}")
+        }
+        _ => format!("the server was out of reach for {seconds} s, at last: {error}"),
     }
 }
 
@@ -266,7 +300,7 @@ fn settle(
     at: usize,
     ended: Ended,
     shared: &Mutex<Shared<'_>>,
-    files: &std::path::Path,
+    files: &Path,
     halt: &AtomicBool,
     resumed: usize,
     progress: &(dyn Fn(Progress) + Sync),
@@ -325,4 +359,20 @@ enum Trouble {
     Sink(#[from] SinkError),
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_for_a_turn_or_a_key_is_not_told_that_the_server_was_away() {
+        let busy = RestError::Keys(KeyError::Busy { path: "lock".into() });
+        let soon = RestError::Keys(KeyError::TooSoon { kind: "token", wait: Duration::from_secs(60) });
+        for error in [RestError::TooSlow { what: "quote".to_owned(), seconds: 600 }, soon, busy] {
+            assert_eq!(out_of_patience(&error, 301), format!("no call could be made for 301 s: {error}"));
+        }
+        let away = RestError::Transport { what: "quote".to_owned(), message: "refused".to_owned() };
+        assert!(out_of_patience(&away, 301).starts_with("the server was out of reach for 301 s"));
+    }
 }

@@ -16,7 +16,7 @@ use super::seal::day;
 use crate::config::Config;
 use crate::feed::kis::environment::server_of;
 use crate::feed::kis::rest::quotations::{Period, Prices};
-use crate::feed::kis::rest::{Client, RestSection, is_mock};
+use crate::feed::kis::rest::{Client, is_mock};
 use crate::fetch::{Folder, Format, Job, Market, Moment, Plan, Request, What, work};
 use crate::journal;
 use crate::market::calendar::Calendar;
@@ -218,19 +218,24 @@ impl Keys {
 }
 
 impl Means {
-    /// The pace: half of it while a recorder uses the same app keys.
-    fn settings(&self) -> RestSection {
-        let mut settings = self.config.kis.rest.clone();
+    /// The part of the pace that downloads keep to: half of it while a recorder uses the same app keys.
+    fn part(&self) -> f64 {
         if journal::is_live(&self.config.journal.dir) {
             tracing::info!("a recorder is alive: half of the pace is its");
-            settings.calls_per_second = Some((settings.pace(&self.config.kis.rest_url) / 2.0).max(0.01));
+            return 0.5;
         }
-        settings
+        1.0
+    }
+
+    /// Calls a second and app key.
+    fn pace(&self) -> f64 {
+        self.config.kis.rest.pace(&self.config.kis.rest_url) * self.part()
     }
 
     fn client(&self) -> Result<Client, String> {
         let accounts = self.config.accounts().map_err(|error| error.to_string())?;
-        Client::new(&self.config.kis.rest_url, &accounts, &self.settings()).map_err(|error| error.to_string())
+        let kis = &self.config.kis;
+        Client::with_part(&kis.rest_url, &accounts, &kis.rest, self.part()).map_err(|error| error.to_string())
     }
 }
 
@@ -323,7 +328,7 @@ fn dry_run(request: &Request, plan: &Plan, common: &Common, means: &Means, is_be
     };
     let calls = plan.calls(request, &means.moment, pending.iter().copied());
     let keys = means.config.kis.account.len();
-    let pace = means.settings().pace(&means.config.kis.rest_url) * keys as f64;
+    let pace = means.pace() * keys as f64;
     let seconds = calls.map(|calls| calls as f64 / pace);
     if common.json {
         let object = json!({

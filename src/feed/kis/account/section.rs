@@ -118,6 +118,10 @@ mod tests {
         let unset = NoticesSection { hts_id_env: Some("HOGA_TEST_NO_SUCH".to_owned()), ..NoticesSection::default() };
         let said = unset.hts_id().unwrap_err().to_string();
         assert!(said.contains("hts_id_file") && !said.contains("credentials_file"), "{said}");
+        let id = NoticesSection { hts_id_env: Some("hong1234".to_owned()), ..NoticesSection::default() };
+        let error = id.hts_id().unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(said.starts_with("hts_id_env") && !said.contains("hong1234"), "{said}");
         let file = tempfile::NamedTempFile::new().unwrap();
         let empty = NoticesSection { hts_id_file: Some(file.path().to_owned()), ..NoticesSection::default() };
         assert!(empty.hts_id().unwrap_err().to_string().ends_with("holds nothing"));

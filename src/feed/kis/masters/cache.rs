@@ -105,7 +105,7 @@ impl Cache {
         Ok(if days.is_empty() { MastersError::Empty { dir } } else { MastersError::NoDay { date, dir, days } })
     }
 
-    /// Puts files in as a day, by name; not without one that the day has already. Readers see the day as it was or as it is now; what
+    /// Puts files in as a day, by name; not without one that the day has already from the same server. Readers see the day as it was or as it is now; what
     /// the day had before is gone, other days stay. After a crash the day is as it was. Where the file system can't exchange two folders (NFS), the day is absent for
     /// a moment, and after a crash in that moment it is put back by the next who puts a day in.
     ///
@@ -141,10 +141,12 @@ impl Cache {
         file::sync_folder(&self.dir).map_err(io_error(&self.dir))
     }
 
-    /// A day of fewer files would take instruments away that are listed.
+    /// A day of fewer files would take instruments away that are listed, unless they are those of another server.
     fn check_is_no_poorer(&self, date: Date, files: &[(String, Vec<u8>)]) -> Result<(), MastersError> {
         let day = self.folder(date);
-        if !day.exists() {
+        let told = files.iter().find(|(name, _)| name == ORIGIN);
+        let is_of_another = self.origin(date).zip(told).is_some_and(|(known, (_, told))| known.as_bytes() != &**told);
+        if !day.exists() || is_of_another {
             return Ok(());
         }
         let plain = |name: &str| name.to_ascii_lowercase().trim_end_matches(".zip").to_owned();
@@ -264,6 +266,24 @@ mod tests {
         let poorer = cache.install(tuesday, &[("konex_code.mst.zip".to_owned(), Vec::new())]).unwrap_err().to_string();
         assert!(poorer.contains("no idxcode.mst") && poorer.contains("2026-11-24"), "{poorer}");
         assert_eq!((listed(&cache, monday), listed(&cache, tuesday)), (vec!["KOSPI".into()], vec!["KOSPI200".into()]));
+    }
+
+    #[test]
+    fn a_day_of_another_server_is_replaced_by_fewer_files_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let day = date(2026, 11, 23);
+        let of = |origin: &str, mut files: Vec<(String, Vec<u8>)>| {
+            files.push((ORIGIN.to_owned(), origin.as_bytes().to_vec()));
+            files
+        };
+        let mut more = index(&["00001KOSPI"]);
+        more.push(("fo_idx_code_mts.mst".to_owned(), Vec::new()));
+        cache.install(day, &of("simulator", more)).unwrap();
+        let fewer = |origin| cache.install(day, &of(origin, index(&["11001KOSDAQ"])));
+        assert!(matches!(fewer("simulator"), Err(MastersError::Fewer { .. })));
+        fewer("real").unwrap();
+        assert_eq!((listed(&cache, day), cache.origin(day).as_deref()), (vec!["KOSDAQ".to_owned()], Some("real")));
     }
 
     #[test]

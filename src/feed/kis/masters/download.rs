@@ -48,7 +48,8 @@ pub fn download(dir: &Path, date: Date, base_url: &str) -> Result<Downloaded, Ma
 }
 
 /// As [`download`], as the files of the day on which the server made its list of KOSPI, where it tells (`Last-Modified`): at night and
-/// at a weekend that is a day before today.
+/// at a weekend that is a day before today. As those of the newest day that the cache has, where they are older: it is the newest
+/// that is looked at.
 ///
 /// # Errors
 ///
@@ -57,7 +58,9 @@ pub fn download_newest(dir: &Path, today: Date, base_url: &str) -> Result<Downlo
     let (files, made) = get_all(base_url)?;
     // Older ones than any holidays are long are the word of a clock that is wrong.
     let oldest = today.checked_sub(14.days()).unwrap_or(Date::MIN);
-    store(dir, made.filter(|made| (oldest..=today).contains(made)).unwrap_or(today), base_url, files)
+    let made = made.filter(|made| (oldest..=today).contains(made)).unwrap_or(today);
+    let newest = Cache::new(dir).days()?.pop().filter(|day| *day <= today);
+    store(dir, newest.map_or(made, |newest| newest.max(made)), base_url, files)
 }
 
 fn store(dir: &Path, date: Date, base_url: &str, mut files: Archives) -> Result<Downloaded, MastersError> {

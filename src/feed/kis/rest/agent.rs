@@ -50,13 +50,29 @@ pub(super) struct Unreached {
 impl Unreached {
     fn new(error: &ureq::Error) -> Unreached {
         let no_connection = match error {
-            ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            ureq::Error::Io(error) => is_before_connection(error),
             ureq::Error::Timeout(at) => matches!(at, ureq::Timeout::Connect | ureq::Timeout::Resolve),
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
             _ => false,
         };
         Unreached { message: error.to_string(), perhaps_sent: !no_connection }
     }
+}
+
+/// Whether the system found no address or no way; the library passes its errors on as they are. A connection that stands
+/// doesn't end by them within our timeouts.
+fn is_before_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    let has_no_way = matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable
+    );
+    // The standard library gives failed lookups no kind of their own.
+    has_no_way || error.to_string().starts_with("failed to lookup address information")
 }
 
 impl Agent {
@@ -194,6 +210,29 @@ mod tests {
         assert!(
             !is_loopback("https://openapi.koreainvestment.com:9443") && !is_loopback("http://127.0.0.1.example.com")
         );
+    }
+
+    #[test]
+    fn without_an_address_or_a_way_nothing_was_sent() {
+        use std::io::ErrorKind;
+        let perhaps_sent = |kind: ErrorKind| Unreached::new(&ureq::Error::Io(kind.into())).perhaps_sent;
+        for kind in [
+            ErrorKind::ConnectionRefused,
+            ErrorKind::HostUnreachable,
+            ErrorKind::NetworkUnreachable,
+            ErrorKind::NetworkDown,
+            ErrorKind::AddrNotAvailable,
+        ] {
+            assert!(!perhaps_sent(kind), "{kind}");
+        }
+        for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof] {
+            assert!(perhaps_sent(kind), "{kind}");
+        }
+        // A label that no name can have fails without asking anybody.
+        let nowhere = format!("http://{}.invalid:1", "a".repeat(64));
+        let agent = Agent::new(&nowhere, &RestSection::default(), 0);
+        let unreached = agent.post("/oauth2/tokenP", b"{}").unwrap_err();
+        assert!(!unreached.perhaps_sent, "{unreached:?}");
     }
 
     #[test]

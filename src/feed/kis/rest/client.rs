@@ -76,6 +76,20 @@ impl Client {
     /// There is no app key, or one is named twice; the address would let secrets be read on their way; the folder of keys
     /// can't be used.
     pub fn new(rest_url: &str, accounts: &[Account], settings: &RestSection) -> Result<Client, RestError> {
+        Client::with_part(rest_url, accounts, settings, 1.0)
+    }
+
+    /// A client that keeps to a part of the pace, and leaves the rest to others with the same app keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`].
+    pub(crate) fn with_part(
+        rest_url: &str,
+        accounts: &[Account],
+        settings: &RestSection,
+        part: f64,
+    ) -> Result<Client, RestError> {
         if accounts.is_empty() {
             return Err(RestError::NoAppKey(": name one in [[kis.account]]".to_owned()));
         }
@@ -88,7 +102,7 @@ impl Client {
             let credentials = account.credentials.clone();
             let keys = Keys::with(Arc::clone(&agent), Arc::clone(&counters), credentials.clone(), settings)?;
             let turns = keys.turns_path();
-            let pacer = Pacer::new(settings.pace(rest_url), Some(&turns));
+            let pacer = Pacer::new(settings.pace(rest_url), part, Some(&turns));
             let pacer = pacer.map_err(|source| KeyError::File { path: turns, source })?;
             Ok(Lane { name: account.name.clone(), credentials, keys, pacer, refused: AtomicBool::new(false) })
         };

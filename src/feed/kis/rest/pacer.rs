@@ -1,5 +1,7 @@
 //! The pace of one app key: calls go out one at a time, evenly spaced, the most urgent first.
 //!
+//! A process may keep to a part of the pace. That binds it alone: to others the file of turns tells the period of the app key.
+//!
 //! Turns, and how far refusals have slowed the pace, are shared with all processes that share the folder of keys. The broker's
 //! second isn't aligned with ours, so nothing is sent in bursts: the limiter (GCRA) gives one turn at a time. A refusal for
 //! too many calls slows the pace by three tenths after a pause of a second; then it rises again by a twentieth of the full
@@ -54,6 +56,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddlewa
 
 #[derive(Debug)]
 pub(super) struct Pacer {
+    /// Calls a second of this process, unless refusals have slowed them.
     full: f64,
     state: Mutex<State>,
     turn: Condvar,
@@ -62,6 +65,8 @@ pub(super) struct Pacer {
 #[derive(Debug)]
 struct State {
     limiter: Limiter,
+    /// Calls a second of the app key, over all processes.
+    of_all: f64,
     /// What other processes took.
     turns: Option<Arc<Turns>>,
     /// Of this process's pace, as far as it knows; the newest word of all is kept to.
@@ -83,21 +88,24 @@ fn limiter(rate: f64) -> Limiter {
 }
 
 impl Pacer {
-    /// A pace of so many calls a second, its turns shared with all who name the same file; `None`: of this process alone.
+    /// A pace of so many calls a second, of which this process keeps to a `part`; its turns shared with all who name the same
+    /// file; `None`: of this process alone.
     ///
     /// # Errors
     ///
     /// The file can't be made or opened.
-    pub(super) fn new(per_second: f64, shared: Option<&Path>) -> std::io::Result<Pacer> {
+    pub(super) fn new(per_second: f64, part: f64, shared: Option<&Path>) -> std::io::Result<Pacer> {
+        let full = per_second * part;
         let state = State {
-            limiter: limiter(per_second),
+            limiter: limiter(full),
+            of_all: per_second,
             turns: shared.map(Turns::open).transpose()?.map(Arc::new),
             slowed: Slowed::NOT,
             busy: None,
             waiting: BTreeSet::new(),
             tickets: 0,
         };
-        Ok(Pacer { full: per_second, state: Mutex::new(state), turn: Condvar::new() })
+        Ok(Pacer { full, state: Mutex::new(state), turn: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -194,7 +202,7 @@ impl State {
         if let Err(not_until) = self.limiter.check() {
             return Some(not_until.wait_time_from(MonotonicClock.now()).max(Duration::from_micros(50)));
         }
-        let period = Duration::from_secs_f64(1.0 / (full * self.slowed.part));
+        let period = Duration::from_secs_f64(1.0 / (self.of_all * self.slowed.part));
         let since = Duration::from_nanos(now - self.slowed.since);
         if self.slowed.part < 1.0 && since >= PAUSE {
             // Additive, a step for each second, with a turn taken from the new limiter: this one.
@@ -241,7 +249,7 @@ mod tests {
     use super::*;
 
     fn alone(per_second: f64) -> Pacer {
-        Pacer::new(per_second, None).unwrap()
+        Pacer::new(per_second, 1.0, None).unwrap()
     }
 
     fn soon() -> Instant {
@@ -328,7 +336,7 @@ mod tests {
     fn a_file_that_is_held_for_long_is_waited_for_and_shared_as_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turns");
-        let pacer = Pacer::new(5.0, Some(&path)).unwrap();
+        let pacer = Pacer::new(5.0, 1.0, Some(&path)).unwrap();
         let stuck = std::fs::File::open(&path).unwrap();
         stuck.lock().unwrap();
         let begun = Instant::now();
@@ -340,17 +348,34 @@ mod tests {
             stuck.unlock().unwrap();
             assert_eq!(waiting.join().unwrap(), Ok(()));
         });
-        let other = Pacer::new(5.0, Some(&path)).unwrap();
+        let other = Pacer::new(5.0, 1.0, Some(&path)).unwrap();
         let begun = Instant::now();
         other.acquire(Priority::Session, soon()).unwrap();
         assert!(begun.elapsed() > Duration::from_millis(100), "the turn of the first is known to the other");
     }
 
     #[test]
+    fn who_keeps_to_a_part_of_the_pace_takes_no_more_than_a_turn_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turns");
+        let half = Pacer::new(0.1, 0.5, Some(&path)).unwrap();
+        half.acquire(Priority::Backfill, soon()).unwrap();
+        assert!((half.rate() - 0.05).abs() < 1e-9);
+        let turns = Turns::open(&path).unwrap();
+        let wait = turns.lock(FILE_BUSY).unwrap().unwrap().wait();
+        assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
+        // Its own next turn is not so soon.
+        let alone = Pacer::new(0.1, 0.5, None).unwrap();
+        alone.acquire(Priority::Backfill, soon()).unwrap();
+        let in_a_period = Instant::now() + Duration::from_secs(15);
+        assert_eq!(alone.acquire(Priority::Backfill, in_a_period), Err(NoTurn));
+    }
+
+    #[test]
     fn a_refusal_slows_all_who_share_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turns");
-        let [one, other] = [Pacer::new(100.0, Some(&path)).unwrap(), Pacer::new(100.0, Some(&path)).unwrap()];
+        let [one, other] = [Pacer::new(100.0, 1.0, Some(&path)).unwrap(), Pacer::new(100.0, 1.0, Some(&path)).unwrap()];
         let begun = Instant::now();
         one.refused();
         other.refused();
@@ -358,7 +383,7 @@ mod tests {
         assert!(begun.elapsed() > Duration::from_millis(900), "the broker's second is waited for by all");
         assert!((other.rate() - 70.0).abs() < 1e-3, "one second's refusals are one: {}", other.rate());
         // One that comes later begins there, too.
-        let third = Pacer::new(100.0, Some(&path)).unwrap();
+        let third = Pacer::new(100.0, 1.0, Some(&path)).unwrap();
         third.acquire(Priority::Session, soon()).unwrap();
         assert!(third.rate() < 80.0, "{}", third.rate());
     }

@@ -48,7 +48,7 @@ impl Holidays {
         Holidays { rest, calendar, note, done_for: None, running: None, not_before: Instant::now() }
     }
 
-    /// Begins the check of the day at `market_ns` if it is due, on a thread of its own; what one came to, once.
+    /// Begins the check of the Korean date at `market_ns` if it is due, on a thread of its own; what one came to, once.
     pub fn look(&mut self, now: Instant, market_ns: u64) -> Option<Checked> {
         if let Some((date, receiver)) = &self.running {
             let checked = match receiver.try_recv() {
@@ -63,7 +63,8 @@ impl Holidays {
             self.running = None;
             return Some(checked);
         }
-        let date = kst::trading_date(market_ns);
+        // The Korean date, as downloads count it: the note is common to all.
+        let date = kst::civil(market_ns).date();
         if self.done_for == Some(date) || now < self.not_before {
             return None;
         }
@@ -103,5 +104,37 @@ fn check(rest: &Client, calendar: &Calendar, note: &HolidayNote, date: Date) -> 
         Err(AskError::Note(error)) => Err(error),
         Err(AskError::Call(error)) if is_unmade(&error) => Ok(Checked::Failed(error.to_string())),
         Err(AskError::Call(error)) => Ok(Checked::Refused(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::feed::kis::rest::RestSection;
+    use crate::feed::kis::session::Account;
+    use crate::secret::{Credentials, Secret};
+
+    #[test]
+    fn before_seven_the_day_is_the_one_on_which_downloads_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = HolidayNote::new(folder.path(), "key");
+        note.take(Instant::now()).unwrap().unwrap().asking(20_261_124, |_| Ok(Vec::new())).unwrap();
+        let credentials = Credentials { app_key: Secret::new("key"), app_secret: Secret::new("secret") };
+        let settings =
+            RestSection { keys_dir: Some(folder.path().join("keys")), retry_delay_ms: 1, ..RestSection::default() };
+        // Nothing listens there.
+        let accounts = [Account { name: "a".to_owned(), credentials }];
+        let rest = Client::new("http://127.0.0.1:1", &accounts, &settings).unwrap();
+        let mut holidays = Holidays::new(rest, Arc::new(Calendar::shipped().clone()), folder.path(), "key");
+        let at_two = kst::instant(date(2026, 11, 24), 2 * 3600).unwrap();
+        let checked = loop {
+            match holidays.look(Instant::now(), at_two) {
+                Some(checked) => break checked,
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        assert_eq!(checked, Checked::Before(Vec::new()));
     }
 }
