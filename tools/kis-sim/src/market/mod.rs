@@ -123,6 +123,8 @@ pub struct SimMarket {
     second: u32,
     phase: [Phase; 2],
     trades_here: [bool; 2],
+    /// So many symbols are on NXT since it trades.
+    nxt_symbols: usize,
     widths: Widths,
     nxt_book_width: NxtBookWidth,
     records_min: usize,
@@ -155,17 +157,21 @@ impl SimMarket {
         let codes =
             if config.codes.is_empty() { stock::codes(config.symbols, config.seed) } else { config.codes.clone() };
         let count = codes.len();
+        let nxt_symbols = if trades_here[NXT] { count.saturating_sub(config.krx_only_symbols) } else { 0 };
         let mut stocks: Vec<Stock> = codes
             .into_iter()
             .enumerate()
             .map(|(i, code)| {
                 let mut stock = Stock::new(code, i, config.seed, i > 0 && i + config.wild_symbols >= count);
-                stock.on = [trades_here[KRX], trades_here[NXT] && i + config.krx_only_symbols < count];
+                stock.on = [trades_here[KRX], is_on_nxt(i, nxt_symbols, start.date())];
                 stock
             })
             .collect();
         let trading_days = TradingDays::new(&config.closures, &config.openings);
         let day = Day::of(start.date(), &trading_days);
+        if trades_here[KRX] && day.regular().is_some_and(|(_, close)| second >= close) {
+            stocks.iter_mut().for_each(|stock| stock.close = stock.base);
+        }
         let tape = Tape::new(stocks.len());
         for venue in [KRX, NXT] {
             if day.has_traded(VENUES[venue], second) {
@@ -213,6 +219,7 @@ impl SimMarket {
             second,
             phase: [Phase::Closed; 2],
             trades_here,
+            nxt_symbols,
             widths: config.widths,
             nxt_book_width: config.nxt_book_width,
             records_min: config.min_records_per_frame,
@@ -293,7 +300,11 @@ impl SimMarket {
         (self.days, self.second) = (self.days + 1, 0);
         if self.trading_days.contains(self.date) {
             self.stocks.iter().enumerate().for_each(|(i, stock)| self.chronicle.keep(i, stock));
-            self.stocks.iter_mut().for_each(Stock::begin_day);
+            for (i, stock) in self.stocks.iter_mut().enumerate() {
+                stock.begin_day();
+                stock.on[NXT] = is_on_nxt(i, self.nxt_symbols, self.date);
+            }
+            self.plan.outdate();
             self.indices.iter_mut().for_each(Index::begin_day);
             self.tape.clear();
             self.chronicle.begin_day(self.date, self.symbols(), self.indices.each_ref().map(Index::previous));
@@ -342,6 +353,7 @@ impl SimMarket {
             for i in end.saturating_sub(self.halted_symbols).max(1)..end {
                 if self.stocks[i].vi_until.take().is_some() {
                     self.interrupted -= 1;
+                    self.chronicle.released(i, self.second);
                     self.stocks[i].expected = Default::default();
                 }
                 self.stocks[i].halt_until = Some(HALT_TO);
@@ -605,6 +617,11 @@ impl SimMarket {
         self.schedule = Schedule::new(left, now_ns as f64, self.end_ns as f64, burst, self.burst_ns);
         self.schedule_base = sent;
     }
+}
+
+/// Whether NXT trades a symbol on a date, of the first `nxt_symbols` that it trades since it began.
+fn is_on_nxt(i: usize, nxt_symbols: usize, date: Date) -> bool {
+    i < nxt_symbols && date >= days::NXT_SINCE
 }
 
 fn symbols_of(stocks: &[Stock]) -> Vec<SymbolInfo> {
