@@ -5,9 +5,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Client, post};
+use common::{Client, ask, token};
 use kis_sim::{Limits, OpenWhen, SimConfig, Venue};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Before this date the single-price session was held: its calls have nothing to list after it.
 const WITHOUT_ROWS: [&str; 1] = ["inquire-time-overtimeconclusion"];
@@ -48,26 +48,6 @@ fn config() -> SimConfig {
         spin: false,
         ..SimConfig::default()
     }
-}
-
-fn ask(venue: &Venue, token: &str, tr_id: &str, target: &str) -> (u16, Value) {
-    let key = &venue.config().app_keys[0];
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let mut answer = agent
-        .get(format!("{}{target}", venue.rest_url()))
-        .header("authorization", format!("Bearer {token}"))
-        .header("appkey", &key.app_key)
-        .header("appsecret", &key.app_secret)
-        .header("tr_id", tr_id)
-        .call()
-        .unwrap();
-    (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
-}
-
-fn token(venue: &Venue) -> String {
-    let key = &venue.config().app_keys[0];
-    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
-    post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body).1["access_token"].as_str().unwrap().to_owned()
 }
 
 /// Rows of all outputs together.
