@@ -79,6 +79,17 @@ fn the_mark_of_a_page_may_come_back_as_it_is_and_encoded() {
 }
 
 #[test]
+fn a_note_has_an_isin_of_twelve_characters() {
+    let venue = Venue::start(SimConfig { codes: vec!["Q530031".into()], ..quiet() }).unwrap();
+    let key = &venue.config().app_keys[0];
+    let token = token(&venue, key);
+    let target = "search-stock-info?PDNO=Q530031&PRDT_TYPE_CD=300";
+    assert_eq!(ask(&venue, key, &token, "CTPF1002R", target, "").2["output"]["std_pdno"], "KRG530031003");
+    let url = format!("{}/common/master/kospi_code.mst.zip", venue.rest_url());
+    assert_eq!(ureq::get(url).call().unwrap().status(), 200);
+}
+
+#[test]
 fn a_token_belongs_to_its_app_key() {
     let venue = Venue::start(quiet()).unwrap();
     let keys = &venue.config().app_keys;

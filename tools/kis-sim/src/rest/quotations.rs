@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::derived::yyyymmdd;
 use super::http::Request;
+use super::masters::isin;
 use super::rows::{Fields, list};
 use super::{Answer, Rest, failure, output, success};
 use crate::config::VenueName;
@@ -390,7 +391,7 @@ fn product(symbol: &SymbolInfo) -> Map<String, Value> {
     let fields = [
         ("pdno", format!("00000A{}", symbol.code)),
         ("shtn_pdno", symbol.code.clone()),
-        ("std_pdno", format!("KR7{}003", symbol.code)),
+        ("std_pdno", isin(&symbol.code)),
         ("prdt_type_cd", "300".into()),
         ("prdt_name", symbol.name.clone()),
         ("prdt_name120", symbol.name.clone()),
