@@ -571,6 +571,8 @@ impl SimMarket {
         let cx = self.context(KRX, Phase::SinglePrice);
         self.emit(i, Feed::SINGLE_PRICE, 1, |line, stock| trade_fields::trade(line, stock, trade, &cx));
         self.board.set(i, &self.stocks[i]);
+        self.chronicle.keep(i, &self.stocks[i]);
+        self.chronicle.keep_round(i, trade);
     }
 
     fn emit_expected(&mut self, i: usize, venue: usize) {

@@ -150,7 +150,7 @@ impl Rest {
         let place = self.symbols.iter().position(|known| known.code == symbol.code).unwrap_or(0);
         let past = self.today.past.iter().rev().filter(|day| day.date >= from && self.is_open(day.date));
         let bar = |day: &PastDay| {
-            let PastBar { open, high, low, close, volume } = *day.symbols.get(place)?;
+            let PastBar { open, high, low, close, volume, .. } = *day.symbols.get(place)?;
             Some(DayBar { date: day.date, open, high, low, close, volume })
         };
         let mut days: Vec<DayBar> = past.filter_map(bar).collect();
