@@ -13,6 +13,7 @@ pub mod line;
 pub mod other_fields;
 pub mod phases;
 mod plan;
+mod quotes;
 pub mod stock;
 pub mod tape;
 pub mod tick;
@@ -20,7 +21,6 @@ pub mod trade_fields;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::Date;
 
@@ -34,50 +34,13 @@ use line::Line;
 use other_fields::Index;
 use phases::Phase;
 use plan::{Feed, Plan};
+use quotes::symbols_of;
+pub use quotes::{QuoteBoard, SymbolInfo};
 use stock::{Execution, KRX, NXT, Stock};
 use tape::Tape;
 use trade_fields::Context;
 
 const VENUES: [VenueName; 2] = [VenueName::Krx, VenueName::Nxt];
-
-/// A symbol of the simulated market.
-#[derive(Clone, Debug)]
-pub struct SymbolInfo {
-    /// Six characters.
-    pub code: String,
-    /// Korean name, invented.
-    pub name: String,
-    /// `KOSPI` or `KOSDAQ`.
-    pub market: &'static str,
-    /// Previous close in won.
-    pub base_px: i64,
-    /// Lower limit of the day.
-    pub lower_px: i64,
-    /// Upper limit of the day.
-    pub upper_px: i64,
-    /// Venues that trade it.
-    pub venues: Vec<VenueName>,
-}
-
-/// Last prices and volumes of all symbols, for the quotation calls of REST.
-#[derive(Debug, Default)]
-pub struct QuoteBoard {
-    quotes: Vec<[AtomicI64; 2]>,
-}
-
-impl QuoteBoard {
-    /// Last price and cumulative volume of both venues. The two may be from neighbouring executions.
-    pub fn get(&self, index: usize) -> Option<(i64, i64)> {
-        let [price, volume] = self.quotes.get(index)?;
-        Some((price.load(Ordering::Relaxed), volume.load(Ordering::Relaxed)))
-    }
-
-    fn set(&self, index: usize, stock: &Stock) {
-        let [price, volume] = &self.quotes[index];
-        price.store(stock.last, Ordering::Relaxed);
-        volume.store(stock.stats[2].volume, Ordering::Relaxed);
-    }
-}
 
 /// A finished frame that waits for its slot of the schedule.
 #[derive(Debug)]
@@ -185,7 +148,7 @@ impl SimMarket {
         let opening_ns = (9.0 * 3600.0 * 1e9 - start_second_ns as f64) / config.time_scale;
         let burst_ns = if (0.0..end_ns as f64).contains(&opening_ns) { opening_ns } else { 0.0 };
         let frames_total = config.rate * config.run_seconds();
-        let board = QuoteBoard { quotes: stocks.iter().map(|_| Default::default()).collect() };
+        let board = QuoteBoard::new(stocks.len());
         let indices = Index::both(config.seed);
         let previous = indices.each_ref().map(Index::previous);
         let morning = Morning { date: start.date(), symbols: symbols_of(&stocks), previous, past: Vec::new() };
@@ -624,19 +587,6 @@ impl SimMarket {
 /// Whether NXT trades a symbol on a date, of the first `nxt_symbols` that it trades since it began.
 fn is_on_nxt(i: usize, nxt_symbols: usize, date: Date) -> bool {
     i < nxt_symbols && date >= days::NXT_SINCE
-}
-
-fn symbols_of(stocks: &[Stock]) -> Vec<SymbolInfo> {
-    let info = |(i, s): (usize, &Stock)| SymbolInfo {
-        market: if i % 2 == 0 { "KOSPI" } else { "KOSDAQ" },
-        code: s.code.clone(),
-        name: s.name.clone(),
-        base_px: s.base,
-        lower_px: s.lower,
-        upper_px: s.upper,
-        venues: (0..2).filter(|v| s.on[*v]).map(|v| VENUES[v]).collect(),
-    };
-    stocks.iter().enumerate().map(info).collect()
 }
 
 fn date_text(date: Date) -> [u8; 8] {
