@@ -21,11 +21,12 @@ fn token(venue: &Venue, key: &AppKey) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Status, header `tr_cont` and body of a quotation.
+/// Status, header `tr_cont` and body of a quotation, of domestic stocks where no folder is named.
 fn ask(venue: &Venue, key: &AppKey, token: &str, tr_id: &str, target: &str, tr_cont: &str) -> (u16, String, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let folder = if target.starts_with('/') { "" } else { "/uapi/domestic-stock/v1/quotations/" };
     let mut answer = agent
-        .get(format!("{}/uapi/domestic-stock/v1/quotations/{target}", venue.rest_url()))
+        .get(format!("{}{folder}{target}", venue.rest_url()))
         .header("authorization", format!("Bearer {token}"))
         .header("appkey", &key.app_key)
         .header("appsecret", &key.app_secret)
@@ -52,6 +53,40 @@ fn days_come_25_a_page_and_the_last_page_says_so() {
     assert_eq!((christmas["bass_dt"].as_str(), christmas["opnd_yn"].as_str()), (Some("20261225"), Some("N")));
     let (_, more, last) = page(first["ctx_area_nk"].as_str().unwrap().trim(), "N");
     assert_eq!((more.as_str(), last["output"].as_array().unwrap().len()), ("E", 6));
+}
+
+#[test]
+fn the_mark_of_a_page_may_come_back_as_it_is_and_encoded() {
+    let venue = Venue::start(quiet()).unwrap();
+    let key = &venue.config().app_keys[0];
+    let token = token(&venue, key);
+    let abroad = "/uapi/overseas-stock/v1/quotations/countries-holiday?TRAD_DT=20261120";
+    for (tr_id, target, rows) in [
+        ("CTCA0903R", "chk-holiday?BASS_DT=20261201", [("M", 25), ("E", 6)]),
+        ("CTOS5011R", abroad, [("M", 5), ("E", 4)]),
+    ] {
+        for blank in ["+", "%20"] {
+            let mut mark = String::new();
+            for ((more, count), tr_cont) in rows.into_iter().zip(["", "N"]) {
+                let target = format!("{target}&CTX_AREA_FK=&CTX_AREA_NK={}", mark.replace(' ', blank));
+                let (_, told, page) = ask(&venue, key, &token, tr_id, &target, tr_cont);
+                assert_eq!((told.as_str(), page["output"].as_array().unwrap().len()), (more, count), "{tr_id} {mark}");
+                mark = page["ctx_area_nk"].as_str().unwrap().to_owned();
+                assert_eq!(mark.len(), 20);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_note_has_an_isin_of_twelve_characters() {
+    let venue = Venue::start(SimConfig { codes: vec!["Q530031".into()], ..quiet() }).unwrap();
+    let key = &venue.config().app_keys[0];
+    let token = token(&venue, key);
+    let target = "search-stock-info?PDNO=Q530031&PRDT_TYPE_CD=300";
+    assert_eq!(ask(&venue, key, &token, "CTPF1002R", target, "").2["output"]["std_pdno"], "KRG530031003");
+    let url = format!("{}/common/master/kospi_code.mst.zip", venue.rest_url());
+    assert_eq!(ureq::get(url).call().unwrap().status(), 200);
 }
 
 #[test]

@@ -5,9 +5,9 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Client, post};
+use common::{Client, ask, token};
 use kis_sim::{Limits, OpenWhen, SimConfig, Venue};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Before this date the single-price session was held: its calls have nothing to list after it.
 const WITHOUT_ROWS: [&str; 1] = ["inquire-time-overtimeconclusion"];
@@ -48,26 +48,6 @@ fn config() -> SimConfig {
         spin: false,
         ..SimConfig::default()
     }
-}
-
-fn ask(venue: &Venue, token: &str, tr_id: &str, target: &str) -> (u16, Value) {
-    let key = &venue.config().app_keys[0];
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let mut answer = agent
-        .get(format!("{}{target}", venue.rest_url()))
-        .header("authorization", format!("Bearer {token}"))
-        .header("appkey", &key.app_key)
-        .header("appsecret", &key.app_secret)
-        .header("tr_id", tr_id)
-        .call()
-        .unwrap();
-    (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
-}
-
-fn token(venue: &Venue) -> String {
-    let key = &venue.config().app_keys[0];
-    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
-    post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body).1["access_token"].as_str().unwrap().to_owned()
 }
 
 /// Rows of all outputs together.
@@ -176,4 +156,83 @@ fn what_is_not_listed_gets_blank_fields_and_a_wrong_market_a_refusal() {
     let fields = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(fields(&polled["output"][0]), fields(&polled["output"][1]));
     assert_eq!((&polled["output"][1]["inter2_prpr"], &polled["output"][1]["acml_vol"]), (&"0".into(), &"0".into()));
+}
+
+/// A run from an afternoon that had the single-price session, so many hours long, of a symbol on NXT and one that isn't;
+/// and the rounds of the latter as they were sent, newest first.
+fn afternoon(hours: f64) -> (Venue, Vec<Vec<String>>) {
+    let venue = Venue::start(SimConfig {
+        symbols: 2,
+        krx_only_symbols: 1,
+        wild_symbols: 0,
+        rate: 500.0,
+        time_scale: hours * 3_600.0 / 2.0,
+        market_start: jiff::civil::date(2026, 9, 10).at(15, 50, 0, 0),
+        open_when: OpenWhen::Registrations { count: 2 },
+        ..config()
+    })
+    .unwrap();
+    let mut client = Client::connect(&venue, 1);
+    ["H0STOUP0", "H0STOAC0"].iter().for_each(|tr_id| client.subscribe(tr_id, &venue.symbols()[1].code));
+    let (frames, _) = client.read_to_end();
+    let sent = frames.iter().filter(|frame| common::tr_id(frame) == "H0STOUP0");
+    let mut sent: Vec<Vec<String>> = sent.flat_map(|frame| common::records(frame)).collect();
+    sent.reverse();
+    (venue, sent)
+}
+
+#[test]
+fn rounds_of_single_price_are_told_as_they_were_sent() {
+    let (venue, sent) = afternoon(70.0 / 60.0);
+    assert!(sent.len() >= 4, "{} rounds", sent.len());
+    let [on_both, on_krx] = [0, 1].map(|index| &venue.symbols()[index]);
+    let token = token(&venue);
+    let answer = |name: &str, code: &str| {
+        let endpoint = endpoints().into_iter().find(|endpoint| endpoint.path.ends_with(name)).unwrap();
+        let target = format!("{}?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={code}", endpoint.path);
+        let (status, body) = ask(&venue, &token, endpoint.tr_id, &target);
+        assert_eq!(status, 200, "{body}");
+        (endpoint, body)
+    };
+
+    let (endpoint, body) = answer("inquire-time-overtimeconclusion", &on_krx.code);
+    let fields: BTreeSet<&str> = rows(&body).flat_map(|(_, row)| row.keys().map(String::as_str)).collect();
+    assert_eq!(fields, endpoint.fields);
+    let told: Vec<Vec<&str>> = body["output2"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            ["stck_cntg_hour", "stck_prpr", "cntg_vol", "acml_vol"].map(|name| row[name].as_str().unwrap()).into()
+        })
+        .collect();
+    let sent_of = |record: &Vec<String>| [1, 2, 12, 13].map(|field| record[field].clone()).to_vec();
+    assert_eq!(told, sent.iter().map(sent_of).collect::<Vec<_>>());
+
+    let (_, body) = answer("inquire-overtime-price", &on_krx.code);
+    let shares: i64 = sent.iter().map(|record| record[12].parse::<i64>().unwrap()).sum();
+    assert_eq!(
+        (&body["output"]["ovtm_untp_prpr"], &body["output"]["ovtm_untp_vol"]),
+        (&sent[0][2].as_str().into(), &shares.to_string().into())
+    );
+    let (_, body) = answer("/domestic-stock/v1/quotations/inquire-price", &on_krx.code);
+    assert_eq!(body["output"]["acml_vol"], sent[0][13].as_str(), "the day's shares are those that were sent");
+
+    let (_, body) = answer("inquire-time-overtimeconclusion", &on_both.code);
+    assert_eq!((&body["output1"]["ovtm_untp_vol"], body["output2"].as_array().unwrap().len()), (&"0".into(), 0));
+}
+
+#[test]
+fn the_list_of_days_has_the_rounds_of_a_day_that_was_played() {
+    let (venue, sent) = afternoon(17.0);
+    assert_eq!(sent.len(), 12);
+    let code = &venue.symbols()[1].code;
+    let target = format!(
+        "/uapi/domestic-stock/v1/quotations/inquire-daily-overtimeprice?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={code}"
+    );
+    let body = ask(&venue, &token(&venue), "FHPST02320000", &target).1;
+    let day = ["stck_bsop_date", "ovtm_untp_prpr", "ovtm_untp_vol"].map(|name| body["output2"][0][name].clone());
+    let shares: i64 = sent.iter().map(|record| record[12].parse::<i64>().unwrap()).sum();
+    assert_eq!(day, ["20260910", &sent[0][2], &shares.to_string()]);
+    assert_eq!(body["output1"]["ovtm_untp_vol"], "0", "the day that has come has had no round");
 }

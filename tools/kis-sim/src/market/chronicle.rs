@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::civil::Date;
 
 use crate::market::SymbolInfo;
-use crate::market::stock::{Stats, Stock};
+use crate::market::stock::{Execution, Stats, Stock};
 
 /// Levels kept for an index; beyond, the older half is forgotten.
 const TICKS_MAX: usize = 1 << 17;
@@ -60,6 +60,36 @@ pub struct Figures {
     pub listed: i64,
     /// Yesterday's volume.
     pub previous_volume: i64,
+    /// Rounds of the single-price session.
+    pub rounds: Rounds,
+}
+
+/// What a single-price session has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rounds {
+    /// First price, 0 before the first round.
+    pub open: i64,
+    /// Highest price.
+    pub high: i64,
+    /// Lowest price.
+    pub low: i64,
+    /// Last price.
+    pub last: i64,
+    /// Shares.
+    pub volume: i64,
+    /// Won.
+    pub turnover: i64,
+}
+
+impl Rounds {
+    fn add(&mut self, trade: &Execution) {
+        if self.volume == 0 {
+            (self.open, self.high, self.low) = (trade.price, trade.price, trade.price);
+        }
+        (self.high, self.low, self.last) = (self.high.max(trade.price), self.low.min(trade.price), trade.price);
+        self.volume += trade.quantity;
+        self.turnover += trade.price * trade.quantity;
+    }
 }
 
 /// What a day begins with.
@@ -97,6 +127,8 @@ pub struct PastBar {
     pub close: i64,
     /// Shares.
     pub volume: i64,
+    /// Rounds of the single-price session.
+    pub rounds: Rounds,
 }
 
 /// All of it.
@@ -134,10 +166,10 @@ impl Chronicle {
     pub(crate) fn begin_day(&self, date: Date, symbols: Vec<SymbolInfo>, previous: [i64; 2]) {
         let before = self.morning();
         let bar = |(index, (was, is)): (usize, (&SymbolInfo, &SymbolInfo))| {
-            let [.., both] = self.figures(index).stats;
+            let Figures { stats: [.., both], rounds, .. } = self.figures(index);
             let or_base = |price: i64| if both.volume == 0 { was.base_px } else { price };
             let (open, high, low) = (or_base(both.open), or_base(both.high), or_base(both.low));
-            PastBar { open, high, low, close: is.base_px, volume: both.volume }
+            PastBar { open, high, low, close: is.base_px, volume: both.volume, rounds }
         };
         let bars = before.symbols.iter().zip(&symbols).enumerate().map(bar).collect();
         let mut past = before.past.clone();
@@ -145,6 +177,7 @@ impl Chronicle {
         self.second.store(0, Ordering::Relaxed);
         self.indices.iter().for_each(|ticks| lock(ticks).clear());
         lock(&self.interruptions).clear();
+        self.symbols.iter().for_each(|figures| lock(figures).rounds = Rounds::default());
         *lock(&self.morning) = Arc::new(Morning { date, symbols, previous, past });
     }
 
@@ -204,6 +237,11 @@ impl Chronicle {
         let mut figures = lock(figures);
         figures.stats.clone_from(&stock.stats);
         (figures.listed, figures.previous_volume) = (stock.listed, stock.previous_volume);
+    }
+
+    pub(crate) fn keep_round(&self, symbol: usize, trade: &Execution) {
+        let Some(figures) = self.symbols.get(symbol) else { return };
+        lock(figures).rounds.add(trade);
     }
 }
 

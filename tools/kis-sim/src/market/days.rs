@@ -114,6 +114,9 @@ impl TradingDays {
     }
 }
 
+/// The first day of Nextrade.
+pub const NXT_SINCE: Date = jiff::civil::date(2025, 3, 4);
+
 /// What both venues do on a date.
 #[derive(Clone, Copy, Debug)]
 pub struct Day {
@@ -140,7 +143,7 @@ impl Day {
             (_, _, false) => KRX_UNTIL_2026,
         };
         let nxt = match (is_exam, is_first) {
-            _ if date < jiff::civil::date(2025, 3, 4) => &[],
+            _ if date < NXT_SINCE => &[],
             (true, _) => NXT_EXAM,
             (_, true) => NXT_FIRST,
             _ => NXT,
@@ -168,6 +171,18 @@ impl Day {
     /// Whether a phase, or a round of one, begins on a venue at a second.
     pub fn begins(&self, venue: VenueName, second: u32) -> bool {
         self.table(venue).iter().any(|(start, _)| *start == second)
+    }
+
+    /// When KRX opens, and when its closing auction is over; `None` on a day without trading.
+    pub fn regular(&self) -> Option<(u32, u32)> {
+        let place = |phase| self.krx.iter().position(|(_, known)| *known == phase);
+        let (opening, auction) = (place(Phase::Regular)?, place(Phase::ClosingAuction)?);
+        Some((self.krx[opening].0, self.krx.get(auction + 1)?.0))
+    }
+
+    /// When the single-price session of KRX begins; `None` on a day without one.
+    pub fn single_price(&self) -> Option<u32> {
+        self.krx.iter().find(|(_, phase)| *phase == Phase::SinglePrice).map(|(start, _)| *start)
     }
 
     /// Whether a venue has traded before `second` on that day.
@@ -237,6 +252,22 @@ mod tests {
         assert_eq!(day(2026, 11, 19).phase_at(Krx, at(17, 0, 0)), Phase::AfterMarket);
         assert_eq!(day(2025, 11, 13).phase_at(Krx, at(17, 55, 0)), Phase::SinglePrice);
         assert_eq!(day(2026, 1, 5).phase_at(Krx, at(9, 0, 0)), Phase::Regular, "the second trading day");
+    }
+
+    #[test]
+    fn the_regular_session_is_known_on_every_kind_of_day() {
+        for (date, hours) in [
+            (day(2026, 11, 20), Some((at(9, 0, 0), at(15, 30, 0)))),
+            (day(2026, 9, 11), Some((at(9, 0, 0), at(15, 30, 0)))),
+            (day(2027, 1, 4), Some((at(10, 0, 0), at(15, 30, 0)))),
+            (day(2026, 11, 19), Some((at(10, 0, 0), at(16, 30, 0)))),
+            (day(2025, 11, 13), Some((at(10, 0, 0), at(16, 30, 0)))),
+            (day(2026, 11, 21), None),
+        ] {
+            assert_eq!(date.regular(), hours);
+        }
+        let begins = [day(2026, 9, 11), day(2025, 11, 13), day(2026, 9, 14)].map(|day| day.single_price());
+        assert_eq!(begins, [Some(at(16, 0, 0)), Some(at(17, 0, 0)), None]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod line;
 pub mod other_fields;
 pub mod phases;
 mod plan;
+mod quotes;
 pub mod stock;
 pub mod tape;
 pub mod tick;
@@ -20,7 +21,6 @@ pub mod trade_fields;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::Date;
 
@@ -34,50 +34,13 @@ use line::Line;
 use other_fields::Index;
 use phases::Phase;
 use plan::{Feed, Plan};
+use quotes::symbols_of;
+pub use quotes::{QuoteBoard, SymbolInfo};
 use stock::{Execution, KRX, NXT, Stock};
 use tape::Tape;
 use trade_fields::Context;
 
 const VENUES: [VenueName; 2] = [VenueName::Krx, VenueName::Nxt];
-
-/// A symbol of the simulated market.
-#[derive(Clone, Debug)]
-pub struct SymbolInfo {
-    /// Six characters.
-    pub code: String,
-    /// Korean name, invented.
-    pub name: String,
-    /// `KOSPI` or `KOSDAQ`.
-    pub market: &'static str,
-    /// Previous close in won.
-    pub base_px: i64,
-    /// Lower limit of the day.
-    pub lower_px: i64,
-    /// Upper limit of the day.
-    pub upper_px: i64,
-    /// Venues that trade it.
-    pub venues: Vec<VenueName>,
-}
-
-/// Last prices and volumes of all symbols, for the quotation calls of REST.
-#[derive(Debug, Default)]
-pub struct QuoteBoard {
-    quotes: Vec<[AtomicI64; 2]>,
-}
-
-impl QuoteBoard {
-    /// Last price and cumulative volume of both venues. The two may be from neighbouring executions.
-    pub fn get(&self, index: usize) -> Option<(i64, i64)> {
-        let [price, volume] = self.quotes.get(index)?;
-        Some((price.load(Ordering::Relaxed), volume.load(Ordering::Relaxed)))
-    }
-
-    fn set(&self, index: usize, stock: &Stock) {
-        let [price, volume] = &self.quotes[index];
-        price.store(stock.last, Ordering::Relaxed);
-        volume.store(stock.stats[2].volume, Ordering::Relaxed);
-    }
-}
 
 /// A finished frame that waits for its slot of the schedule.
 #[derive(Debug)]
@@ -123,6 +86,8 @@ pub struct SimMarket {
     second: u32,
     phase: [Phase; 2],
     trades_here: [bool; 2],
+    /// So many symbols are on NXT since it trades.
+    nxt_symbols: usize,
     widths: Widths,
     nxt_book_width: NxtBookWidth,
     records_min: usize,
@@ -155,17 +120,21 @@ impl SimMarket {
         let codes =
             if config.codes.is_empty() { stock::codes(config.symbols, config.seed) } else { config.codes.clone() };
         let count = codes.len();
+        let nxt_symbols = if trades_here[NXT] { count.saturating_sub(config.krx_only_symbols) } else { 0 };
         let mut stocks: Vec<Stock> = codes
             .into_iter()
             .enumerate()
             .map(|(i, code)| {
                 let mut stock = Stock::new(code, i, config.seed, i > 0 && i + config.wild_symbols >= count);
-                stock.on = [trades_here[KRX], trades_here[NXT] && i + config.krx_only_symbols < count];
+                stock.on = [trades_here[KRX], is_on_nxt(i, nxt_symbols, start.date())];
                 stock
             })
             .collect();
         let trading_days = TradingDays::new(&config.closures, &config.openings);
         let day = Day::of(start.date(), &trading_days);
+        if trades_here[KRX] && day.regular().is_some_and(|(_, close)| second >= close) {
+            stocks.iter_mut().for_each(|stock| stock.close = stock.base);
+        }
         let tape = Tape::new(stocks.len());
         for venue in [KRX, NXT] {
             if day.has_traded(VENUES[venue], second) {
@@ -179,7 +148,7 @@ impl SimMarket {
         let opening_ns = (9.0 * 3600.0 * 1e9 - start_second_ns as f64) / config.time_scale;
         let burst_ns = if (0.0..end_ns as f64).contains(&opening_ns) { opening_ns } else { 0.0 };
         let frames_total = config.rate * config.run_seconds();
-        let board = QuoteBoard { quotes: stocks.iter().map(|_| Default::default()).collect() };
+        let board = QuoteBoard::new(stocks.len());
         let indices = Index::both(config.seed);
         let previous = indices.each_ref().map(Index::previous);
         let morning = Morning { date: start.date(), symbols: symbols_of(&stocks), previous, past: Vec::new() };
@@ -213,6 +182,7 @@ impl SimMarket {
             second,
             phase: [Phase::Closed; 2],
             trades_here,
+            nxt_symbols,
             widths: config.widths,
             nxt_book_width: config.nxt_book_width,
             records_min: config.min_records_per_frame,
@@ -293,7 +263,11 @@ impl SimMarket {
         (self.days, self.second) = (self.days + 1, 0);
         if self.trading_days.contains(self.date) {
             self.stocks.iter().enumerate().for_each(|(i, stock)| self.chronicle.keep(i, stock));
-            self.stocks.iter_mut().for_each(Stock::begin_day);
+            for (i, stock) in self.stocks.iter_mut().enumerate() {
+                stock.begin_day();
+                stock.on[NXT] = is_on_nxt(i, self.nxt_symbols, self.date);
+            }
+            self.plan.outdate();
             self.indices.iter_mut().for_each(Index::begin_day);
             self.tape.clear();
             self.chronicle.begin_day(self.date, self.symbols(), self.indices.each_ref().map(Index::previous));
@@ -342,6 +316,7 @@ impl SimMarket {
             for i in end.saturating_sub(self.halted_symbols).max(1)..end {
                 if self.stocks[i].vi_until.take().is_some() {
                     self.interrupted -= 1;
+                    self.chronicle.released(i, self.second);
                     self.stocks[i].expected = Default::default();
                 }
                 self.stocks[i].halt_until = Some(HALT_TO);
@@ -559,6 +534,8 @@ impl SimMarket {
         let cx = self.context(KRX, Phase::SinglePrice);
         self.emit(i, Feed::SINGLE_PRICE, 1, |line, stock| trade_fields::trade(line, stock, trade, &cx));
         self.board.set(i, &self.stocks[i]);
+        self.chronicle.keep(i, &self.stocks[i]);
+        self.chronicle.keep_round(i, trade);
     }
 
     fn emit_expected(&mut self, i: usize, venue: usize) {
@@ -607,17 +584,9 @@ impl SimMarket {
     }
 }
 
-fn symbols_of(stocks: &[Stock]) -> Vec<SymbolInfo> {
-    let info = |(i, s): (usize, &Stock)| SymbolInfo {
-        market: if i % 2 == 0 { "KOSPI" } else { "KOSDAQ" },
-        code: s.code.clone(),
-        name: s.name.clone(),
-        base_px: s.base,
-        lower_px: s.lower,
-        upper_px: s.upper,
-        venues: (0..2).filter(|v| s.on[*v]).map(|v| VENUES[v]).collect(),
-    };
-    stocks.iter().enumerate().map(info).collect()
+/// Whether NXT trades a symbol on a date, of the first `nxt_symbols` that it trades since it began.
+fn is_on_nxt(i: usize, nxt_symbols: usize, date: Date) -> bool {
+    i < nxt_symbols && date >= days::NXT_SINCE
 }
 
 fn date_text(date: Date) -> [u8; 8] {

@@ -142,9 +142,14 @@ impl Plan {
         plan
     }
 
-    /// Of the registrations it was made from; `None` before the first.
+    /// Of the registrations it was made from; `None` when it is to be made.
     pub fn version(&self) -> Option<u64> {
         self.version
+    }
+
+    /// It is to be made anew, for symbols have changed venues.
+    pub fn outdate(&mut self) {
+        self.version = None;
     }
 
     /// Whether someone is registered for a feed of a symbol.

@@ -115,7 +115,7 @@ pub struct LastTotals {
 /// A symbol on both venues.
 #[derive(Clone, Debug)]
 pub struct Stock {
-    /// Six characters.
+    /// Six characters, those of a note seven.
     pub code: String,
     /// Korean name, invented.
     pub name: String,

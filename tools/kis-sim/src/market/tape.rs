@@ -13,6 +13,9 @@ const PRINTS_MAX: usize = 1 << 18;
 pub struct Feed(usize);
 
 impl Feed {
+    /// Executions of KRX alone.
+    pub const KRX: Self = Self(0);
+
     /// Number of the feed: KRX, NXT, both.
     pub fn index(self) -> usize {
         self.0

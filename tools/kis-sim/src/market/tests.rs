@@ -428,3 +428,66 @@ fn a_run_of_several_days_begins_each_trading_day_anew_at_the_close_of_the_last()
     assert_eq!(int(monday, 13), int(monday, 12), "cumulative figures begin anew");
     assert_eq!(int(monday, 2) - int(monday, 4), int(close, 2), "the change counts from Friday's close");
 }
+
+#[test]
+fn a_run_that_starts_after_the_close_goes_on_from_it_the_next_day() {
+    // Friday's after-market to Monday's opening.
+    let market_start = jiff::civil::date(2026, 11, 20).at(16, 30, 0, 0);
+    let (seconds, time_scale) = (10.0, 66.0 * 3600.0 / 10.0);
+    let config = SimConfig {
+        symbols: 2,
+        wild_symbols: 0,
+        seconds,
+        rate: 400.0,
+        market_start,
+        time_scale,
+        ..SimConfig::default()
+    };
+    let (played, symbols) = play(&config, &["H0STCNT0"]);
+    let trades = played.iter().filter(|p| p.tr_id == "H0STCNT0").flat_map(|p| &p.records);
+    let trades: Vec<_> = trades.filter(|r| r[0] == symbols[0].code).collect();
+    let last = trades.iter().rfind(|r| r[33] == "20261120").expect("a trade of the after-market");
+    let monday = trades.iter().find(|r| r[33] == "20261123").expect("a first trade");
+    assert_ne!(int(last, 2), symbols[0].base_px);
+    assert_eq!(int(monday, 2) - int(monday, 4), symbols[0].base_px);
+}
+
+#[test]
+fn before_nextrade_began_all_symbols_have_rounds_of_single_price() {
+    // Friday, three days without trading, the Tuesday on which Nextrade began.
+    let (seconds, time_scale) = (50.0, 5.0 * 86_400.0 / 50.0);
+    let market_start = jiff::civil::date(2025, 2, 28).at(7, 0, 0, 0);
+    let config = SimConfig {
+        symbols: 3,
+        krx_only_symbols: 1,
+        wild_symbols: 0,
+        seconds,
+        rate: 200.0,
+        market_start,
+        time_scale,
+        ..SimConfig::default()
+    };
+    let (played, symbols) = play(&config, &["H0STOUP0", "H0NXCNT0"]);
+    assert!(symbols.iter().all(|symbol| symbol.venues == [VenueName::Krx]));
+    for (index, symbol) in symbols.iter().enumerate() {
+        let count = |tr: &str, date: &str| {
+            let records = played.iter().filter(|p| p.tr_id == tr).flat_map(|p| &p.records);
+            records.filter(|r| r[0] == symbol.code && r[33] == date).count()
+        };
+        assert_eq!((count("H0STOUP0", "20250228"), count("H0NXCNT0", "20250228")), (12, 0));
+        let rounds = if index == 2 { 12 } else { 0 };
+        assert_eq!((count("H0STOUP0", "20250304"), count("H0NXCNT0", "20250304") > 0), (rounds, index < 2));
+    }
+}
+
+#[test]
+fn a_halt_ends_an_interruption_for_all_who_ask() {
+    let market_start = jiff::civil::date(2026, 11, 20).at(10, 59, 0, 0);
+    let config = SimConfig { symbols: 3, wild_symbols: 0, halted_symbols: 1, market_start, ..SimConfig::default() };
+    let mut market = SimMarket::new(&config);
+    market.advance_to((0, HALT_FROM - 10));
+    market.interrupt(2);
+    market.advance_to((0, HALT_FROM));
+    let told = market.chronicle().interruptions();
+    assert_eq!((told.len(), told[0].symbol, told[0].ended), (1, 2, Some(HALT_FROM)));
+}

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::http::Request;
+use super::periods::{Daily, asked_period, joined};
 use super::quotations::{missing, second, text};
 use super::rows::{Fields, list};
 use super::{Answer, Rest, output, past, success};
@@ -29,9 +30,12 @@ pub(super) struct DayBar {
     pub(super) volume: i64,
 }
 
-impl DayBar {
-    /// Takes an earlier day of the same week or month in.
-    fn take_earlier(&mut self, day: &DayBar) {
+impl Daily for DayBar {
+    fn date(&self) -> Date {
+        self.date
+    }
+
+    fn take_earlier(&mut self, day: Self) {
         self.open = day.open;
         self.high = self.high.max(day.high);
         self.low = self.low.min(day.low);
@@ -72,8 +76,7 @@ impl Rest {
         output(json!({ "output1": self.minutes_head(index, symbol, feed), "output2": rows }))
     }
 
-    /// Days, weeks or months between two dates, newest first, 100 at most. A week or month has the date of its last day that
-    /// was traded, and holds the days asked for alone.
+    /// Days, weeks, months or years between two dates, newest first, 100 at most.
     pub(super) fn inquire_daily_itemchartprice(&self, request: &Request) -> Answer {
         let (index, symbol, feed) = match self.asked_symbol(request) {
             Ok(asked) => asked,
@@ -82,13 +85,9 @@ impl Rest {
         let date = |name| request.query(name).and_then(|text| Date::strptime("%Y%m%d", text).ok());
         let Some(from) = date("FID_INPUT_DATE_1") else { return missing("FID_INPUT_DATE_1") };
         let Some(to) = date("FID_INPUT_DATE_2") else { return missing("FID_INPUT_DATE_2") };
-        let period: fn(Date) -> Date = match request.query("FID_PERIOD_DIV_CODE") {
-            Some("D") => |date| date,
-            Some("W") => {
-                |date| date.checked_sub(i32::from(date.weekday().to_monday_zero_offset()).days()).unwrap_or(date)
-            }
-            Some("M") => Date::first_of_month,
-            _ => return missing("FID_PERIOD_DIV_CODE"),
+        let period = match asked_period(request, "DWMY") {
+            Ok(period) => period,
+            Err(refusal) => return refusal,
         };
         // Here 0 means adjusted.
         let raw = request.query("FID_ORG_ADJ_PRC") == Some("1");
@@ -109,34 +108,29 @@ impl Rest {
             }
         }
         days.extend(self.days_before(symbol, from).into_iter().filter(|day| day.date <= to));
-        let mut bars: Vec<DayBar> = Vec::new();
-        for day in days.into_iter().map(|day| self.as_asked(day, raw)) {
-            let is_full = bars.len() == DAY_ROWS;
-            match bars.last_mut().filter(|bar| period(bar.date) == period(day.date)) {
-                Some(bar) => bar.take_earlier(&day),
-                None if is_full => break,
-                None => bars.push(day),
-            }
-        }
+        let bars = joined(days.into_iter().map(|day| self.as_asked(day, raw)), period, DAY_ROWS);
         let rows: Vec<Value> = bars.iter().map(day_row).collect();
         output(json!({ "output1": self.day_head(index, symbol, feed), "output2": rows }))
     }
 
-    /// The 30 trading days before the simulated one, newest first.
+    /// The newest 30 days, weeks or months of the trading days before the simulated one, newest first.
     pub(super) fn inquire_daily_price(&self, request: &Request) -> Answer {
         let symbol = match self.asked_symbol(request) {
             Ok((_, symbol, _)) => symbol,
             Err(refusal) => return refusal,
         };
-        if request.query("FID_PERIOD_DIV_CODE") != Some("D") {
-            return missing("FID_PERIOD_DIV_CODE");
-        }
-        let from = self.date.checked_sub(60.days()).unwrap_or(Date::MIN);
+        let period = match asked_period(request, "DWM") {
+            Ok(period) => period,
+            Err(refusal) => return refusal,
+        };
+        // The month before the oldest is whole, too.
+        let from = self.date.first_of_month().checked_sub((ROWS as i64 + 1).months()).unwrap_or(Date::MIN);
         // Here 1 means adjusted: the two calls contradict each other at the real server too.
         let raw = request.query("FID_ORG_ADJ_PRC") != Some("1");
         let days = self.days_before(symbol, from).into_iter().map(|day| self.as_asked(day, raw));
-        let days: Vec<DayBar> = days.collect();
-        success(list(days.windows(2).take(ROWS).map(|pair| price_row(&pair[0], &pair[1]))))
+        // Each row is told against the one before it.
+        let bars = joined(days, period, ROWS + 1);
+        success(list(bars.windows(2).map(|pair| price_row(&pair[0], &pair[1]))))
     }
 
     /// A day before the split, in the prices of then.
@@ -156,7 +150,7 @@ impl Rest {
         let place = self.symbols.iter().position(|known| known.code == symbol.code).unwrap_or(0);
         let past = self.today.past.iter().rev().filter(|day| day.date >= from && self.is_open(day.date));
         let bar = |day: &PastDay| {
-            let PastBar { open, high, low, close, volume } = *day.symbols.get(place)?;
+            let PastBar { open, high, low, close, volume, .. } = *day.symbols.get(place)?;
             Some(DayBar { date: day.date, open, high, low, close, volume })
         };
         let mut days: Vec<DayBar> = past.filter_map(bar).collect();
@@ -197,7 +191,7 @@ fn day_row(day: &DayBar) -> Value {
     })
 }
 
-/// A day of inquire-daily-price, against the one before it.
+/// A period of inquire-daily-price, against the one before it.
 fn price_row(day: &DayBar, before: &DayBar) -> Fields {
     Fields::new()
         .text("stck_bsop_date", day.date.strftime("%Y%m%d").to_string())

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::derived::{Span, Walk, day_number, read_date, yyyymmdd};
 use super::http::Request;
-use super::indices::{Bar, Series, interval, levels, whole_day};
+use super::indices::{Bar, Series, interval, levels};
 use super::quotations::{hhmmss, missing, second};
 use super::rows::{Fields, list};
 use super::{Answer, Rest, Route, output};
@@ -22,6 +22,8 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 const BAR_ROWS: usize = 102;
+/// Seconds by which the market of derivatives opens before that of stocks, and closes after it.
+const BESIDE_STOCKS: u32 = 900;
 const INTEREST: f64 = 0.025;
 const VOLATILITY: f64 = 0.22;
 const CHANGE: [&str; 3] = ["futs_prdy_vrss", "prdy_vrss_sign", "futs_prdy_ctrt"];
@@ -329,7 +331,8 @@ impl Rest {
         let (price, level) = (contract.now(), series.level());
         let base = contract.price(series.previous, contract.today);
         let day = contract.span(&Bar { date: contract.today, second: 0, span: series.day(), volume: 0, turnover: 0 });
-        let before = self.days_back().next().and_then(|date| whole_day(series, date)).map(|bar| contract.span(&bar));
+        let before =
+            self.days_back().next().and_then(|date| self.whole_day(series, date)).map(|bar| contract.span(&bar));
         let before = before.unwrap_or(day);
         let (lower, upper) = contract.limits(base);
         let theory = contract.price(level, contract.today);
@@ -354,7 +357,8 @@ impl Rest {
             .percent("dprt", price - theory, theory)
     }
 
-    /// Five business days around the simulated one, its time, and the hours of the market.
+    /// Five business days around the simulated one, its time, and the hours of the market: a quarter of an hour beyond
+    /// those of stocks on either side.
     pub(super) fn market_time(&self, _: &Request) -> Answer {
         let mut before: Vec<Date> = self.days_back().take(2).collect();
         before.reverse();
@@ -363,11 +367,12 @@ impl Rest {
         let names = ["date1", "date2", "date3", "date4", "date5"];
         let days = names.into_iter().zip(before.into_iter().chain(ahead));
         let row = days.fold(Fields::new(), |row, (name, date)| row.text(name, yyyymmdd(date)));
+        let (opens, closes) = self.hours(self.date);
         let row = row
             .text("today", self.date.strftime("%Y%m%d").to_string())
             .text("time", hhmmss(self.chronicle.second()))
-            .text("s_time", "084500")
-            .text("e_time", "154500");
+            .text("s_time", hhmmss(opens - BESIDE_STOCKS))
+            .text("e_time", hhmmss(closes + BESIDE_STOCKS));
         output(json!({ "output1": Value::from(row) }))
     }
 }

@@ -1,4 +1,4 @@
-//! chk-holiday: the days from a date on, 25 a page.
+//! The calendar as REST has it, and chk-holiday: the days from a date on, 25 a page.
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -7,13 +7,26 @@ use serde_json::{Value, json};
 use super::http::Request;
 use super::quotations::missing;
 use super::{Answer, Rest, output};
+use crate::market::days::Day;
 
 const PAGE_DAYS: i64 = 25;
+/// Hours of an ordinary day.
+const ORDINARY: (u32, u32) = (9 * 3600, 15 * 3600 + 1800);
 
 impl Rest {
     /// Whether the market opens on a date.
     pub(super) fn is_open(&self, date: Date) -> bool {
         self.trading_days.contains(date)
+    }
+
+    /// What the venues do on a date.
+    pub(super) fn day(&self, date: Date) -> Day {
+        Day::of(date, &self.trading_days)
+    }
+
+    /// When KRX opens and closes on a date; on one without trading, as on others.
+    pub(super) fn hours(&self, date: Date) -> (u32, u32) {
+        self.day(date).regular().unwrap_or(ORDINARY)
     }
 
     /// Days from `BASS_DT` to the end of its year; the next page is asked for with `CTX_AREA_NK` and `tr_cont: N`.

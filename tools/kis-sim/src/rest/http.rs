@@ -243,11 +243,7 @@ fn parse(input: &[u8]) -> Result<Option<(Request, usize)>, u16> {
     };
     let target = head.path.unwrap_or("/");
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let query = query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
+    let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let (method, path) = (head.method.unwrap_or("").to_owned(), path.to_owned());
     Ok(Some((Request { method, path, query, headers, body }, used)))
 }
@@ -331,6 +327,15 @@ mod tests {
         let (request, used) = parse(text).unwrap().unwrap();
         assert_eq!((request.body.as_slice(), used, request.query("a")), (&b"abcde"[..], text.len(), Some("1")));
     }
+
+    #[test]
+    fn names_and_values_of_a_query_are_decoded() {
+        let text = b"GET /x?A=1+2%20%203&%42=%EA%B0%80&c=100%&D HTTP/1.1\r\n\r\n";
+        let (request, _) = parse(text).unwrap().unwrap();
+        let values = ["a", "b", "c", "d", "e"].map(|name| request.query(name));
+        assert_eq!(values, [Some("1 2  3"), Some("가"), Some("100%"), Some(""), None]);
+    }
+
     /// Bodies put together at random from what chunked ones are made of, right and wrong.
     #[test]
     fn no_chunked_body_is_more_than_refused() {

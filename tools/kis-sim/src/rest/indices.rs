@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::derived::{Span, Walk, day_number, read_date, yyyymmdd};
 use super::http::Request;
+use super::periods::{Daily, asked_period, joined};
 use super::quotations::{hhmmss, missing};
 use super::rows::{Fields, list};
 use super::{Answer, Rest, Route, failure, output, success};
@@ -37,8 +38,6 @@ const DAY_ROWS: usize = 50;
 const DAYS_MAX: usize = 2_000;
 /// Seconds between the levels of a derived day; all bars are made of whole ones.
 const STEP: u32 = 30;
-pub(super) const OPENS: u32 = 9 * 3600;
-pub(super) const CLOSES: u32 = 15 * 3600 + 1800;
 
 const CHANGE: [&str; 3] = ["bstp_nmix_prdy_vrss", "prdy_vrss_sign", "bstp_nmix_prdy_ctrt"];
 
@@ -66,6 +65,18 @@ pub(super) struct Bar {
     pub(super) volume: i64,
     /// Of the day up to its end.
     pub(super) turnover: i64,
+}
+
+impl Daily for Bar {
+    fn date(&self) -> Date {
+        self.date
+    }
+
+    fn take_earlier(&mut self, day: Self) {
+        self.span = day.span.then(self.span);
+        self.volume += day.volume;
+        self.turnover += day.turnover;
+    }
 }
 
 impl Series {
@@ -101,19 +112,19 @@ impl Series {
         bars
     }
 
-    /// Bars of a day before, oldest first; `seconds` are a multiple of 30.
-    fn past_bars(&self, date: Date, seconds: u32) -> Vec<Bar> {
+    /// Bars of a day before from its opening to its close, oldest first; `seconds` are a multiple of 30.
+    fn past_bars(&self, date: Date, (opens, closes): (u32, u32), seconds: u32) -> Vec<Bar> {
         let midnight = day_number(date) * 86_400;
         let mut turnover = 0;
         let bar = |second: u32| {
             let steps =
-                (second..(second + seconds).min(CLOSES)).step_by(STEP as usize).map(|at| midnight + i64::from(at));
+                (second..(second + seconds).min(closes)).step_by(STEP as usize).map(|at| midnight + i64::from(at));
             let volume = steps.clone().map(|at| 50 + self.walk.draw(1, at, 400)).sum::<i64>();
             turnover += volume * 20;
             let span = Span::of(steps.map(|at| self.walk.price(self.previous, at) + self.shift))?;
             Some(Bar { date, second, span, volume, turnover })
         };
-        (OPENS..CLOSES).step_by(seconds as usize).map_while(bar).collect()
+        (opens..closes).step_by(seconds as usize).map_while(bar).collect()
     }
 }
 
@@ -131,7 +142,8 @@ impl Rest {
         let previous = scaled(self.chronicle.previous(market));
         let walk = Walk::new(self.seed, code);
         // The last level of the day before is the close which that day had.
-        let last = self.days_back().next().map_or(0, |date| day_number(date) * 86_400 + i64::from(CLOSES - STEP));
+        let last_of = |date| day_number(date) * 86_400 + i64::from(self.hours(date).1 - STEP);
+        let last = self.days_back().next().map_or(0, last_of);
         let shift = previous - walk.price(previous, last);
         Some(Series { code, name, previous, ticks, walk, shift })
     }
@@ -163,7 +175,10 @@ impl Rest {
         let days = days.take(if past { DAYS_MAX } else { 1 }).filter(|date| past || *date == until.0);
         let mut bars = Vec::new();
         for date in days {
-            let of_day = if date == self.date { series.bars(date, seconds) } else { series.past_bars(date, seconds) };
+            let of_day = match date == self.date {
+                true => series.bars(date, seconds),
+                false => series.past_bars(date, self.hours(date), seconds),
+            };
             let reached = of_day.into_iter().rev().filter(|bar| (bar.date, bar.second) <= until);
             bars.extend(reached.take(rows - bars.len()));
             if bars.len() == rows {
@@ -291,7 +306,7 @@ impl Rest {
         output(json!({ "output1": self.chart_head(series.as_ref()), "output2": rows }))
     }
 
-    /// Days between two dates, newest first, 50 at most.
+    /// Days, weeks, months or years between two dates, newest first, 50 at most.
     fn inquire_daily_indexchartprice(&self, request: &Request) -> Answer {
         let series = match self.asked_index(request) {
             Ok(series) => series,
@@ -303,17 +318,19 @@ impl Rest {
         let Some(to) = request.query("FID_INPUT_DATE_2").and_then(read_date) else {
             return missing("FID_INPUT_DATE_2");
         };
-        if request.query("FID_PERIOD_DIV_CODE") != Some("D") {
-            return missing("FID_PERIOD_DIV_CODE");
-        }
+        let period = match asked_period(request, "DWMY") {
+            Ok(period) => period,
+            Err(refusal) => return refusal,
+        };
         let rows = series.iter().flat_map(|series| {
             let today = (!series.ticks.is_empty()).then(|| {
                 let tick = series.ticks.last().copied().unwrap_or_default();
                 Bar { date: self.date, second: 0, span: series.day(), volume: tick.volume, turnover: tick.turnover }
             });
-            let past = self.days_back().skip_while(move |date| *date > to).filter_map(|date| whole_day(series, date));
+            let past =
+                self.days_back().skip_while(move |date| *date > to).filter_map(|date| self.whole_day(series, date));
             let days = today.into_iter().chain(past).skip_while(move |bar| bar.date > to);
-            days.take_while(move |bar| bar.date >= from).take(DAY_ROWS)
+            joined(days.take_while(move |bar| bar.date >= from), period, DAY_ROWS)
         });
         let row = |bar: Bar| {
             Fields::new()
@@ -326,12 +343,23 @@ impl Rest {
         output(json!({ "output1": self.chart_head(series.as_ref()), "output2": rows }))
     }
 
+    /// A day before the simulated one.
+    pub(super) fn whole_day(&self, series: &Series, date: Date) -> Option<Bar> {
+        let join = |day: Bar, bar: Bar| Bar {
+            span: day.span.then(bar.span),
+            volume: day.volume + bar.volume,
+            turnover: bar.turnover,
+            ..day
+        };
+        series.past_bars(date, self.hours(date), 1_800).into_iter().reduce(join)
+    }
+
     /// What stands before the bars of an index.
     fn chart_head(&self, series: Option<&Series>) -> Value {
         let head = |series: &Series| {
             let (level, day) = (series.level(), series.day());
             let tick = series.ticks.last().copied().unwrap_or_default();
-            let before = self.days_back().next().and_then(|date| whole_day(series, date));
+            let before = self.days_back().next().and_then(|date| self.whole_day(series, date));
             let before = before.map_or(day, |bar| bar.span);
             Fields::new()
                 .change(CHANGE, level, series.previous, 2)
@@ -346,17 +374,6 @@ impl Rest {
         let unknown = || self.series("0001").as_ref().map(head).unwrap_or_default().blank();
         series.map(head).unwrap_or_else(unknown).into()
     }
-}
-
-/// A day before the simulated one.
-pub(super) fn whole_day(series: &Series, date: Date) -> Option<Bar> {
-    let join = |day: Bar, bar: Bar| Bar {
-        span: day.span.then(bar.span),
-        volume: day.volume + bar.volume,
-        turnover: bar.turnover,
-        ..day
-    };
-    series.past_bars(date, 1_800).into_iter().reduce(join)
 }
 
 /// First, highest, lowest and last level under four names.

@@ -15,6 +15,7 @@ mod masters;
 mod overseas;
 mod overtime;
 mod past;
+mod periods;
 mod quotations;
 mod rankings;
 mod rows;

@@ -15,8 +15,7 @@ use crate::rng::Rng;
 const ROWS: usize = 120;
 /// About a year is kept.
 const DAYS_KEPT: i32 = 365;
-const FIRST: u32 = 9 * 3600;
-const LAST: u32 = 15 * 3600 + 30 * 60;
+const END_OF_DAY: u32 = 86_399;
 /// Of ten minutes, so many have trades.
 const TRADED_OF_TEN: i64 = 8;
 
@@ -39,14 +38,14 @@ impl Rest {
         let mut rows = Vec::new();
         while rows.len() < ROWS && date >= oldest {
             if date < self.date && self.is_open(date) {
-                let minutes = past_minutes(&self.first.symbols[index], feed, date);
+                let minutes = past_minutes(&self.first.symbols[index], feed, date, self.hours(date));
                 let shown = minutes.iter().rev().filter(|bar| bar.second <= until && (all || bar.volume > 0));
                 rows.extend(shown.take(ROWS - rows.len()).map(|bar| row(date, bar)));
             }
             if !earlier {
                 break;
             }
-            until = LAST;
+            until = END_OF_DAY;
             date = match date.yesterday() {
                 Ok(date) => date,
                 Err(_) => break,
@@ -56,15 +55,16 @@ impl Rest {
     }
 }
 
-/// All minutes of a day, oldest first; those without trades stand at the price before.
-fn past_minutes(symbol: &SymbolInfo, feed: Feed, date: Date) -> Vec<MinuteBar> {
+/// All minutes of a day from its opening to its close, oldest first; those without trades stand at the price before.
+fn past_minutes(symbol: &SymbolInfo, feed: Feed, date: Date, hours: (u32, u32)) -> Vec<MinuteBar> {
     let of_day = u64::from(date.year().unsigned_abs()) * 400 + u64::from(date.day_of_year().unsigned_abs());
     let start = of_day * 3 + feed.index() as u64;
     let seed = symbol.code.bytes().fold(start, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut rng = Rng::new(seed);
+    let (opens, closes) = hours;
     let (mut close, mut turnover) = (symbol.base_px, 0);
     let mut minutes = Vec::new();
-    for second in (FIRST..=LAST).step_by(60) {
+    for second in (opens..=closes).step_by(60) {
         let tick = tick_size(close);
         let mut step = |most: i64| rng.between(0, most) * tick;
         let open = (close + step(3) - step(3)).max(tick);

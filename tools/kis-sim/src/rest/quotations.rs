@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::derived::yyyymmdd;
 use super::http::Request;
+use super::masters::isin;
 use super::rows::{Fields, list};
 use super::{Answer, Rest, failure, output, success};
 use crate::config::VenueName;
 use crate::market::SymbolInfo;
-use crate::market::days::Day;
 use crate::market::line::ratio;
 use crate::market::stock::{Side, Stats};
 use crate::market::tape::{Feed, Print};
@@ -204,7 +204,7 @@ impl Rest {
             book.insert(name.into(), text(0));
         }
         let venue = if feed.index() == 1 { VenueName::Nxt } else { VenueName::Krx };
-        let session = Day::of(self.date, &self.trading_days).phase_at(venue, shot.second);
+        let session = self.day(self.date).phase_at(venue, shot.second);
         book.insert("new_mkop_cls_code".into(), Value::from(String::from_utf8_lossy(session.session_code())));
         // Both venues' auctions have one price.
         let expected = shot.expected[feed.index().min(1)];
@@ -391,7 +391,7 @@ fn product(symbol: &SymbolInfo) -> Map<String, Value> {
     let fields = [
         ("pdno", format!("00000A{}", symbol.code)),
         ("shtn_pdno", symbol.code.clone()),
-        ("std_pdno", format!("KR7{}003", symbol.code)),
+        ("std_pdno", isin(&symbol.code)),
         ("prdt_type_cd", "300".into()),
         ("prdt_name", symbol.name.clone()),
         ("prdt_name120", symbol.name.clone()),

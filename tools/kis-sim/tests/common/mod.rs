@@ -24,6 +24,28 @@ pub fn post(url: &str, body: &Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.body_mut().read_json().expect("JSON"))
 }
 
+/// An access token of the first app key.
+pub fn token(venue: &Venue) -> String {
+    let key = &venue.config().app_keys[0];
+    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
+    post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body).1["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Status and body of a quotation; `target` is its path and query.
+pub fn ask(venue: &Venue, token: &str, tr_id: &str, target: &str) -> (u16, Value) {
+    let key = &venue.config().app_keys[0];
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut answer = agent
+        .get(format!("{}{target}", venue.rest_url()))
+        .header("authorization", format!("Bearer {token}"))
+        .header("appkey", &key.app_key)
+        .header("appsecret", &key.app_secret)
+        .header("tr_id", tr_id)
+        .call()
+        .unwrap();
+    (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
+}
+
 pub fn approval(venue: &Venue, key: &AppKey) -> String {
     let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "secretkey": key.app_secret});
     let (status, answer) = post(&format!("{}/oauth2/Approval", venue.rest_url()), &body);

@@ -122,6 +122,14 @@ fn draw(code: &str, purpose: u64) -> crate::rng::Rng {
     crate::rng::Rng::new(hash ^ purpose)
 }
 
+/// ISIN of a symbol that is traded: those of notes, `Q` and six digits, have a letter of their own.
+pub(super) fn isin(code: &str) -> String {
+    match code.strip_prefix('Q').filter(|number| number.len() == 6) {
+        Some(number) => format!("KRG{number}003"),
+        None => format!("KR7{code:.6}003"),
+    }
+}
+
 fn archive(name: &'static str, plain: Vec<u8>) -> MasterArchive {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
@@ -130,4 +138,45 @@ fn archive(name: &'static str, plain: Vec<u8>) -> MasterArchive {
     let written = writer.start_file(inside, options).and_then(|()| Ok(writer.write_all(&plain)?));
     let zip = written.and_then(|()| writer.finish()).expect("writing to memory does not fail").into_inner();
     MasterArchive { name: format!("{name}.zip"), zip, plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::SimConfig;
+    use crate::market::SimMarket;
+
+    /// The files of a market, its date and its symbols.
+    fn files(config: &SimConfig) -> MasterSet {
+        MasterSet::new(&SimMarket::new(config).symbols(), config.market_start.date(), config.masters)
+    }
+
+    #[test]
+    fn given_symbols_stand_in_the_files_once_and_notes_have_their_own_isin() {
+        for masters in [MasterSizes::Small, MasterSizes::Full] {
+            let codes = ["Q530031", "005930", "000155", "030035", "060005"].map(str::to_owned).to_vec();
+            let set = files(&SimConfig { codes: codes.clone(), masters, ..SimConfig::default() });
+            let stocks = ["kospi_code.mst", "kosdaq_code.mst", "konex_code.mst"];
+            let rows = || set.rows().iter().filter(|row| stocks.contains(&row.file));
+            let mut seen = HashSet::new();
+            assert!(rows().all(|row| seen.insert(&row.code)), "a code stands twice");
+            for (code, isin) in codes.iter().zip(["KRG530031003", "KR7005930003", "KR7000155003"]) {
+                assert_eq!(rows().find(|row| row.code == *code).unwrap().isin.as_deref(), Some(isin));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_on_nextrade_before_it_began() {
+        for (day, begun) in [(date(2025, 2, 28), false), (date(2025, 3, 4), true)] {
+            let set = files(&SimConfig { market_start: day.at(7, 0, 0, 0), symbols: 4, ..SimConfig::default() });
+            assert_eq!(set.rows().iter().any(|row| row.nxt), begun);
+            let nextrade = set.archives().iter().filter(|archive| archive.name.starts_with("nxt_"));
+            assert!(nextrade.clone().count() == 2 && nextrade.clone().all(|archive| archive.plain.is_empty() != begun));
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! KOSPI, KOSDAQ and KONEX, and what of them Nextrade trades.
 
+use std::collections::HashSet;
+
 use super::record::{NAME_BYTES, Record, held, name};
-use super::{Files, MasterRow, draw};
+use super::{Files, MasterRow, draw, isin};
 use crate::VenueName;
 use crate::market::SymbolInfo;
+use crate::market::days::NXT_SINCE;
 use crate::market::tick::tick_size;
 
 /// Sectors as indices have them: large, middle.
@@ -29,8 +32,10 @@ pub(super) fn add(files: &mut Files, symbols: &[SymbolInfo]) {
     let padding = |full: usize, have: usize| full.saturating_sub(have);
     let more_kospi = files.count(40, padding(2_500, kospi.len()));
     let more_kosdaq = files.count(30, padding(1_850, kosdaq.len()));
+    let given: HashSet<&str> = symbols.iter().map(|symbol| symbol.code.as_str()).collect();
     let invented = |files: &Files, file, first: usize, count: usize| -> Vec<Stock> {
-        (first..first + count).map(|number| synthetic(files, file, number)).collect()
+        let rows = (first..first + count).map(|number| synthetic(files, file, number));
+        rows.filter(|stock| !given.contains(stock.row.code.as_str())).collect()
     };
     kospi.extend(invented(files, "kospi_code.mst", 0, more_kospi));
     kosdaq.extend(invented(files, "kosdaq_code.mst", 3_000, more_kosdaq));
@@ -56,7 +61,7 @@ pub(super) fn add(files: &mut Files, symbols: &[SymbolInfo]) {
 /// A symbol as it is traded: nothing is wrong with it.
 fn simulated(file: &'static str, symbol: &SymbolInfo) -> Stock {
     let row = MasterRow {
-        isin: Some(format!("KR7{}003", symbol.code)),
+        isin: Some(isin(&symbol.code)),
         name: symbol.name.clone(),
         nxt: symbol.venues.contains(&VenueName::Nxt),
         ..MasterRow::default()
@@ -64,7 +69,7 @@ fn simulated(file: &'static str, symbol: &SymbolInfo) -> Stock {
     finish(file, symbol.code.clone(), row, "ST", symbol.base_px)
 }
 
-/// A row that is not traded here. Its code ends as no traded one does.
+/// A row that is not traded here. Its code ends as none does that the simulator chooses.
 fn synthetic(files: &Files, file: &'static str, number: usize) -> Stock {
     let (group, code) = match number % 40 {
         _ if file == "konex_code.mst" => ("ST", format!("{number:05}5")),
@@ -94,7 +99,7 @@ fn synthetic(files: &Files, file: &'static str, number: usize) -> Stock {
         administration: always.chance(20),
         liquidation: always.chance(10),
         alarm: if always.chance(60) { always.between(1, 3) as u8 } else { 0 },
-        nxt: group == "ST" && file != "konex_code.mst" && always.chance(140),
+        nxt: group == "ST" && file != "konex_code.mst" && always.chance(140) && files.date >= NXT_SINCE,
         ..MasterRow::default()
     };
     finish(file, code, row, group, close - close % tick_size(close))
