@@ -105,9 +105,10 @@ impl Cache {
         Ok(if days.is_empty() { MastersError::Empty { dir } } else { MastersError::NoDay { date, dir, days } })
     }
 
-    /// Puts files in as a day, by name; not without one that the day has already from the same server. Readers see the day as it was or as it is now; what
-    /// the day had before is gone, other days stay. After a crash the day is as it was. Where the file system can't exchange two folders (NFS), the day is absent for
-    /// a moment, and after a crash in that moment it is put back by the next who puts a day in.
+    /// Puts files in as a day, by name; not without one that the day has already from the same server. Readers see the day
+    /// as it was or as it is now; what the day had before is gone, other days stay. After a crash the day is as it was.
+    /// Where the file system can't exchange two folders (NFS), the day is absent for a moment, and after a crash in that
+    /// moment it is put back by the next who puts a day in.
     ///
     /// # Errors
     ///
