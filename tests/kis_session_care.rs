@@ -203,14 +203,20 @@ fn hot_threads_park_before_the_trading_day_and_wait_as_configured_from_five_minu
 #[test]
 fn symbols_of_a_line_that_is_down_for_long_are_polled_until_it_is_back() {
     let scale = 60.0;
-    let resets = (1..=6).map(|number| FaultSpec {
+    let resets = (1..=2).map(|number| FaultSpec {
         at: At::Registration(1),
         connection: Target::Number(number),
         fault: Fault::Rst,
     });
-    let mut stage = Stage::new(endless(scale, resets.collect()), &["H0STCNT0", "H0STASP0"]);
+    let mut config = endless(scale, resets.collect());
+    // Down until the test has seen enough, and then for two more connections.
+    let fault = RestFault::Page { status: 502 };
+    config.rest_faults = vec![RestFaultSpec { path: "Approval".to_owned(), from: 1, times: u64::MAX, fault }];
+    let mut stage = Stage::new(config, &["H0STCNT0", "H0STASP0"]);
     stage.config.kis.session.poll_after_s = 20;
-    let engine = start(&stage, scale);
+    let mut engine = start(&stage, scale);
+    wait_until("two polls", || engine.summary().get(Counter::Snapshots) >= 4);
+    stage.venue.script_rest(Vec::new());
     until(&stage, "it is back", |ticks| {
         of(ticks, SessionEvent::PollingEnded).len() == 1 && of(ticks, SessionEvent::Acked).len() == 4
     });
@@ -240,6 +246,30 @@ fn symbols_of_a_line_that_is_down_for_long_are_polled_until_it_is_back() {
     }
     assert!(played.gaps().is_empty(), "a snapshot says nothing of continuity");
     assert_eq!(played.summary.get(Counter::LinesPolled), 0);
+}
+
+#[test]
+fn what_is_polled_of_a_line_that_is_down_follows_the_list() {
+    let scale = 60.0;
+    let reset = FaultSpec { at: At::Registration(1), connection: Target::All, fault: Fault::Rst };
+    let mut stage = Stage::new(SimConfig { symbols: 3, ..endless(scale, vec![reset]) }, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe = trades_of(&keys[..2]);
+    stage.config.kis.session.poll_after_s = 20;
+    let polled_of = |ticks: &[Record], key: &str| {
+        let is_it = |record: &&Record| record.has_flag(Flags::POLLED) && record.symbol == key;
+        ticks.iter().filter(is_it).count()
+    };
+    let mut engine = start(&stage, scale);
+    until(&stage, "both are polled", |ticks| keys[..2].iter().all(|key| polled_of(ticks, key) > 0));
+    let mut config = stage.config.clone();
+    config.kis.subscribe = trades_of(&keys[1..]);
+    engine.reload(&config).expect("it is taken over");
+    until(&stage, "the third is polled", |ticks| polled_of(ticks, &keys[2]) >= 2);
+    let played = stage.end(engine);
+    let since = played.ticks.iter().position(|record| record.has_flag(Flags::POLLED) && record.symbol == keys[2]);
+    assert_eq!(polled_of(&played.ticks[since.expect("a snapshot")..], &keys[0]), 0, "the first is not any more");
+    assert_eq!(played.events(SessionEvent::PollingBegan).len(), 1);
 }
 
 #[test]

@@ -194,16 +194,21 @@ impl SessionManager {
                 continue;
             }
             let age = now.duration_since(*line.down_since.get_or_insert(now));
-            if age < poll_after || self.care.poller.is_polled(line.number) {
+            if age < poll_after {
                 continue;
             }
             let mut symbols: Vec<_> = line.ledger.registrations().filter_map(pollable).collect();
             symbols.sort_by(|left, right| (left.0 as u16, &left.1).cmp(&(right.0 as u16, &right.1)));
             symbols.dedup();
+            if self.care.poller.is_polled(line.number) {
+                self.care.poller.renew(line.number, symbols);
+                continue;
+            }
             let text = format!("{} symbols each {} s: snapshots, not ticks", symbols.len(), self.care.poll_every_s);
-            tracing::warn!(line = line.number, ?age, text, "down for long: its symbols are polled");
-            self.seams.cold.tell(line.number, SessionEvent::PollingBegan, age.as_nanos() as u64, "", &text);
-            self.care.poller.begin(line.number, symbols);
+            if self.care.poller.begin(line.number, symbols) {
+                tracing::warn!(line = line.number, ?age, text, "down for long: its symbols are polled");
+                self.seams.cold.tell(line.number, SessionEvent::PollingBegan, age.as_nanos() as u64, "", &text);
+            }
         }
         self.count_polls();
     }
