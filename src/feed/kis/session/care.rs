@@ -319,7 +319,24 @@ impl SessionManager {
         let pair = wanted.registration.clone();
         match self.line_with_room(from) {
             Some(to) => self.give_to(from, to, wanted, "more than the app key may hold"),
-            None => self.left_out(from, &pair, "no app key has room"),
+            None => {
+                self.lines[from].ledger.put_off(wanted);
+                self.left_out(from, &pair, "no app key has room");
+            }
+        }
+    }
+
+    /// Changes that have to wait are said, each once.
+    pub(super) fn delayed(&mut self, index: usize, changes: Vec<(Registration, Duration)>) {
+        let line = self.lines[index].number;
+        for (pair, wait) in changes {
+            if !self.churn.is_news(&pair) {
+                continue;
+            }
+            tracing::warn!(line, pair = shown(&pair), ?wait, "changes too often: it waits");
+            self.seams.cold.counters.add(Counter::ChangesDelayed, 1);
+            let wait_ns = wait.as_nanos() as u64;
+            self.seams.cold.tell_pair(line, SessionEvent::ChangeDelayed, &pair, wait_ns, "changes too often");
         }
     }
 

@@ -134,7 +134,7 @@ pub struct SessionManager {
     pub(super) lines: Vec<Line>,
     pub(super) seams: Seams,
     pub(super) guards: Vec<Guard>,
-    churn: Churn,
+    pub(super) churn: Churn,
     pub(super) watchdog: Watchdog,
     pub(super) care: Care,
     pub(super) of_notices: Notice,
@@ -518,20 +518,14 @@ impl SessionManager {
         if now < line.send_at {
             return true;
         }
-        let mut delayed = None;
+        let mut delayed = Vec::new();
         let request = line.ledger.due().find(|request| {
             let wait = self.churn.wait(request, now);
-            delayed = delayed.take().or(wait.map(|wait| (request.registration.clone(), wait)));
+            delayed.extend(wait.map(|wait| (request.registration.clone(), wait)));
             wait.is_none()
         });
-        if let Some((pair, wait)) = delayed
-            && self.churn.is_news(&pair)
-        {
-            tracing::warn!(line = line.number, pair = shown(&pair), ?wait, "changes too often: it waits");
-            self.seams.cold.counters.add(Counter::ChangesDelayed, 1);
-            let wait_ns = wait.as_nanos() as u64;
-            self.seams.cold.tell_pair(line.number, SessionEvent::ChangeDelayed, &pair, wait_ns, "changes too often");
-        }
+        self.delayed(index, delayed);
+        let line = &mut self.lines[index];
         let Some(request) = request else { return line.ledger.next().is_none() };
         if let Some(key) = &line.approval {
             let text = message(key, &request);
