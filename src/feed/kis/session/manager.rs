@@ -375,6 +375,11 @@ impl SessionManager {
     fn step(&mut self, index: usize) -> bool {
         let line = &mut self.lines[index];
         match &mut line.state {
+            State::Waiting { .. } if line.ledger.wanted() == 0 => {
+                line.state = State::Idle;
+                self.show(index);
+                false
+            }
             State::Waiting { until } if *until <= Instant::now() => {
                 self.connect(index);
                 true
@@ -443,6 +448,10 @@ impl SessionManager {
                 );
                 self.progress.disconnects += 1;
                 if is_of_keys {
+                    if not_before >= CEILING {
+                        // The broker stands by the key that it refused: it may take it by then.
+                        line.refused = None;
+                    }
                     self.key_failed(index, why, not_before);
                     return self.show(index);
                 }
@@ -567,7 +576,9 @@ impl SessionManager {
             let (added, removed) = line.ledger.want(wanted);
             (came, left) = (came + added, left + removed);
             match line.state {
-                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing,
+                State::Live if !line.ledger.is_settled() || line.ledger.wanted() == 0 => {
+                    line.state = State::Subscribing;
+                }
                 State::Idle if line.ledger.wanted() > 0 => line.state = State::Waiting { until: Instant::now() },
                 State::Barred => line.unbar(),
                 State::Waiting { .. } if line.ledger.wanted() == 0 => line.state = State::Idle,
