@@ -171,9 +171,16 @@ impl Ledger {
             }
         }
         let (mut added, mut removed) = (0, 0);
+        let pending = self.pending.as_ref().map(|(request, _)| &request.registration);
         for (place, entry) in self.entries.iter_mut().enumerate() {
             match (before.get(place).copied().unwrap_or(false), entry.is_wanted) {
-                (false, true) => added += 1,
+                (false, true) => {
+                    added += 1;
+                    // Its withdrawal went unanswered: nobody knows whether it is in force. Asked again, it is.
+                    if entry.state == State::InForce && entry.attempts > 0 && pending != Some(&entry.registration) {
+                        (entry.state, entry.attempts) = (State::Idle, 0);
+                    }
+                }
                 (true, false) => {
                     removed += 1;
                     entry.attempts = 0;
@@ -363,11 +370,15 @@ impl Ledger {
         }
         let names = |registration: &Registration| registration.is_named(tr_id, tr_key);
         match self.pending.take() {
-            Some((request, _)) if tr_key.is_empty() || names(&request.registration) => {
-                if request.subscribe {
-                    self.asked(&request, meaning)
-                } else {
-                    self.withdrew(&request, meaning)
+            Some((request, since)) if tr_key.is_empty() || names(&request.registration) => {
+                match (request.subscribe, meaning) {
+                    // The late answer to a withdrawal before it: its own is still to come.
+                    (true, Reaction::Withdrawn) => {
+                        self.pending = Some((request, since));
+                        Outcome::Unasked
+                    }
+                    (true, _) => self.asked(&request, meaning),
+                    (false, _) => self.withdrew(&request, meaning),
                 }
             }
             pending => {
@@ -402,14 +413,15 @@ impl Ledger {
         self.let_go(request.registration.clone())
     }
 
-    /// An answer that is not the pending one's: a late one to a registration that was given up waiting for.
+    /// An answer that is not the pending one's: a late one to what was given up waiting for.
     fn late(&mut self, tr_id: &str, tr_key: &str, meaning: Reaction) -> Outcome {
         let names = |entry: &&Entry| entry.registration.is_named(tr_id, tr_key);
         let Some(entry) = self.entries.iter().find(names) else { return Outcome::Unasked };
         let registration = entry.registration.clone();
         match (meaning, entry.state) {
             (Reaction::InForce, State::Idle | State::Postponed(_)) if entry.attempts > 0 => self.take_in(registration),
-            (Reaction::Withdrawn, State::InForce) if !entry.is_wanted => self.let_go(registration),
+            // Wanted again meanwhile, it is asked again: that does no harm if it is in force.
+            (Reaction::Withdrawn, State::InForce) => self.let_go(registration),
             _ => Outcome::Unasked,
         }
     }
@@ -482,6 +494,11 @@ impl Ledger {
 
     fn again(&mut self, request: &Request) -> Outcome {
         let Some(entry) = self.entry_mut(&request.registration) else { return Outcome::Unasked };
+        if !request.subscribe && entry.is_wanted {
+            // Wanted again meanwhile. Nobody knows whether it is in force; asked again, it is.
+            (entry.state, entry.attempts) = (State::Idle, 0);
+            return Outcome::Again;
+        }
         match (entry.attempts >= ATTEMPTS_MAX, request.subscribe) {
             (false, _) => Outcome::Again,
             (true, true) => self.postpone(request.registration.clone()),

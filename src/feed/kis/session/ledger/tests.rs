@@ -143,7 +143,7 @@ fn a_success_that_comes_late_and_again_is_no_refusal() {
     send(&mut ledger);
     ledger.expire(Instant::now() + ANSWER_TIMEOUT);
     send(&mut ledger);
-    for code in ["OPSP0002", "OPSP0000", "OPSP0001"] {
+    for code in ["OPSP0002", "OPSP0000"] {
         assert!(!answer(&mut ledger, "A", code).is_refusal(), "{code}");
     }
     assert_eq!(ledger.in_force(), 1);
@@ -259,6 +259,47 @@ fn a_withdrawal_that_is_never_answered_makes_the_line_begin_anew() {
         last = ledger.expire(Instant::now() + ANSWER_TIMEOUT);
     }
     assert_eq!(last, Some(Outcome::Adrift));
+}
+
+/// A pair in force that is withdrawn, the request sent.
+fn withdrawing() -> Ledger {
+    let mut ledger = ledger(&[("A", 0)]);
+    send(&mut ledger);
+    answer(&mut ledger, "A", "OPSP0000");
+    ledger.want(Vec::new());
+    assert_eq!(send(&mut ledger), "-A");
+    ledger
+}
+
+#[test]
+fn what_is_wanted_again_while_its_withdrawal_goes_unanswered_is_asked_for_anew() {
+    let overdue: fn(&mut Ledger) = |ledger| {
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), Some(Outcome::Again));
+    };
+    let taken_back: fn(&mut Ledger) = |ledger| assert_eq!(ledger.want(wanted(&[("A", 0)])), (1, 0));
+    for steps in [[overdue, taken_back], [taken_back, overdue]] {
+        let mut ledger = withdrawing();
+        steps.iter().for_each(|step| step(&mut ledger));
+        assert_eq!(ledger.in_force(), 0, "nobody knows");
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(answer(&mut ledger, "A", "OPSP0002"), Outcome::InForce(pair("A")));
+        assert!(ledger.is_settled());
+    }
+}
+
+#[test]
+fn the_late_answer_to_a_withdrawal_does_not_answer_the_registration_behind_it() {
+    let mut ledger = withdrawing();
+    ledger.want(wanted(&[("A", 0)]));
+    ledger.expire(Instant::now() + ANSWER_TIMEOUT);
+    assert_eq!(send(&mut ledger), "+A");
+    assert_eq!(answer(&mut ledger, "A", "OPSP0001"), Outcome::Unasked);
+    assert!(ledger.next().is_none(), "its own is still to come");
+    assert_eq!(answer(&mut ledger, "A", "OPSP0000"), Outcome::InForce(pair("A")));
+    assert!(ledger.is_settled());
+    assert_eq!(answer(&mut ledger, "A", "OPSP0001"), Outcome::Withdrawn(pair("A")), "behind it: who knows");
+    assert_eq!(send(&mut ledger), "+A");
+    assert_eq!(answer(&mut ledger, "A", "OPSP0002"), Outcome::InForce(pair("A")));
 }
 
 #[test]
