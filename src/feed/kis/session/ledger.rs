@@ -107,6 +107,8 @@ impl Outcome {
 pub struct Ledger {
     /// How many the app key may hold.
     places: usize,
+    /// How many the broker lets this connection hold, once it has said that there are too many.
+    room: Option<usize>,
     /// How fast the venue's clock runs.
     scale: f64,
     entries: Vec<Entry>,
@@ -147,7 +149,7 @@ impl Ledger {
     /// A ledger of what is wanted, of which `places` at most are in force at one time; nothing is asked before
     /// [`begin`](Self::begin). The venue's clock runs `scale` times as fast as ours.
     pub fn new(wanted: Vec<Wanted>, places: usize, scale: f64) -> Ledger {
-        let mut ledger = Ledger { places, scale, entries: Vec::new(), pending: None, is_open: false };
+        let mut ledger = Ledger { places, room: None, scale, entries: Vec::new(), pending: None, is_open: false };
         ledger.want(wanted);
         ledger
     }
@@ -204,7 +206,7 @@ impl Ledger {
     /// though others were taken, is given up, and returned: the broker closes the line over it (so it does over a wrong
     /// account of notices).
     pub fn reset(&mut self) -> Option<Registration> {
-        self.is_open = false;
+        (self.is_open, self.room) = (false, None);
         let others_taken = self.in_force() > 0;
         let pending = self.pending.take().filter(|(request, _)| request.subscribe);
         let mut suspect = pending.map(|(request, _)| request.registration);
@@ -245,6 +247,11 @@ impl Ledger {
     /// How many are wanted.
     pub fn wanted(&self) -> usize {
         self.entries.iter().filter(|entry| entry.is_wanted).count()
+    }
+
+    /// How many may be in force, as far as is known.
+    pub fn room(&self) -> usize {
+        self.room.map_or(self.places, |room| room.min(self.places))
     }
 
     /// How many are in force.
@@ -302,13 +309,17 @@ impl Ledger {
         due.count() > 0
     }
 
-    /// Another trading day: what was given up is asked again. Account notices are not: over them the broker closes the
-    /// line.
+    /// Another trading day: what was given up, or had no place, is asked again. Account notices are not: over them the
+    /// broker closes the line.
     pub fn new_day(&mut self) -> bool {
-        let given_up = self.entries.iter_mut().filter(|entry| entry.state == State::GivenUp);
-        let again = given_up.filter(|entry| !is_notice(&entry.registration.tr_id)).map(|entry| {
+        self.room = None;
+        let left_out = |entry: &&mut Entry| match entry.state {
+            State::GivenUp => !is_notice(&entry.registration.tr_id),
+            state => state == State::NoPlace,
+        };
+        let again = self.entries.iter_mut().filter(left_out).map(|entry| {
             // Who closes the line over it once more is believed at once.
-            (entry.state, entry.strikes) = (State::Idle, entry.strikes.min(STRIKES_MAX - 1));
+            (entry.state, entry.attempts, entry.strikes) = (State::Idle, 0, entry.strikes.min(STRIKES_MAX - 1));
         });
         again.count() > 0
     }
@@ -320,6 +331,7 @@ impl Ledger {
         if let Some(entry) = self.entry_mut(&pair) {
             entry.state = State::NoPlace;
         }
+        self.fill_places();
     }
 
     fn wanted_pairs(&self) -> Vec<Wanted> {
@@ -400,6 +412,7 @@ impl Ledger {
                 if let Some(entry) = self.entry_mut(&registration) {
                     entry.state = State::GivenUp;
                 }
+                self.fill_places();
                 Outcome::GivenUp(registration)
             }
         }
@@ -443,18 +456,18 @@ impl Ledger {
             (entry.state, entry.attempts) = (State::Idle, 0);
         }
         self.forget_unwanted();
-        self.fill_place();
+        self.fill_places();
         Outcome::Withdrawn(registration)
     }
 
-    /// A place is free: who waits for none but this one takes it, unless another is to be asked anyway.
-    fn fill_place(&mut self) {
-        if self.entries.iter().any(|entry| entry.is_wanted && entry.state == State::Idle) {
-            return;
-        }
-        let waiting = self.entries.iter_mut().filter(|entry| entry.is_wanted && entry.state == State::NoPlace);
-        // Among equals the first of the list.
-        if let Some(entry) = waiting.rev().max_by_key(|entry| entry.priority) {
+    /// Places may be free: those for which there was none take what is left by those to be asked anyway.
+    fn fill_places(&mut self) {
+        let is_asked = |entry: &&Entry| entry.is_wanted && entry.state == State::Idle;
+        let taken = self.in_force() + self.entries.iter().filter(is_asked).count();
+        for _ in taken..self.room() {
+            let waiting = self.entries.iter_mut().filter(|entry| entry.is_wanted && entry.state == State::NoPlace);
+            // Among equals the first of the list.
+            let Some(entry) = waiting.rev().max_by_key(|entry| entry.priority) else { break };
             (entry.state, entry.attempts) = (State::Idle, 0);
         }
     }
@@ -471,6 +484,7 @@ impl Ledger {
 
     /// No room: a less important pair that is in force makes place, else the one asked for is given up.
     fn shed(&mut self, registration: Registration) -> Outcome {
+        self.room = Some(self.in_force());
         let priority = self.entry_mut(&registration).map_or(0, |entry| entry.priority);
         let less = self
             .entries

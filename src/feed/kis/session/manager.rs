@@ -140,7 +140,7 @@ pub struct SessionManager {
     pub(super) of_notices: Notice,
     ws_url: String,
     pace: Duration,
-    pub(super) registrations_max: usize,
+    registrations_max: usize,
     connection: ConnectionConfig,
     pub(super) leave: Leave,
     progress: Progress,
@@ -272,7 +272,8 @@ impl SessionManager {
         }
         self.progress.disconnects += lost as usize;
         let blamed = line.ledger.reset();
-        (line.room, line.renewal, line.held_until, line.holds) = (None, None, None, 0);
+        (line.renewal, line.held_until, line.holds) = (None, None, 0);
+        line.shed.drain(..).for_each(|wanted| line.ledger.take(wanted));
         let moving = std::mem::take(&mut line.moving);
         self.watchdog.line_down(line.number);
         match blamed {
@@ -564,6 +565,7 @@ impl SessionManager {
             plan(&current, self.of_notices.before(wanted(subscriptions)), self.registrations_max);
         for line in &mut self.lines {
             line.moving.clear();
+            line.shed.clear();
         }
         let (mut came, mut left) = (0, 0);
         for (index, mut wanted) in lines.into_iter().enumerate() {
