@@ -203,14 +203,20 @@ fn hot_threads_park_before_the_trading_day_and_wait_as_configured_from_five_minu
 #[test]
 fn symbols_of_a_line_that_is_down_for_long_are_polled_until_it_is_back() {
     let scale = 60.0;
-    let resets = (1..=6).map(|number| FaultSpec {
+    let resets = (1..=2).map(|number| FaultSpec {
         at: At::Registration(1),
         connection: Target::Number(number),
         fault: Fault::Rst,
     });
-    let mut stage = Stage::new(endless(scale, resets.collect()), &["H0STCNT0", "H0STASP0"]);
+    let mut config = endless(scale, resets.collect());
+    // Down until the test has seen enough, and then for two more connections.
+    let fault = RestFault::Page { status: 502 };
+    config.rest_faults = vec![RestFaultSpec { path: "Approval".to_owned(), from: 1, times: u64::MAX, fault }];
+    let mut stage = Stage::new(config, &["H0STCNT0", "H0STASP0"]);
     stage.config.kis.session.poll_after_s = 20;
-    let engine = start(&stage, scale);
+    let mut engine = start(&stage, scale);
+    wait_until("two polls", || engine.summary().get(Counter::Snapshots) >= 4);
+    stage.venue.script_rest(Vec::new());
     until(&stage, "it is back", |ticks| {
         of(ticks, SessionEvent::PollingEnded).len() == 1 && of(ticks, SessionEvent::Acked).len() == 4
     });
@@ -240,6 +246,30 @@ fn symbols_of_a_line_that_is_down_for_long_are_polled_until_it_is_back() {
     }
     assert!(played.gaps().is_empty(), "a snapshot says nothing of continuity");
     assert_eq!(played.summary.get(Counter::LinesPolled), 0);
+}
+
+#[test]
+fn what_is_polled_of_a_line_that_is_down_follows_the_list() {
+    let scale = 60.0;
+    let reset = FaultSpec { at: At::Registration(1), connection: Target::All, fault: Fault::Rst };
+    let mut stage = Stage::new(SimConfig { symbols: 3, ..endless(scale, vec![reset]) }, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe = trades_of(&keys[..2]);
+    stage.config.kis.session.poll_after_s = 20;
+    let polled_of = |ticks: &[Record], key: &str| {
+        let is_it = |record: &&Record| record.has_flag(Flags::POLLED) && record.symbol == key;
+        ticks.iter().filter(is_it).count()
+    };
+    let mut engine = start(&stage, scale);
+    until(&stage, "both are polled", |ticks| keys[..2].iter().all(|key| polled_of(ticks, key) > 0));
+    let mut config = stage.config.clone();
+    config.kis.subscribe = trades_of(&keys[1..]);
+    engine.reload(&config).expect("it is taken over");
+    until(&stage, "the third is polled", |ticks| polled_of(ticks, &keys[2]) >= 2);
+    let played = stage.end(engine);
+    let since = played.ticks.iter().position(|record| record.has_flag(Flags::POLLED) && record.symbol == keys[2]);
+    assert_eq!(polled_of(&played.ticks[since.expect("a snapshot")..], &keys[0]), 0, "the first is not any more");
+    assert_eq!(played.events(SessionEvent::PollingBegan).len(), 1);
 }
 
 #[test]
@@ -284,6 +314,130 @@ fn a_pair_for_which_an_app_key_has_no_room_moves_to_another() {
     assert_eq!(counts.registrations, 4);
     assert!(played.events(SessionEvent::LeftOut).is_empty());
     assert_eq!(played.summary.get(Counter::RegistrationsMoved), 1);
+}
+
+fn at(connection: u64, n: u64, fault: Fault) -> FaultSpec {
+    FaultSpec { at: At::Registration(n), connection: Target::Number(connection), fault }
+}
+
+fn full() -> Fault {
+    Fault::Refuse { code: "OPSP0008".to_owned() }
+}
+
+fn important(key: &str) -> KisSubscription {
+    KisSubscription { priority: 9, ..trades_of(&[key.to_owned()]).remove(0) }
+}
+
+#[test]
+fn a_pair_that_gave_way_is_asked_for_again_by_the_next_connection() {
+    // The line is lost while it is withdrawn, and behind that.
+    for lost_at in [4, 5] {
+        let scale = 20.0;
+        let faults = vec![at(1, 3, full()), at(1, lost_at, Fault::Rst)];
+        let mut stage = Stage::new(SimConfig { symbols: 3, ..endless(scale, faults) }, TRADES);
+        let keys = rig::symbols(&stage.venue);
+        stage.config.kis.subscribe = trades_of(&keys[..2]);
+        let mut engine = start(&stage, scale);
+        until(&stage, "two are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+        let mut config = stage.config.clone();
+        config.kis.subscribe.push(important(&keys[2]));
+        engine.reload(&config).expect("it is taken over");
+        until(&stage, "all are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 5);
+        let played = stage.end(engine);
+        let left_out = played.events(SessionEvent::LeftOut);
+        assert_eq!((left_out.len(), text(&left_out[0].tr_key)), (1, keys[1].clone()), "said once");
+        assert_eq!(played.events(SessionEvent::Connected).len(), 2);
+    }
+}
+
+#[test]
+fn a_pair_that_was_to_move_stays_wanted_when_there_is_no_room_any_more() {
+    // Of both app keys: two in force, one more that is important, no room. On the first connection the withdrawal is
+    // answered long after the second is full, too; the registration behind it breaks the line.
+    let first = [at(1, 3, full()), at(1, 4, Fault::LoseAck), at(1, 5, Fault::LoseAck), at(1, 7, Fault::Rst)];
+    let second = [at(2, 3, Fault::LoseAck), at(2, 4, full())];
+    let config =
+        SimConfig { symbols: 6, app_keys: AppKey::generate(2), ..endless(5.0, [&first[..], &second].concat()) };
+    let mut stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe = trades_of(&keys[..4]);
+    let mut engine = start(&stage, 5.0);
+    until(&stage, "four are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 4);
+    let mut config = stage.config.clone();
+    config.kis.subscribe.extend(keys[4..].iter().map(|key| important(key)));
+    engine.reload(&config).expect("it is taken over");
+    until(&stage, "the next connection has all three of its app key", |ticks| {
+        of(ticks, SessionEvent::Connected).len() == 3 && of(ticks, SessionEvent::Acked).len() == 4 + 1 + 3
+    });
+    let played = stage.end(engine);
+    let told: Vec<String> = played.events(SessionEvent::LeftOut).iter().map(|session| text(&session.text)).collect();
+    assert_eq!(told, ["more than the app key may hold", "no app key has room"], "each once");
+    assert!(played.events(SessionEvent::Moved).is_empty());
+}
+
+#[test]
+fn a_pair_without_room_goes_to_a_line_that_lives_not_to_one_that_is_kept_out() {
+    let mut config = endless(1.0, vec![at(2, 3, full())]);
+    (config.symbols, config.app_keys) = (9, AppKey::generate(3));
+    let mut stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe = trades_of(&keys[..6]);
+    // Another program holds the first app key.
+    let mut other = stage.config.clone();
+    other.journal.dir = stage.folder.path().join("other");
+    (other.kis.subscribe, other.kis.account) = (trades_of(&keys[..1]), vec![stage.config.kis.account[0].clone()]);
+    let market = MarketClock {
+        anchor_wall_ns: wall_ns(),
+        anchor_market_ns: reference::kst_ns(reference::MARKET_DATE, 9 * 3600 + 1800),
+        scale: 1.0,
+    };
+    let options = Options { market, leave: Leave::WhenStopped };
+    let first = Engine::start_with(&other, stage.accounts[..1].to_vec(), options).expect("an engine");
+    wait_until("the first records", || !trades(&rig::try_read(&other.journal.dir, Stream::Ticks)).is_empty());
+    let mut second = start(&stage, 1.0);
+    until(&stage, "four are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 4);
+    let mut config = stage.config.clone();
+    config.kis.subscribe = trades_of(&keys);
+    second.reload(&config).expect("it is taken over");
+    // Three of one, and the one that had no room by the other.
+    until(&stage, "what came is in force", |ticks| of(ticks, SessionEvent::Acked).len() == 6);
+    let moved = of(&read(&stage.dir(), Stream::Ticks), SessionEvent::Moved);
+    assert_eq!(moved.len(), 1);
+    assert_ne!(moved[0].value, 1);
+    first.stop();
+    first.join().expect("it ends well");
+    stage.end(second);
+}
+
+#[test]
+fn each_change_that_has_to_wait_is_said() {
+    let scale = 60.0;
+    let mut stage = Stage::new(SimConfig { symbols: 3, ..endless(scale, Vec::new()) }, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    let session = &mut stage.config.kis.session;
+    (session.changes_max, session.change_window_s) = (2, 3600);
+    let mut engine = start(&stage, scale);
+    let events = |event, count| until(&stage, "the change", |ticks| of(ticks, event).len() == count);
+    let mut list = |keys: &[String]| {
+        let mut config = stage.config.clone();
+        config.kis.subscribe = trades_of(keys);
+        engine.reload(&config).expect("it is taken over");
+    };
+    events(SessionEvent::Acked, 3);
+    list(&keys[..1]);
+    events(SessionEvent::Withdrawn, 2);
+    list(&keys);
+    events(SessionEvent::Acked, 5);
+    list(&keys[..1]);
+    events(SessionEvent::ChangeDelayed, 2);
+    let played = stage.end(engine);
+    let delayed = played.events(SessionEvent::ChangeDelayed);
+    let mut said: Vec<String> = delayed.iter().map(|session| text(&session.tr_key)).collect();
+    said.sort();
+    let mut expected = keys[1..].to_vec();
+    expected.sort();
+    assert_eq!(said, expected);
+    assert_eq!(played.summary.get(Counter::ChangesDelayed), 2);
 }
 
 #[test]

@@ -241,6 +241,59 @@ fn an_app_key_that_is_refused_each_time_is_left_alone_after_the_third_until_the_
 }
 
 #[test]
+fn an_approval_key_that_the_broker_stands_by_is_offered_again_after_a_long_wait() {
+    let scale = 100.0;
+    let stage = Stage::new(endless(scale, 2, vec![refuse(1, "OPSP0011")]), TRADES);
+    let engine = start(&stage, scale);
+    until(&stage, "both are in force", |ticks| of(ticks, SessionEvent::Acked).len() == 2);
+    let played = stage.end(engine);
+    let waits = played.events(SessionEvent::BackingOff);
+    let told: Vec<String> = waits.iter().map(|wait| text(&wait.text)).collect();
+    assert_eq!(told[..2], ["approval key expired", "app key refused"]);
+    assert!(waits[1].value as f64 * scale >= 120e9 - 1e3, "{} ns", waits[1].value);
+    assert_eq!(played.events(SessionEvent::Connected).len(), 2);
+}
+
+#[test]
+fn a_line_on_which_nothing_is_in_force_is_left_when_the_list_empties_it() {
+    let config = SimConfig { app_keys: AppKey::generate(2), ..endless(1.0, 2, vec![refuse(1, "OPSP8992")]) };
+    let stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    let mut engine = start(&stage, 1.0);
+    until(&stage, "one is in force, the other is not", |ticks| {
+        of(ticks, SessionEvent::Acked).len() == 1 && of(ticks, SessionEvent::LeftOut).len() == 1
+    });
+    let left_out = of(&read(&stage.dir(), Stream::Ticks), SessionEvent::LeftOut)[0];
+    list(&stage, &mut engine, keys.iter().filter(|key| **key != text(&left_out.tr_key)));
+    until(&stage, "its end", |ticks| of(ticks, SessionEvent::Disconnected).len() == 1);
+    let played = stage.end(engine);
+    let line = left_out.header.line;
+    assert_eq!(played.events(SessionEvent::Disconnected)[0].header.line, line);
+    assert!(played.events(SessionEvent::BackingOff).iter().all(|wait| wait.header.line != line));
+    assert_eq!(played.events(SessionEvent::Connected).len(), 2);
+}
+
+#[test]
+fn a_line_that_the_list_empties_while_it_connects_does_not_connect_again() {
+    let scale = 100.0;
+    let mut stage = Stage::new(SimConfig { app_keys: AppKey::generate(2), ..endless(scale, 2, Vec::new()) }, TRADES);
+    // It takes connections, and says nothing.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    stage.config.kis.ws_url = format!("ws://{}", mute.local_addr().expect("an address"));
+    let mut engine = start(&stage, scale);
+    let attempts = [mute.accept().expect("a connection"), mute.accept().expect("a connection")];
+    list(&stage, &mut engine, &rig::symbols(&stage.venue)[..1]);
+    until(&stage, "the list", |ticks| of(ticks, SessionEvent::ListChanged).len() == 1);
+    drop((mute, attempts));
+    let waits_of = |ticks: &[Record], line| {
+        of(ticks, SessionEvent::BackingOff).iter().filter(|wait| wait.header.line == line).count()
+    };
+    until(&stage, "the other goes on", |ticks| waits_of(ticks, 1) >= 5 && waits_of(ticks, 2) >= 1);
+    let played = stage.end(engine);
+    assert_eq!(waits_of(&played.ticks, 2), 1);
+}
+
+#[test]
 fn the_pace_of_registrations_is_kept_over_changes_of_the_list() {
     let mut config = endless(1.0, 6, Vec::new());
     // Far less than the pace: a busy venue reads a message late, and the next one in time.

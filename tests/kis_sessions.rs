@@ -427,16 +427,18 @@ fn a_connect_that_cannot_be_counted_is_not_made() {
 fn two_programs_of_a_host_never_hold_two_sessions_of_one_app_key_and_its_pairs_go_to_another() {
     let scale = 60.0;
     let mut config = endless(scale, Vec::new());
-    (config.symbols, config.app_keys) = (4, AppKey::generate(2));
+    (config.symbols, config.app_keys) = (5, AppKey::generate(2));
     config.open_when = OpenWhen::Immediately;
-    let stage = Stage::new(config, TRADES);
+    let mut stage = Stage::new(config, TRADES);
+    let keys = rig::symbols(&stage.venue);
+    stage.config.kis.subscribe[0].keys.truncate(4);
     let mut other = stage.config.clone();
     other.journal.dir = stage.folder.path().join("other");
     other.kis.account.truncate(1);
     let options = || Options { market: market(scale), leave: Leave::WhenStopped };
     let first = Engine::start_with(&other, stage.accounts[..1].to_vec(), options()).expect("an engine");
     wait_until("the first records", || trades(&rig::try_read(&other.journal.dir, Stream::Ticks)).len() > 20);
-    let second = start(&stage, scale);
+    let mut second = start(&stage, scale);
     until(&stage, "the pairs of the app key that is held come by the other", |ticks| {
         of(ticks, SessionEvent::Moved).len() == 2 && of(ticks, SessionEvent::Acked).len() == 4
     });
@@ -448,6 +450,15 @@ fn two_programs_of_a_host_never_hold_two_sessions_of_one_app_key_and_its_pairs_g
     assert_eq!(text(&of(&ticks, SessionEvent::Moved)[0].text), "its app key is kept out");
     let disconnects = of(&read(&other.journal.dir, Stream::Ticks), SessionEvent::Disconnected);
     assert!(disconnects.is_empty(), "the first is left alone");
+    // What a new list puts on the line that is out goes to the other at once, however long that one had nothing to carry.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut config = stage.config.clone();
+    config.kis.subscribe[0].keys = keys;
+    second.reload(&config).expect("it is taken over");
+    until(&stage, "what came is in force", |ticks| of(ticks, SessionEvent::Acked).len() == 5);
+    let ticks = read(&stage.dir(), Stream::Ticks);
+    let told_at = |event| of(&ticks, event).last().map(|session| session.header.ts_recv).expect("a record");
+    assert!(told_at(SessionEvent::Moved) - told_at(SessionEvent::ListChanged) < 4_000_000_000);
     second.stop();
     second.join().expect("it ends well");
     // One that waits connects when the first ends in order.

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::secret::Secret;
 
-/// No wait in the file is longer, whatever the clock did meanwhile.
+/// A wait that goes on longer was written by a clock that was set back since, and is not kept to.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Connects of so long count for the floor.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -139,15 +139,17 @@ impl Budget {
             Some(last) => last.at_ns.saturating_add(self.rules.wall_ns(floor(unclean.len()))),
             None => 0,
         };
+        let longest = WAIT_MAX.max(Duration::from_nanos(self.rules.wall_ns(WAIT_MAX.max(window))));
+        let ahead = Duration::from_nanos(self.history.not_before_ns.saturating_sub(now_ns));
+        let until_over = if ahead > longest { 0 } else { self.history.not_before_ns };
         let waits = [
             (until_free, "connects used up"),
             (until_floor, "connects that did not end well"),
-            (self.history.not_before_ns, "a wait goes on"),
+            (until_over, "a wait goes on"),
         ];
         // Of equal ones the first.
         let (until, why) = waits.into_iter().rev().max_by_key(|(until, _)| *until)?;
-        let longest = WAIT_MAX.max(Duration::from_nanos(self.rules.wall_ns(window)));
-        let wait = Duration::from_nanos(until.saturating_sub(now_ns)).min(longest);
+        let wait = Duration::from_nanos(until.saturating_sub(now_ns));
         (!wait.is_zero()).then_some((wait, why))
     }
 
@@ -312,7 +314,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut budget = open(folder.path(), 1);
         budget.leave_alone(u64::MAX).unwrap();
-        assert_eq!(budget.wait(SECOND).map(|(wait, _)| wait), Some(WAIT_MAX));
+        assert_eq!(budget.wait(SECOND), None, "the wait is of a clock that was set back");
+        budget.leave_alone(3601 * SECOND).unwrap();
+        assert_eq!(budget.wait(SECOND), Some((WAIT_MAX, "a wait goes on")), "this one may be meant");
         budget.connects(50_000 * SECOND).unwrap();
         budget.connects(SECOND).unwrap();
         budget.ended_well().unwrap();

@@ -194,16 +194,21 @@ impl SessionManager {
                 continue;
             }
             let age = now.duration_since(*line.down_since.get_or_insert(now));
-            if age < poll_after || self.care.poller.is_polled(line.number) {
+            if age < poll_after {
                 continue;
             }
             let mut symbols: Vec<_> = line.ledger.registrations().filter_map(pollable).collect();
             symbols.sort_by(|left, right| (left.0 as u16, &left.1).cmp(&(right.0 as u16, &right.1)));
             symbols.dedup();
+            if self.care.poller.is_polled(line.number) {
+                self.care.poller.renew(line.number, symbols);
+                continue;
+            }
             let text = format!("{} symbols each {} s: snapshots, not ticks", symbols.len(), self.care.poll_every_s);
-            tracing::warn!(line = line.number, ?age, text, "down for long: its symbols are polled");
-            self.seams.cold.tell(line.number, SessionEvent::PollingBegan, age.as_nanos() as u64, "", &text);
-            self.care.poller.begin(line.number, symbols);
+            if self.care.poller.begin(line.number, symbols) {
+                tracing::warn!(line = line.number, ?age, text, "down for long: its symbols are polled");
+                self.seams.cold.tell(line.number, SessionEvent::PollingBegan, age.as_nanos() as u64, "", &text);
+            }
         }
         self.count_polls();
     }
@@ -281,40 +286,62 @@ impl SessionManager {
     /// The line holds all it may: a pair that has to give way goes to another one with room, or is left out.
     pub(super) fn shed(&mut self, index: usize, pair: &Registration) {
         let line = &mut self.lines[index];
-        let in_force = line.ledger.in_force();
-        line.room = Some(in_force);
         let priority = line.ledger.priority(pair);
         let is_asked = line.ledger.give(pair);
+        let in_force = || Wanted { registration: pair.clone(), priority };
         // Notices come on the session of their customer's app key alone.
         if is_notice(&pair.tr_id) || self.line_with_room(index).is_none() {
             // Wanted all the same: a new connection may take it.
-            if let (Some(wanted), line) = (is_asked, &mut self.lines[index]) {
-                line.ledger.put_off(wanted);
+            let line = &mut self.lines[index];
+            match is_asked {
+                Some(wanted) => line.ledger.put_off(wanted),
+                None => line.shed.push(in_force()),
             }
             return self.left_out(index, pair, "more than the app key may hold");
         }
         match is_asked {
             Some(wanted) => self.hand_over(index, wanted),
             // In force here: it is withdrawn first, so that no tick comes twice.
-            None => self.lines[index].moving.push(Wanted { registration: pair.clone(), priority }),
+            None => self.lines[index].moving.push(in_force()),
         }
     }
 
-    /// A pair is withdrawn here: another line takes it, if that was why.
+    /// A pair is withdrawn here: another line takes it, or it waits for a place, if that was why.
     pub(super) fn moved_out(&mut self, index: usize, pair: &Registration) {
-        let moving = &mut self.lines[index].moving;
-        if let Some(place) = moving.iter().position(|wanted| wanted.registration == *pair) {
-            let wanted = moving.remove(place);
+        let line = &mut self.lines[index];
+        let is_it = |wanted: &mut Wanted| wanted.registration == *pair;
+        if let Some(wanted) = line.shed.extract_if(.., is_it).next() {
+            line.ledger.put_off(wanted);
+        }
+        let moved = line.moving.extract_if(.., is_it).next();
+        if let Some(wanted) = moved {
             self.hand_over(index, wanted);
         }
     }
 
-    /// Gives a pair to the emptiest line with room, or leaves it out.
+    /// Gives a pair to the emptiest line with room; else it waits for a place where it was, and is left out.
     pub(super) fn hand_over(&mut self, from: usize, wanted: Wanted) {
         let pair = wanted.registration.clone();
         match self.line_with_room(from) {
             Some(to) => self.give_to(from, to, wanted, "more than the app key may hold"),
-            None => self.left_out(from, &pair, "no app key has room"),
+            None => {
+                self.lines[from].ledger.put_off(wanted);
+                self.left_out(from, &pair, "no app key has room");
+            }
+        }
+    }
+
+    /// Changes that have to wait are said, each once.
+    pub(super) fn delayed(&mut self, index: usize, changes: Vec<(Registration, Duration)>) {
+        let line = self.lines[index].number;
+        for (pair, wait) in changes {
+            if !self.churn.is_news(&pair) {
+                continue;
+            }
+            tracing::warn!(line, pair = shown(&pair), ?wait, "changes too often: it waits");
+            self.seams.cold.counters.add(Counter::ChangesDelayed, 1);
+            let wait_ns = wait.as_nanos() as u64;
+            self.seams.cold.tell_pair(line, SessionEvent::ChangeDelayed, &pair, wait_ns, "changes too often");
         }
     }
 
@@ -336,15 +363,15 @@ impl SessionManager {
         self.show(to);
     }
 
+    /// The emptiest line with room, of those that live if there is one.
     fn line_with_room(&self, except: usize) -> Option<usize> {
-        let room = |line: &Line| line.room.unwrap_or(usize::MAX).min(self.registrations_max);
         let fit = |(index, line): &(usize, &Line)| {
             *index != except
                 && !matches!(line.state, State::Barred | State::Closed)
-                && line.ledger.wanted() < room(line)
+                && line.ledger.wanted() < line.ledger.room()
         };
         let lines = self.lines.iter().enumerate().filter(fit);
-        lines.min_by_key(|(_, line)| line.ledger.wanted()).map(|(index, _)| index)
+        lines.min_by_key(|(_, line)| (!line.lives(), line.ledger.wanted())).map(|(index, _)| index)
     }
 
     /// A watchdog found something.

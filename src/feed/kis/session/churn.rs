@@ -41,9 +41,10 @@ impl Churn {
 
     /// The change was made.
     pub fn changed(&mut self, request: &Request, now: Instant) {
-        self.said.remove(&request.registration);
         let window = self.window;
         self.changes.retain(|_, changes| changes.back().is_some_and(|last| now.duration_since(*last) < window));
+        self.said.remove(&request.registration);
+        self.said.retain(|pair| self.changes.contains_key(pair));
         if request.subscribe && !self.changes.contains_key(&request.registration) {
             return;
         }
@@ -78,6 +79,19 @@ mod tests {
         assert_eq!(churn.wait(&request("B", false), now), None);
         assert!(churn.is_news(&request("A", false).registration) && !churn.is_news(&request("A", false).registration));
         assert_eq!(churn.wait(&request("A", false), begun + Duration::from_secs(601)), None);
+    }
+
+    #[test]
+    fn a_wait_is_news_again_once_the_changes_before_it_are_out_of_the_window() {
+        let mut churn = Churn::new(1, Duration::from_secs(600));
+        let begun = Instant::now();
+        churn.changed(&request("A", false), begun);
+        assert!(churn.is_news(&request("A", true).registration));
+        // The list took it back: the change that was said is never made.
+        churn.changed(&request("B", false), begun + Duration::from_secs(300));
+        assert!(!churn.is_news(&request("A", true).registration));
+        churn.changed(&request("B", true), begun + Duration::from_secs(601));
+        assert!(churn.is_news(&request("A", true).registration));
     }
 
     #[test]

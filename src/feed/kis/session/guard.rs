@@ -31,7 +31,7 @@ pub(super) struct Guard {
     keys: Backoff,
     /// That another program holds the app key was said.
     is_said: bool,
-    /// Since when nothing is in force that is wanted.
+    /// Since when something was wanted and nothing was in force.
     dead_since: Option<Instant>,
 }
 
@@ -156,8 +156,12 @@ impl SessionManager {
                 guard.slot.release();
             }
             let is_out = matches!(line.state, State::Waiting { .. } | State::Barred | State::Closed);
-            if line.ledger.in_force() > 0 || line.ledger.wanted() == 0 {
+            if line.ledger.in_force() > 0 {
                 guard.dead_since = None;
+                continue;
+            }
+            // A line that lost its pairs to others is as dead as it was, whatever a new list puts on it.
+            if line.ledger.wanted() == 0 {
                 continue;
             }
             let since = *guard.dead_since.get_or_insert(now);
@@ -188,12 +192,8 @@ impl SessionManager {
 
     /// The emptiest line with room on which something is in force.
     fn living_with_room(&self, except: usize) -> Option<usize> {
-        let lives = |line: &Line| {
-            let room = line.room.unwrap_or(usize::MAX).min(self.registrations_max);
-            let is_up = matches!(line.state, State::Subscribing | State::Live);
-            is_up && line.ledger.in_force() > 0 && line.ledger.wanted() < room
-        };
-        let lines = self.lines.iter().enumerate().filter(|(index, line)| *index != except && lives(line));
+        let fits = |line: &Line| line.lives() && line.ledger.wanted() < line.ledger.room();
+        let lines = self.lines.iter().enumerate().filter(|(index, line)| *index != except && fits(line));
         lines.min_by_key(|(_, line)| line.ledger.wanted()).map(|(index, _)| index)
     }
 }

@@ -107,6 +107,8 @@ impl Outcome {
 pub struct Ledger {
     /// How many the app key may hold.
     places: usize,
+    /// How many the broker lets this connection hold, once it has said that there are too many.
+    room: Option<usize>,
     /// How fast the venue's clock runs.
     scale: f64,
     entries: Vec<Entry>,
@@ -147,7 +149,7 @@ impl Ledger {
     /// A ledger of what is wanted, of which `places` at most are in force at one time; nothing is asked before
     /// [`begin`](Self::begin). The venue's clock runs `scale` times as fast as ours.
     pub fn new(wanted: Vec<Wanted>, places: usize, scale: f64) -> Ledger {
-        let mut ledger = Ledger { places, scale, entries: Vec::new(), pending: None, is_open: false };
+        let mut ledger = Ledger { places, room: None, scale, entries: Vec::new(), pending: None, is_open: false };
         ledger.want(wanted);
         ledger
     }
@@ -171,9 +173,16 @@ impl Ledger {
             }
         }
         let (mut added, mut removed) = (0, 0);
+        let pending = self.pending.as_ref().map(|(request, _)| &request.registration);
         for (place, entry) in self.entries.iter_mut().enumerate() {
             match (before.get(place).copied().unwrap_or(false), entry.is_wanted) {
-                (false, true) => added += 1,
+                (false, true) => {
+                    added += 1;
+                    // Its withdrawal went unanswered: nobody knows whether it is in force. Asked again, it is.
+                    if entry.state == State::InForce && entry.attempts > 0 && pending != Some(&entry.registration) {
+                        (entry.state, entry.attempts) = (State::Idle, 0);
+                    }
+                }
                 (true, false) => {
                     removed += 1;
                     entry.attempts = 0;
@@ -197,7 +206,7 @@ impl Ledger {
     /// though others were taken, is given up, and returned: the broker closes the line over it (so it does over a wrong
     /// account of notices).
     pub fn reset(&mut self) -> Option<Registration> {
-        self.is_open = false;
+        (self.is_open, self.room) = (false, None);
         let others_taken = self.in_force() > 0;
         let pending = self.pending.take().filter(|(request, _)| request.subscribe);
         let mut suspect = pending.map(|(request, _)| request.registration);
@@ -238,6 +247,11 @@ impl Ledger {
     /// How many are wanted.
     pub fn wanted(&self) -> usize {
         self.entries.iter().filter(|entry| entry.is_wanted).count()
+    }
+
+    /// How many may be in force, as far as is known.
+    pub fn room(&self) -> usize {
+        self.room.map_or(self.places, |room| room.min(self.places))
     }
 
     /// How many are in force.
@@ -295,13 +309,17 @@ impl Ledger {
         due.count() > 0
     }
 
-    /// Another trading day: what was given up is asked again. Account notices are not: over them the broker closes the
-    /// line.
+    /// Another trading day: what was given up, or had no place, is asked again. Account notices are not: over them the
+    /// broker closes the line.
     pub fn new_day(&mut self) -> bool {
-        let given_up = self.entries.iter_mut().filter(|entry| entry.state == State::GivenUp);
-        let again = given_up.filter(|entry| !is_notice(&entry.registration.tr_id)).map(|entry| {
+        self.room = None;
+        let left_out = |entry: &&mut Entry| match entry.state {
+            State::GivenUp => !is_notice(&entry.registration.tr_id),
+            state => state == State::NoPlace,
+        };
+        let again = self.entries.iter_mut().filter(left_out).map(|entry| {
             // Who closes the line over it once more is believed at once.
-            (entry.state, entry.strikes) = (State::Idle, entry.strikes.min(STRIKES_MAX - 1));
+            (entry.state, entry.attempts, entry.strikes) = (State::Idle, 0, entry.strikes.min(STRIKES_MAX - 1));
         });
         again.count() > 0
     }
@@ -313,6 +331,7 @@ impl Ledger {
         if let Some(entry) = self.entry_mut(&pair) {
             entry.state = State::NoPlace;
         }
+        self.fill_places();
     }
 
     fn wanted_pairs(&self) -> Vec<Wanted> {
@@ -363,11 +382,15 @@ impl Ledger {
         }
         let names = |registration: &Registration| registration.is_named(tr_id, tr_key);
         match self.pending.take() {
-            Some((request, _)) if tr_key.is_empty() || names(&request.registration) => {
-                if request.subscribe {
-                    self.asked(&request, meaning)
-                } else {
-                    self.withdrew(&request, meaning)
+            Some((request, since)) if tr_key.is_empty() || names(&request.registration) => {
+                match (request.subscribe, meaning) {
+                    // The late answer to a withdrawal before it: its own is still to come.
+                    (true, Reaction::Withdrawn) => {
+                        self.pending = Some((request, since));
+                        Outcome::Unasked
+                    }
+                    (true, _) => self.asked(&request, meaning),
+                    (false, _) => self.withdrew(&request, meaning),
                 }
             }
             pending => {
@@ -389,6 +412,7 @@ impl Ledger {
                 if let Some(entry) = self.entry_mut(&registration) {
                     entry.state = State::GivenUp;
                 }
+                self.fill_places();
                 Outcome::GivenUp(registration)
             }
         }
@@ -402,14 +426,15 @@ impl Ledger {
         self.let_go(request.registration.clone())
     }
 
-    /// An answer that is not the pending one's: a late one to a registration that was given up waiting for.
+    /// An answer that is not the pending one's: a late one to what was given up waiting for.
     fn late(&mut self, tr_id: &str, tr_key: &str, meaning: Reaction) -> Outcome {
         let names = |entry: &&Entry| entry.registration.is_named(tr_id, tr_key);
         let Some(entry) = self.entries.iter().find(names) else { return Outcome::Unasked };
         let registration = entry.registration.clone();
         match (meaning, entry.state) {
             (Reaction::InForce, State::Idle | State::Postponed(_)) if entry.attempts > 0 => self.take_in(registration),
-            (Reaction::Withdrawn, State::InForce) if !entry.is_wanted => self.let_go(registration),
+            // Wanted again meanwhile, it is asked again: that does no harm if it is in force.
+            (Reaction::Withdrawn, State::InForce) => self.let_go(registration),
             _ => Outcome::Unasked,
         }
     }
@@ -431,18 +456,18 @@ impl Ledger {
             (entry.state, entry.attempts) = (State::Idle, 0);
         }
         self.forget_unwanted();
-        self.fill_place();
+        self.fill_places();
         Outcome::Withdrawn(registration)
     }
 
-    /// A place is free: who waits for none but this one takes it, unless another is to be asked anyway.
-    fn fill_place(&mut self) {
-        if self.entries.iter().any(|entry| entry.is_wanted && entry.state == State::Idle) {
-            return;
-        }
-        let waiting = self.entries.iter_mut().filter(|entry| entry.is_wanted && entry.state == State::NoPlace);
-        // Among equals the first of the list.
-        if let Some(entry) = waiting.rev().max_by_key(|entry| entry.priority) {
+    /// Places may be free: those for which there was none take what is left by those to be asked anyway.
+    fn fill_places(&mut self) {
+        let is_asked = |entry: &&Entry| entry.is_wanted && entry.state == State::Idle;
+        let taken = self.in_force() + self.entries.iter().filter(is_asked).count();
+        for _ in taken..self.room() {
+            let waiting = self.entries.iter_mut().filter(|entry| entry.is_wanted && entry.state == State::NoPlace);
+            // Among equals the first of the list.
+            let Some(entry) = waiting.rev().max_by_key(|entry| entry.priority) else { break };
             (entry.state, entry.attempts) = (State::Idle, 0);
         }
     }
@@ -459,6 +484,7 @@ impl Ledger {
 
     /// No room: a less important pair that is in force makes place, else the one asked for is given up.
     fn shed(&mut self, registration: Registration) -> Outcome {
+        self.room = Some(self.in_force());
         let priority = self.entry_mut(&registration).map_or(0, |entry| entry.priority);
         let less = self
             .entries
@@ -482,6 +508,11 @@ impl Ledger {
 
     fn again(&mut self, request: &Request) -> Outcome {
         let Some(entry) = self.entry_mut(&request.registration) else { return Outcome::Unasked };
+        if !request.subscribe && entry.is_wanted {
+            // Wanted again meanwhile. Nobody knows whether it is in force; asked again, it is.
+            (entry.state, entry.attempts) = (State::Idle, 0);
+            return Outcome::Again;
+        }
         match (entry.attempts >= ATTEMPTS_MAX, request.subscribe) {
             (false, _) => Outcome::Again,
             (true, true) => self.postpone(request.registration.clone()),

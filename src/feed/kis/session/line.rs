@@ -70,10 +70,10 @@ pub(super) struct Line {
     pub unanswered: u8,
     /// Since when every registration is answered.
     pub live_since: Option<Instant>,
-    /// How many pairs the broker lets this connection hold, once it has said that there are too many.
-    pub room: Option<usize>,
     /// Pairs that another line takes once they are withdrawn here.
     pub moving: Vec<Wanted>,
+    /// Pairs that wait here for a place once they are withdrawn: no line has room for them.
+    pub shed: Vec<Wanted>,
     /// Since when nothing is in force in session hours.
     pub down_since: Option<Instant>,
     /// A new approval key on its way, while the line goes on.
@@ -151,8 +151,8 @@ impl Line {
             backoff: Backoff::default(),
             unanswered: 0,
             live_since: None,
-            room: None,
             moving: Vec::new(),
+            shed: Vec::new(),
             down_since: None,
             renewal: None,
             send_at: Instant::now(),
@@ -188,13 +188,19 @@ impl Line {
         self.held_until.is_some_and(|until| now < until)
     }
 
-    /// Whether there is something to ask again that had to wait until now.
+    /// Whether something is in force on it.
+    pub fn lives(&self) -> bool {
+        matches!(self.state, State::Subscribing | State::Live) && self.ledger.in_force() > 0
+    }
+
+    /// Whether there is something to ask that had to wait until now, or was taken for settled.
     pub fn resumes(&mut self, now: Instant) -> bool {
         if self.is_held(now) {
             return false;
         }
-        let was_held = self.held_until.take().is_some();
-        (self.ledger.wake(now) || was_held) && !self.ledger.is_settled()
+        self.held_until = None;
+        self.ledger.wake(now);
+        !self.ledger.is_settled()
     }
 
     /// A code that means the whole line, on which nothing is in force.

@@ -134,13 +134,13 @@ pub struct SessionManager {
     pub(super) lines: Vec<Line>,
     pub(super) seams: Seams,
     pub(super) guards: Vec<Guard>,
-    churn: Churn,
+    pub(super) churn: Churn,
     pub(super) watchdog: Watchdog,
     pub(super) care: Care,
     pub(super) of_notices: Notice,
     ws_url: String,
     pace: Duration,
-    pub(super) registrations_max: usize,
+    registrations_max: usize,
     connection: ConnectionConfig,
     pub(super) leave: Leave,
     progress: Progress,
@@ -272,7 +272,8 @@ impl SessionManager {
         }
         self.progress.disconnects += lost as usize;
         let blamed = line.ledger.reset();
-        (line.room, line.renewal, line.held_until, line.holds) = (None, None, None, 0);
+        (line.renewal, line.held_until, line.holds) = (None, None, 0);
+        line.shed.drain(..).for_each(|wanted| line.ledger.take(wanted));
         let moving = std::mem::take(&mut line.moving);
         self.watchdog.line_down(line.number);
         match blamed {
@@ -375,6 +376,11 @@ impl SessionManager {
     fn step(&mut self, index: usize) -> bool {
         let line = &mut self.lines[index];
         match &mut line.state {
+            State::Waiting { .. } if line.ledger.wanted() == 0 => {
+                line.state = State::Idle;
+                self.show(index);
+                false
+            }
             State::Waiting { until } if *until <= Instant::now() => {
                 self.connect(index);
                 true
@@ -443,6 +449,10 @@ impl SessionManager {
                 );
                 self.progress.disconnects += 1;
                 if is_of_keys {
+                    if not_before >= CEILING {
+                        // The broker stands by the key that it refused: it may take it by then.
+                        line.refused = None;
+                    }
                     self.key_failed(index, why, not_before);
                     return self.show(index);
                 }
@@ -518,20 +528,14 @@ impl SessionManager {
         if now < line.send_at {
             return true;
         }
-        let mut delayed = None;
+        let mut delayed = Vec::new();
         let request = line.ledger.due().find(|request| {
             let wait = self.churn.wait(request, now);
-            delayed = delayed.take().or(wait.map(|wait| (request.registration.clone(), wait)));
+            delayed.extend(wait.map(|wait| (request.registration.clone(), wait)));
             wait.is_none()
         });
-        if let Some((pair, wait)) = delayed
-            && self.churn.is_news(&pair)
-        {
-            tracing::warn!(line = line.number, pair = shown(&pair), ?wait, "changes too often: it waits");
-            self.seams.cold.counters.add(Counter::ChangesDelayed, 1);
-            let wait_ns = wait.as_nanos() as u64;
-            self.seams.cold.tell_pair(line.number, SessionEvent::ChangeDelayed, &pair, wait_ns, "changes too often");
-        }
+        self.delayed(index, delayed);
+        let line = &mut self.lines[index];
         let Some(request) = request else { return line.ledger.next().is_none() };
         if let Some(key) = &line.approval {
             let text = message(key, &request);
@@ -561,6 +565,7 @@ impl SessionManager {
             plan(&current, self.of_notices.before(wanted(subscriptions)), self.registrations_max);
         for line in &mut self.lines {
             line.moving.clear();
+            line.shed.clear();
         }
         let (mut came, mut left) = (0, 0);
         for (index, mut wanted) in lines.into_iter().enumerate() {
@@ -573,7 +578,9 @@ impl SessionManager {
             let (added, removed) = line.ledger.want(wanted);
             (came, left) = (came + added, left + removed);
             match line.state {
-                State::Live if !line.ledger.is_settled() => line.state = State::Subscribing,
+                State::Live if !line.ledger.is_settled() || line.ledger.wanted() == 0 => {
+                    line.state = State::Subscribing;
+                }
                 State::Idle if line.ledger.wanted() > 0 => line.state = State::Waiting { until: Instant::now() },
                 State::Barred => line.unbar(),
                 State::Waiting { .. } if line.ledger.wanted() == 0 => line.state = State::Idle,

@@ -75,11 +75,11 @@ impl Poller {
         Poller { shared: Arc::default(), is_started: false, rest, snapshots, every: every.max(PAUSE) }
     }
 
-    /// The symbols of a line are polled from now on.
-    pub fn begin(&mut self, line: u16, symbols: Vec<Symbol>) {
+    /// The symbols of a line are polled from now on; false when they can't be.
+    pub fn begin(&mut self, line: u16, symbols: Vec<Symbol>) -> bool {
         self.shared.wanted().insert(line, LinePoll { symbols, taken: 0 });
         if std::mem::replace(&mut self.is_started, true) {
-            return;
+            return true;
         }
         let (shared, rest, snapshots, every) =
             (Arc::clone(&self.shared), self.rest.clone(), Arc::clone(&self.snapshots), self.every);
@@ -87,6 +87,15 @@ impl Poller {
         if let Err(error) = std::thread::Builder::new().name("hoga-poll".to_owned()).spawn(body) {
             tracing::warn!(%error, "lines that are down can't be polled");
             self.is_started = false;
+            self.end(line);
+        }
+        self.is_started
+    }
+
+    /// Other symbols of a line that is polled.
+    pub fn renew(&mut self, line: u16, symbols: Vec<Symbol>) {
+        if let Some(poll) = self.shared.wanted().get_mut(&line) {
+            poll.symbols = symbols;
         }
     }
 
@@ -165,12 +174,13 @@ impl Shared {
             }
         };
         let ts_recv = wall_ns();
-        // The line may be back meanwhile: then what comes from it is newer.
+        // The line may be back meanwhile, or the symbol on another: then what comes from it is newer.
         let mut wanted = self.wanted();
         let Some(poll) = wanted.get_mut(&line) else { return };
-        for ((publisher, symbol), polled) in symbols.iter().zip(&polled) {
+        for (asked, polled) in symbols.iter().zip(&polled) {
+            let (publisher, symbol) = asked;
             // The broker answers in the order asked for, and with a row of zeros where it knows none.
-            if polled.symbol != *symbol || polled.px == 0 {
+            if polled.symbol != *symbol || polled.px == 0 || !poll.symbols.contains(asked) {
                 continue;
             }
             match snapshots.push(snapshot(*publisher, polled, ts_recv)) {

@@ -143,7 +143,7 @@ fn a_success_that_comes_late_and_again_is_no_refusal() {
     send(&mut ledger);
     ledger.expire(Instant::now() + ANSWER_TIMEOUT);
     send(&mut ledger);
-    for code in ["OPSP0002", "OPSP0000", "OPSP0001"] {
+    for code in ["OPSP0002", "OPSP0000"] {
         assert!(!answer(&mut ledger, "A", code).is_refusal(), "{code}");
     }
     assert_eq!(ledger.in_force(), 1);
@@ -220,6 +220,65 @@ fn a_place_that_gets_free_is_for_the_most_important_of_those_for_which_there_was
     assert!(ledger.is_settled(), "one place, one registration");
 }
 
+/// Pairs in force, and others for which there is no place.
+fn full(in_force: &[&str], without: &[&str]) -> Ledger {
+    let all: Vec<(&str, u8)> = in_force.iter().chain(without).map(|key| (*key, 0)).collect();
+    let mut ledger = ledger(&all);
+    for (key, _) in all {
+        assert_eq!(send(&mut ledger), format!("+{key}"));
+        answer(&mut ledger, key, if in_force.contains(&key) { "OPSP0000" } else { "OPSP0008" });
+    }
+    assert!(ledger.is_settled());
+    ledger
+}
+
+#[test]
+fn as_many_as_get_free_places_are_asked_again() {
+    let mut ledger = full(&["A", "B", "C"], &["N1", "N2", "N3"]);
+    assert_eq!(ledger.room(), 3);
+    ledger.want(wanted(&[("C", 0), ("N1", 0), ("N2", 0), ("N3", 0)]));
+    for key in ["A", "B"] {
+        assert_eq!(send(&mut ledger), format!("-{key}"));
+        answer(&mut ledger, key, "OPSP0001");
+    }
+    for (key, code) in [("N1", "OPSP0000"), ("N2", "OPSP8992"), ("N3", "OPSP0000")] {
+        assert_eq!(send(&mut ledger), format!("+{key}"), "who is given up leaves its place to the next");
+        answer(&mut ledger, key, code);
+    }
+    assert!(ledger.is_settled());
+    assert_eq!(ledger.in_force(), 3);
+}
+
+#[test]
+fn what_is_put_off_waits_for_a_place_alone() {
+    let mut ledger = full(&["A"], &["N"]);
+    ledger.put_off(wanted(&[("M", 0)]).remove(0));
+    assert!(ledger.is_settled() && ledger.wanted() == 3);
+    ledger.begin();
+    send(&mut ledger);
+    answer(&mut ledger, "A", "OPSP0000");
+    ledger.put_off(wanted(&[("M", 0)]).remove(0));
+    assert_eq!(send(&mut ledger), "+N");
+    answer(&mut ledger, "N", "OPSP0000");
+    assert_eq!(send(&mut ledger), "+M", "there are places");
+}
+
+#[test]
+fn what_had_no_place_is_asked_again_on_another_trading_day_and_on_another_connection() {
+    for is_new_day in [true, false] {
+        let mut ledger = full(&["A"], &["N"]);
+        if is_new_day {
+            assert!(ledger.new_day() && !ledger.new_day());
+        } else {
+            ledger.begin();
+            send(&mut ledger);
+            answer(&mut ledger, "A", "OPSP0000");
+        }
+        assert_eq!(ledger.room(), 41, "it may be another one");
+        assert_eq!(send(&mut ledger), "+N");
+    }
+}
+
 #[test]
 fn a_change_withdraws_what_left_before_it_asks_for_what_came() {
     let mut ledger = ledger(&[("A", 0), ("B", 0)]);
@@ -259,6 +318,47 @@ fn a_withdrawal_that_is_never_answered_makes_the_line_begin_anew() {
         last = ledger.expire(Instant::now() + ANSWER_TIMEOUT);
     }
     assert_eq!(last, Some(Outcome::Adrift));
+}
+
+/// A pair in force that is withdrawn, the request sent.
+fn withdrawing() -> Ledger {
+    let mut ledger = ledger(&[("A", 0)]);
+    send(&mut ledger);
+    answer(&mut ledger, "A", "OPSP0000");
+    ledger.want(Vec::new());
+    assert_eq!(send(&mut ledger), "-A");
+    ledger
+}
+
+#[test]
+fn what_is_wanted_again_while_its_withdrawal_goes_unanswered_is_asked_for_anew() {
+    let overdue: fn(&mut Ledger) = |ledger| {
+        assert_eq!(ledger.expire(Instant::now() + ANSWER_TIMEOUT), Some(Outcome::Again));
+    };
+    let taken_back: fn(&mut Ledger) = |ledger| assert_eq!(ledger.want(wanted(&[("A", 0)])), (1, 0));
+    for steps in [[overdue, taken_back], [taken_back, overdue]] {
+        let mut ledger = withdrawing();
+        steps.iter().for_each(|step| step(&mut ledger));
+        assert_eq!(ledger.in_force(), 0, "nobody knows");
+        assert_eq!(send(&mut ledger), "+A");
+        assert_eq!(answer(&mut ledger, "A", "OPSP0002"), Outcome::InForce(pair("A")));
+        assert!(ledger.is_settled());
+    }
+}
+
+#[test]
+fn the_late_answer_to_a_withdrawal_does_not_answer_the_registration_behind_it() {
+    let mut ledger = withdrawing();
+    ledger.want(wanted(&[("A", 0)]));
+    ledger.expire(Instant::now() + ANSWER_TIMEOUT);
+    assert_eq!(send(&mut ledger), "+A");
+    assert_eq!(answer(&mut ledger, "A", "OPSP0001"), Outcome::Unasked);
+    assert!(ledger.next().is_none(), "its own is still to come");
+    assert_eq!(answer(&mut ledger, "A", "OPSP0000"), Outcome::InForce(pair("A")));
+    assert!(ledger.is_settled());
+    assert_eq!(answer(&mut ledger, "A", "OPSP0001"), Outcome::Withdrawn(pair("A")), "behind it: who knows");
+    assert_eq!(send(&mut ledger), "+A");
+    assert_eq!(answer(&mut ledger, "A", "OPSP0002"), Outcome::InForce(pair("A")));
 }
 
 #[test]
