@@ -216,7 +216,9 @@ fn a_writer_killed_at_any_instant_leaves_everything_a_tailer_saw_and_the_next_go
         }
     }
     println!("{torn} torn tails of {} kills", journals * kills * LEVELS.len());
-    assert!(torn > 0, "none of the kills hit a record: the test shows nothing");
+    // Where the scheduler never took the processor away inside a copy, more of them.
+    let more = (0..40).find(|_| torn > 0 || kill_writers(LEVELS[0], 7, window_us, &mut random) > 0);
+    assert!(more.is_some(), "none of the kills hit a record: the test shows nothing");
 }
 
 #[test]
