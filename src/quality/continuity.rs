@@ -140,14 +140,14 @@ fn judge(last: &State, now: &State, px: i64, verdict: &mut Verdict) {
     match now.cum_qty.checked_sub(now.qty) {
         Some(base) if behind && base == last.highest => {}
         Some(base) if base > last.cum_qty => {
-            let seen_again = behind && base > last.highest;
+            let is_beyond = behind && base > last.highest;
             verdict.findings |= Findings::VOLUME_GAP;
             let reason = if last.losses == now.losses { GapReason::VolumeJump } else { GapReason::Disconnect };
             verdict.missing = Some(Missing {
-                cum_qty_before: if seen_again { last.highest } else { last.cum_qty },
+                cum_qty_before: if is_beyond { last.highest } else { last.cum_qty },
                 cum_qty_after: base,
-                turnover: if seen_again { UNDEF_TURNOVER } else { missing_turnover(last, now, px) },
-                trades: if seen_again { UNDEF_QTY } else { missing_trades(last, now) },
+                turnover: if is_beyond { UNDEF_TURNOVER } else { missing_turnover(last, now, px) },
+                trades: if is_beyond { UNDEF_QTY } else { missing_trades(last, now) },
                 from_ts: last.ts_recv,
                 reason,
             });

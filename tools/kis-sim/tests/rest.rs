@@ -6,43 +6,25 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use common::post;
+use common::{ask_page, token_of};
 use kis_sim::{AppKey, Limits, OpenWhen, RestFault, RestFaultSpec, SimConfig, Venue};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 fn quiet() -> SimConfig {
     SimConfig { open_when: OpenWhen::Registrations { count: 100_000 }, close_wait_s: 0.3, ..SimConfig::default() }
 }
 
-fn token(venue: &Venue, key: &AppKey) -> String {
-    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
-    let (status, answer) = post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body);
-    assert_eq!(status, 200, "{answer}");
-    answer["access_token"].as_str().unwrap().to_owned()
-}
-
 /// Status, header `tr_cont` and body of a quotation, of domestic stocks where no folder is named.
 fn ask(venue: &Venue, key: &AppKey, token: &str, tr_id: &str, target: &str, tr_cont: &str) -> (u16, String, Value) {
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let folder = if target.starts_with('/') { "" } else { "/uapi/domestic-stock/v1/quotations/" };
-    let mut answer = agent
-        .get(format!("{}{folder}{target}", venue.rest_url()))
-        .header("authorization", format!("Bearer {token}"))
-        .header("appkey", &key.app_key)
-        .header("appsecret", &key.app_secret)
-        .header("tr_id", tr_id)
-        .header("tr_cont", tr_cont)
-        .call()
-        .unwrap();
-    let more = answer.headers()["tr_cont"].to_str().unwrap().to_owned();
-    (answer.status().as_u16(), more, answer.body_mut().read_json().unwrap())
+    ask_page(venue, key, token, tr_id, &format!("{folder}{target}"), tr_cont)
 }
 
 #[test]
 fn days_come_25_a_page_and_the_last_page_says_so() {
     let venue = Venue::start(quiet()).unwrap();
     let key = &venue.config().app_keys[0];
-    let token = token(&venue, key);
+    let token = token_of(&venue, key);
     let page = |mark: &str, tr_cont: &str| {
         let target = format!("chk-holiday?BASS_DT=20261201&CTX_AREA_NK={mark}&CTX_AREA_FK=");
         ask(&venue, key, &token, "CTCA0903R", &target, tr_cont)
@@ -59,7 +41,7 @@ fn days_come_25_a_page_and_the_last_page_says_so() {
 fn the_mark_of_a_page_may_come_back_as_it_is_and_encoded() {
     let venue = Venue::start(quiet()).unwrap();
     let key = &venue.config().app_keys[0];
-    let token = token(&venue, key);
+    let token = token_of(&venue, key);
     let abroad = "/uapi/overseas-stock/v1/quotations/countries-holiday?TRAD_DT=20261120";
     for (tr_id, target, rows) in [
         ("CTCA0903R", "chk-holiday?BASS_DT=20261201", [("M", 25), ("E", 6)]),
@@ -82,7 +64,7 @@ fn the_mark_of_a_page_may_come_back_as_it_is_and_encoded() {
 fn a_note_has_an_isin_of_twelve_characters() {
     let venue = Venue::start(SimConfig { codes: vec!["Q530031".into()], ..quiet() }).unwrap();
     let key = &venue.config().app_keys[0];
-    let token = token(&venue, key);
+    let token = token_of(&venue, key);
     let target = "search-stock-info?PDNO=Q530031&PRDT_TYPE_CD=300";
     assert_eq!(ask(&venue, key, &token, "CTPF1002R", target, "").2["output"]["std_pdno"], "KRG530031003");
     let url = format!("{}/common/master/kospi_code.mst.zip", venue.rest_url());
@@ -93,7 +75,7 @@ fn a_note_has_an_isin_of_twelve_characters() {
 fn a_token_belongs_to_its_app_key() {
     let venue = Venue::start(quiet()).unwrap();
     let keys = &venue.config().app_keys;
-    let token = token(&venue, &keys[0]);
+    let token = token_of(&venue, &keys[0]);
     let target = format!("inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={}", venue.symbols()[0].code);
     assert_eq!(ask(&venue, &keys[0], &token, "FHKST01010100", &target, "").0, 200);
     let (status, _, body) = ask(&venue, &keys[1], &token, "FHKST01010100", &target, "");
@@ -108,7 +90,7 @@ fn scripted_refusals_and_limits_are_counted() {
     let script = vec![RestFaultSpec { path: "inquire-price".into(), from: 2, times: 1, fault: refuse }];
     let venue = Venue::start(SimConfig { limits, rest_faults: script, ..quiet() }).unwrap();
     let key = &venue.config().app_keys[0];
-    let token = token(&venue, key);
+    let token = token_of(&venue, key);
     let target = format!("inquire-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={}", venue.symbols()[0].code);
     let codes: Vec<String> = (0..5)
         .map(|_| ask(&venue, key, &token, "FHKST01010100", &target, "").2["msg_cd"].as_str().unwrap().to_owned())
@@ -161,7 +143,7 @@ fn no_request_however_broken_takes_a_place_for_good() {
         let _ = stream.read_to_string(&mut answer);
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
     }
-    token(&venue, &venue.config().app_keys[0]);
+    token_of(&venue, &venue.config().app_keys[0]);
 }
 
 #[test]
@@ -180,7 +162,7 @@ fn in_a_run_over_several_days_rest_tells_of_the_day_that_has_come() {
     };
     let venue = Venue::start(config).unwrap();
     let key = &venue.config().app_keys[0];
-    let token = token(&venue, key);
+    let token = token_of(&venue, key);
     let code = venue.symbols()[0].code.clone();
     let daily = format!("inquire-daily-price?FID_COND_MRKT_DIV_CODE=J&FID_INPUT_ISCD={code}&FID_PERIOD_DIV_CODE=D");
     let days = || ask(&venue, key, &token, "FHKST01010400", &daily, "").2["output"].as_array().unwrap().clone();

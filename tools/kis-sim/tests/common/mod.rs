@@ -26,14 +26,32 @@ pub fn post(url: &str, body: &Value) -> (u16, Value) {
 
 /// An access token of the first app key.
 pub fn token(venue: &Venue) -> String {
-    let key = &venue.config().app_keys[0];
-    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
-    post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body).1["access_token"].as_str().unwrap().to_owned()
+    token_of(venue, &venue.config().app_keys[0])
 }
 
-/// Status and body of a quotation; `target` is its path and query.
+/// An access token of an app key.
+pub fn token_of(venue: &Venue, key: &AppKey) -> String {
+    let body = json!({"grant_type": "client_credentials", "appkey": key.app_key, "appsecret": key.app_secret});
+    let (status, answer) = post(&format!("{}/oauth2/tokenP", venue.rest_url()), &body);
+    assert_eq!(status, 200, "{answer}");
+    answer["access_token"].as_str().expect("a token").to_owned()
+}
+
+/// Status and body of a quotation by the first app key; `target` is its path and query.
 pub fn ask(venue: &Venue, token: &str, tr_id: &str, target: &str) -> (u16, Value) {
-    let key = &venue.config().app_keys[0];
+    let (status, _, body) = ask_page(venue, &venue.config().app_keys[0], token, tr_id, target, "");
+    (status, body)
+}
+
+/// Status, header `tr_cont` and body of a quotation.
+pub fn ask_page(
+    venue: &Venue,
+    key: &AppKey,
+    token: &str,
+    tr_id: &str,
+    target: &str,
+    tr_cont: &str,
+) -> (u16, String, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let mut answer = agent
         .get(format!("{}{target}", venue.rest_url()))
@@ -41,9 +59,11 @@ pub fn ask(venue: &Venue, token: &str, tr_id: &str, target: &str) -> (u16, Value
         .header("appkey", &key.app_key)
         .header("appsecret", &key.app_secret)
         .header("tr_id", tr_id)
+        .header("tr_cont", tr_cont)
         .call()
-        .unwrap();
-    (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
+        .expect("the venue answers");
+    let more = answer.headers().get("tr_cont").and_then(|more| more.to_str().ok()).unwrap_or_default().to_owned();
+    (answer.status().as_u16(), more, answer.body_mut().read_json().expect("JSON"))
 }
 
 pub fn approval(venue: &Venue, key: &AppKey) -> String {
